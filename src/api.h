@@ -1,0 +1,541 @@
+/*
+ * Every public declaration, in the order a reader meets them, with the manual.
+ *
+ * The loop in four calls
+ * ----------------------
+ *   cluster_next_event   pull what happened, until NULL
+ *   cluster_watches      which file descriptors to wait for
+ *   cluster_timeout_ms   and for how long (or cluster_deadline: absolute ns)
+ *   cluster_step         hand in what became ready, and the time
+ *
+ *     for (;;) {
+ *         while ((e = cluster_next_event(c))) handle(e);
+ *         n = cluster_watches(c, fds, capacity);
+ *         if (n > capacity) { grow(&fds, &capacity, n); continue; }
+ *         poll(fds, n, cluster_timeout_ms(c, cluster_now()));
+ *         cluster_step(c, cluster_now(), fds, n);
+ *     }
+ *
+ * Rules that hold everywhere
+ * --------------------------
+ *   Results    0, or a negative CLUSTER_E...; cluster_strerror names it and
+ *              cluster_last_error says in one sentence what to change.
+ *   Time       uint64_t nanoseconds of any monotonic clock of the caller's.
+ *   Text       UTF-8, NUL-terminated; what is passed in is copied.
+ *   Structs    that the caller fills begin with `size`: zero the struct, set
+ *              size = sizeof; 0 and NULL always mean the default. An array's
+ *              stride is the `size` of its first element.
+ *   Threads    one handle, one thread at a time. Maps are immutable: any
+ *              thread may read one.
+ *   I/O        only cluster_step (and cluster_poll, cluster_wait) does any.
+ *              After a call that is not const, read watches and deadline again.
+ *   Nothing    blocks, starts a thread, installs a signal handler, keeps global
+ *              state or ends the process.
+ *   Fork       only one of the two processes goes on with the handle. The other
+ *              may call cluster_destroy, which closes its own copies of the
+ *              descriptors and says nothing on the network.
+ *
+ * Discovery is not consensus: it says which nodes a source names now. Two nodes
+ * may see different lists for a while, and no call here says otherwise.
+ */
+#ifndef CLU_API_H
+#define CLU_API_H
+
+#include <poll.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef CLUSTER_STATIC
+#define CLUSTER_API static
+#elif !defined(CLUSTER_API)
+#define CLUSTER_API extern
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- version ---------------------------------------------------------- */
+
+/* major << 16 | minor << 8 | patch. Before 1.0 a new minor may change the API;
+ * a new patch does not. A program compiled against one patch level works with
+ * the object of any other of the same minor. */
+#define CLUSTER_VERSION 0x000100
+#define CLUSTER_VERSION_STRING "0.1.0"
+
+CLUSTER_API uint32_t cluster_version(void);           /* CLUSTER_VERSION of the object, to compare with the header's */
+CLUSTER_API const char *cluster_version_string(void); /* static storage */
+
+/* ---- results ---------------------------------------------------------- */
+
+enum {
+    CLUSTER_OK = 0,
+    CLUSTER_E_INVALID = -1,      /* an argument, option or URL is wrong: cluster_last_error says which and how to mend it */
+    CLUSTER_E_MEMORY = -2,       /* the allocator gave none; the old state is in place */
+    CLUSTER_E_AGAIN = -3,        /* not now: would block, or a bounded queue is full */
+    CLUSTER_E_LIMIT = -4,        /* a documented limit; the sentence names its setting */
+    CLUSTER_E_EXISTS = -5,       /* there is one already */
+    CLUSTER_E_NOT_FOUND = -6,    /* no such member, file, name, variable */
+    CLUSTER_E_TIMEOUT = -7,      /* no answer in time */
+    CLUSTER_E_REFUSED = -8,      /* the peer refused the connection */
+    CLUSTER_E_UNREACHABLE = -9,  /* no route, host or network down */
+    CLUSTER_E_CLOSED = -10,      /* the peer closed or reset the connection */
+    CLUSTER_E_PROTOCOL = -11,    /* the peer sent malformed bytes */
+    CLUSTER_E_PERMISSION = -12,  /* the system forbids it */
+    CLUSTER_E_ADDRESS = -13,     /* the address is taken, or is not one of this host */
+    CLUSTER_E_UNSUPPORTED = -14, /* not in this build, or not on this platform */
+    CLUSTER_E_IO = -15,          /* any other failure of the system */
+    CLUSTER_E_BUSY = -16         /* called from inside one of its own hooks */
+};
+
+/* The name of a result, e.g. "timeout"; "unknown error" for other numbers. Static storage. */
+CLUSTER_API const char *cluster_strerror(int error);
+
+#define CLUSTER_NEVER UINT64_MAX  /* a deadline: none */
+#define CLUSTER_NOBODY UINT32_MAX /* an owner: the map has no node */
+
+struct cluster;        /* one handle: one own node, its sources, its members */
+struct cluster_source; /* one discovery source of a handle */
+struct cluster_map;    /* an immutable placement of shards on nodes */
+
+/* ---- hooks: memory, I/O, log ------------------------------------------ */
+
+/* resize(ctx, NULL, 0, n) allocates n bytes, resize(ctx, p, old, n) grows or shrinks, resize(ctx, p, old, 0) frees and
+ * returns NULL. Memory is aligned for any object. On failure NULL, and p stays valid. `old` is the size last asked for. */
+struct cluster_allocator {
+    uint32_t size; /* sizeof(struct cluster_allocator) */
+    uint32_t reserved;
+    void *ctx;
+    void *(*resize)(void *ctx, void *ptr, size_t old_size, size_t new_size);
+};
+
+/* An allocator on a caller's buffer: a first-fit heap that joins neighbours, without headers. It never grows; what does
+ * not fit is CLUSTER_E_MEMORY. The buffer must outlive every handle and map made with it, and needs at least 64 bytes.
+ * One thread at a time. */
+CLUSTER_API int cluster_arena_init(struct cluster_allocator *allocator, void *buffer, size_t size);
+
+/* An IP address with port. family is 4, 6, or 0 for "none"; bytes are in network order, 4 or 16 of them. */
+struct cluster_address {
+    uint8_t bytes[16];
+    uint32_t scope; /* IPv6 zone: the interface's index, or 0 */
+    uint16_t port;  /* host byte order */
+    uint8_t family;
+    uint8_t prefix; /* length of the network prefix where one is meant (interfaces), else 0 */
+};
+
+#define CLUSTER_TCP 1
+#define CLUSTER_UDP 2
+#define CLUSTER_IO_REUSE 1u     /* bind: several sockets of this host may share the port (multicast) */
+#define CLUSTER_IO_BROADCAST 2u /* bind: the socket may send to broadcast addresses */
+
+/* All I/O, randomness and wall-clock reading of a handle. NULL members get the POSIX default. Every function returns a
+ * negative CLUSTER_E... on failure, never errno; none may block or call back into the library. Descriptors are poll(2)'s
+ * and >= 0, unless the host replaces every function that touches them. */
+struct cluster_io {
+    uint32_t size; /* sizeof(struct cluster_io) */
+    uint32_t reserved;
+    void *ctx;
+    int (*open)(void *ctx, int kind, int family); /* non-blocking, close-on-exec; a descriptor */
+    int (*bind)(void *ctx, int fd, const struct cluster_address *address, uint32_t flags);
+    int (*connect)(void *ctx, int fd, const struct cluster_address *address); /* 0 also when under way: send says how it went */
+    int (*listen)(void *ctx, int fd, int backlog);
+    int (*accept)(void *ctx, int fd, struct cluster_address *peer); /* a descriptor, or CLUSTER_E_AGAIN */
+    /* join a multicast group (group->family 0: only choose the interface), send from the address `via`, with this TTL, own
+     * packets looped back */
+    int (*join)(void *ctx, int fd, const struct cluster_address *group, const struct cluster_address *via, int ttl);
+    int64_t (*send)(void *ctx, int fd, const void *data, size_t size,
+                    const struct cluster_address *to); /* to NULL: connected */
+    /* the bytes read, 0 at the end of a stream; of a datagram its whole size, which may be more than fitted */
+    int64_t (*recv)(void *ctx, int fd, void *data, size_t size, struct cluster_address *from);
+    void (*close)(void *ctx, int fd);
+    /* this host's addresses that are up, with prefix; fills at most `capacity`, returns how many there are. `name` given:
+     * only those of this interface */
+    int (*interfaces)(void *ctx, const char *name, struct cluster_address *out, size_t capacity);
+    /* the file's size, at most `size` bytes of it in data (a larger return says it did not fit). *stamp differs whenever
+     * the file changed; where it equals the stamp passed in, the file may go unread and CLUSTER_E_AGAIN is returned */
+    int64_t (*read_file)(void *ctx, const char *path, void *data, size_t size, uint64_t *stamp);
+    /* the value's length, its text in out if it fits with its NUL; CLUSTER_E_NOT_FOUND. HOSTNAME is answered with the
+     * host's name also where the variable is not set */
+    int (*environment)(void *ctx, const char *name, char *out, size_t capacity);
+    int (*random)(void *ctx, void *data, size_t size); /* unpredictable bytes */
+    uint64_t (*wall_time)(void *ctx);                  /* ns since 1970-01-01 UTC */
+};
+
+enum { CLUSTER_LOG_ERROR = 1, CLUSTER_LOG_WARN = 2, CLUSTER_LOG_INFO = 3, CLUSTER_LOG_DEBUG = 4 };
+
+/* ---- a handle --------------------------------------------------------- */
+
+/* How shards are placed. Zero it, set size, change what you need. */
+struct cluster_map_options {
+    uint32_t size;
+    uint32_t shards;   /* a power of two, 1..2^24; 0: 4096, good to 64 nodes. Never let it follow the node count */
+    uint32_t replicas; /* owners of a shard; 0: 1 (this version places one) */
+    uint32_t epsilon;  /* how far over the mean a node may be loaded, in 1/1000; 0: 50 (5 %) */
+    uint64_t seed[2];  /* 128 bits that make the placement unpredictable to outsiders; equal on every node; 0: public */
+};
+
+struct cluster_options {
+    uint32_t size;         /* sizeof(struct cluster_options); cluster_options_init sets it */
+    uint32_t quorum;       /* how many nodes, self included, make the cluster READY; 0: 1 */
+    const char *node;      /* own name, name@host or name@auto; NULL: observe only */
+    const char *quorum_of; /* "count" (default) or "majority" (more than half of `expected`) */
+    const char *settle;    /* a duration: how long the count must hold before READY or DEGRADED is said; NULL: "0" */
+    const char *zone;      /* the own node's attributes, as announced to others; NULL: none */
+    const char *role;
+    uint32_t expected;                     /* for quorum_of majority: the full size of the cluster */
+    uint32_t port;                         /* port where the own node answers; 0: it cannot be dialled */
+    uint32_t weight;                       /* the own node's; 0: 1 */
+    uint32_t limit_members;                /* 0: 131072 */
+    uint32_t limit_events;                 /* queued events before CLUSTER_RESYNC; at least 2; 0: 4096 */
+    uint32_t limit_watches;                /* sockets open at a time; 0: 1024 */
+    uint32_t limit_budget;                 /* I/O calls in one step; 0: 1024 */
+    uint32_t log_level;                    /* CLUSTER_LOG_...; 0: CLUSTER_LOG_WARN */
+    uint64_t seed;                         /* of jitter and inner hash keys, for reproducible runs; 0: from the random hook */
+    const struct cluster_map_options *map; /* keep a map of the members, say CLUSTER_MAP; NULL: no map */
+    const struct cluster_allocator *allocator;                                   /* copied; NULL: malloc's family */
+    const struct cluster_io *io;                                                 /* copied; NULL: POSIX */
+    void (*log)(void *ctx, int level, const char *message, const char *setting); /* setting: what it is about, or "" */
+    void *log_ctx;
+    char *error;         /* where cluster_create writes its sentence when it fails; may be NULL */
+    uint64_t error_size; /* bytes there */
+};
+
+CLUSTER_API void cluster_options_init(struct cluster_options *options); /* zero, with size set */
+
+/* Make a handle. options NULL: all defaults. On failure *out is NULL and options->error has the sentence. Does no network
+ * I/O; reads the random hook once, and the interfaces hook for name@auto. */
+CLUSTER_API int cluster_create(struct cluster **out, const struct cluster_options *options);
+
+/* Close every descriptor at once, free everything. NULL is fine. Maps taken from the handle stay valid. */
+CLUSTER_API void cluster_destroy(struct cluster *c);
+
+/* Do what is due. `now` in ns, one clock for the life of the handle; a smaller one than before is taken as the one before.
+ * `ready`: an array as poll(2) leaves it, or only the entries that fired, one or many; unknown descriptors are ignored;
+ * NULL with 0 is a step for the timers. revents is a hint that I/O confirms. With POLLNVAL the descriptor is forgotten,
+ * not closed. Each descriptor is drained within limit_budget; what is left is remembered, with the deadline at now.
+ * Returns 0; CLUSTER_E_INVALID for a NULL array with a count; CLUSTER_E_BUSY from inside a hook. */
+CLUSTER_API int cluster_step(struct cluster *c, uint64_t now, const struct pollfd *ready, size_t count);
+
+/* What to wait for: up to `capacity` entries, revents 0. Returns how many there are; a return > capacity means that the
+ * answer was cut. A complete answer acknowledges that descriptors no longer listed are out of the host's loop: the next
+ * step closes them, so a number is never reused behind the host's back. */
+CLUSTER_API size_t cluster_watches(struct cluster *c, struct pollfd *out, size_t capacity);
+
+/* Changes whenever a descriptor or its events do. For hosts that keep the set registered (epoll, kqueue). */
+CLUSTER_API uint64_t cluster_watch_generation(const struct cluster *c);
+
+/* When to step next if nothing fires: absolute ns on the clock of `now`; 0: at once; CLUSTER_NEVER: no timer. */
+CLUSTER_API uint64_t cluster_deadline(const struct cluster *c);
+
+/* The same for poll(2): milliseconds from now, rounded up; -1: never. */
+CLUSTER_API int cluster_timeout_ms(const struct cluster *c, uint64_t now);
+
+/* ---- conveniences for programs without a loop ------------------------- */
+
+CLUSTER_API uint64_t cluster_now(void); /* CLOCK_MONOTONIC in ns */
+
+/* poll(2) on the watches for at most timeout_ms (-1: until something is due), then one step. Returns at once while events
+ * are queued. 0, or a negative CLUSTER_E... */
+CLUSTER_API int cluster_poll(struct cluster *c, int timeout_ms);
+
+/* cluster_poll until the status is READY: a start-up gate. Events stay queued for the loop that follows; what exceeds the
+ * queue becomes CLUSTER_RESYNC. CLUSTER_E_TIMEOUT when timeout_ms (-1: none) is over first. */
+CLUSTER_API int cluster_wait(struct cluster *c, int timeout_ms);
+
+/* ---- errors ----------------------------------------------------------- */
+
+/* One sentence on the last call of this handle that failed, with what to change; "" when none did. Valid until the next
+ * call that fails. */
+CLUSTER_API const char *cluster_last_error(const struct cluster *c);
+
+/* ---- members ---------------------------------------------------------- */
+
+#define CLUSTER_MEMBER_SELF 1u     /* the own node: never leaves */
+#define CLUSTER_MEMBER_DRAINING 2u /* said of itself that it is going away */
+#define CLUSTER_MEMBER_ACCEPTED 4u /* linked to us without being discovered: not in map or quorum */
+
+#define CLUSTER_CHANGED_ADDRESS 1u
+#define CLUSTER_CHANGED_PORT 2u
+#define CLUSTER_CHANGED_WEIGHT 4u
+#define CLUSTER_CHANGED_ZONE 8u
+#define CLUSTER_CHANGED_ROLE 16u
+#define CLUSTER_CHANGED_DRAINING 32u
+
+/* A member as it was at one moment. Strings are never NULL; "" means unknown. */
+struct cluster_member {
+    uint32_t size;
+    uint32_t flags;      /* CLUSTER_MEMBER_... */
+    uint64_t id;         /* unique in this handle, never given twice, the same while the member stays */
+    const char *name;    /* name@host */
+    const char *host;    /* the part after '@' */
+    const char *address; /* an IP address as text, where a source said one; else "" */
+    const char *zone;
+    const char *role;
+    uint32_t port;    /* distribution port; 0: ask epmd */
+    uint32_t weight;  /* 1 unless said otherwise */
+    uint32_t state;   /* 0: not linked (this version links none) */
+    uint32_t sources; /* how many sources list it now */
+};
+
+CLUSTER_API size_t cluster_member_count(const struct cluster *c);
+
+/* The index-th member by name, byte order; NULL past the end. Valid until the next call that is not const. */
+CLUSTER_API const struct cluster_member *cluster_member_at(const struct cluster *c, size_t index);
+CLUSTER_API const struct cluster_member *cluster_member_find(const struct cluster *c, const char *name);
+
+/* One more with every change of the membership; starts at 0, or 1 with an own name. */
+CLUSTER_API uint64_t cluster_revision(const struct cluster *c);
+
+/* The own name, resolved; "" when there is none. */
+CLUSTER_API const char *cluster_own_name(const struct cluster *c);
+
+/* Mark sorted or unsorted lists of names, duplicates allowed: left[i] = 1 where before[i] is not in after, joined[i] = 1
+ * where after[i] is not in before and is its first occurrence; all else 0. No handle, no allocation: the work is
+ * proportional to before_count * after_count / 512. CLUSTER_E_INVALID for a NULL array or name. */
+CLUSTER_API int cluster_diff(const char *const *before, size_t before_count, const char *const *after, size_t after_count,
+                             unsigned char *left, unsigned char *joined);
+
+struct cluster_counts {
+    uint32_t size; /* set it: fields beyond are not written */
+    uint32_t members;
+    uint32_t sources;
+    uint32_t watches; /* sockets open now, retired ones included */
+    uint64_t steps;
+    uint64_t rounds;   /* discovery rounds that ended */
+    uint64_t failures; /* of these, failed */
+    uint64_t joins, leaves, changes;
+    uint64_t resyncs;        /* times the event queue overflowed */
+    uint64_t sent, received; /* datagrams and stream reads or writes that moved bytes */
+    uint64_t sent_bytes, received_bytes;
+    uint64_t dropped; /* packets and names refused: malformed, filtered, forged, over a limit */
+};
+
+CLUSTER_API int cluster_stats(const struct cluster *c, struct cluster_counts *out);
+
+/* ---- events ----------------------------------------------------------- */
+
+enum {
+    CLUSTER_JOIN = 1,   /* member */
+    CLUSTER_LEAVE = 2,  /* member, as it was last */
+    CLUSTER_CHANGE = 3, /* member, as it is now; changed says what */
+    CLUSTER_UP = 4,     /* reserved for links */
+    CLUSTER_DOWN = 5,
+    CLUSTER_CONNECT = 6,
+    CLUSTER_DISCONNECT = 7,
+    CLUSTER_STATUS = 8, /* status, count of quorum; text says why */
+    CLUSTER_SOURCE = 9, /* source, its new state; error and text when it failed */
+    CLUSTER_MAP = 10,   /* the placement changed: count shards moved; fingerprint of the new map */
+    CLUSTER_MESSAGE = 11,
+    CLUSTER_CALL = 12,
+    CLUSTER_REPLY = 13, /* to a request: request, error, text */
+    CLUSTER_WRITABLE = 14,
+    CLUSTER_LEFT = 15,
+    CLUSTER_RESYNC = 16 /* membership events were lost: read the members at `revision`, then take later JOINs and
+                             * CHANGEs as upserts and LEAVEs of absent names as nothing */
+};
+
+/* What happened. It and all it points to live until the next cluster_next_event, cluster_step or cluster_destroy. */
+struct cluster_event {
+    uint32_t size;
+    uint32_t type;    /* CLUSTER_JOIN ... */
+    int32_t error;    /* 0 or CLUSTER_E... */
+    uint32_t changed; /* CHANGE: CLUSTER_CHANGED_... */
+    uint32_t state;   /* STATUS: CLUSTER_FORMING ...; SOURCE: CLUSTER_SOURCE_... */
+    uint32_t count;   /* STATUS: nodes counted; MAP: shards that moved */
+    uint32_t quorum;  /* STATUS: how many are needed */
+    uint32_t reserved;
+    uint64_t time;                       /* the step's now */
+    uint64_t revision;                   /* membership events and RESYNC: the revision they led to */
+    uint64_t request;                    /* REPLY: which */
+    uint64_t fingerprint;                /* MAP: of the new map */
+    struct cluster_source *source;       /* SOURCE; of JOIN, LEAVE and CHANGE: what caused it, or NULL */
+    const struct cluster_member *member; /* membership events */
+    const char *text;                    /* never NULL */
+    const void *term;                    /* reserved for messages */
+    uint64_t term_size;
+};
+
+/* The oldest event not yet seen, or NULL. Membership events come first, in order, then SOURCE, STATUS and MAP, of which only
+ * the newest is kept. Replaying all events over an empty set gives exactly the member list. */
+CLUSTER_API const struct cluster_event *cluster_next_event(struct cluster *c);
+
+/* "join", "leave" ... Static storage. */
+CLUSTER_API const char *cluster_event_name(uint32_t type);
+
+/* ---- status ----------------------------------------------------------- */
+
+enum { CLUSTER_FORMING = 0, CLUSTER_READY = 1, CLUSTER_DEGRADED = 2 };
+
+/* FORMING until the quorum is first reached, then READY, DEGRADED whenever it is lost. */
+CLUSTER_API int cluster_status(const struct cluster *c);
+
+/* Counts this handle's READY periods: 1 in the first, 0 before it. It orders them and no more: it is no fencing token. */
+CLUSTER_API uint64_t cluster_token(const struct cluster *c);
+
+/* ---- discovery -------------------------------------------------------- */
+
+/* Add a source. `url` says it all (docs/urls.md); "" adds nothing, sets *out to NULL and succeeds. `out` may be NULL. The
+ * source belongs to the handle. CLUSTER_E_INVALID with a sentence that names the offending part, and the right word for a
+ * near miss. The first round starts at the next step. */
+CLUSTER_API int cluster_discover(struct cluster *c, const char *url, struct cluster_source **out);
+
+enum {
+    CLUSTER_SOURCE_STARTING = 0, /* no round has ended yet */
+    CLUSTER_SOURCE_ANSWER = 1,   /* the last round gave nodes */
+    CLUSTER_SOURCE_EMPTY = 2,    /* the last round gave a complete answer of nothing */
+    CLUSTER_SOURCE_FAILED = 3    /* the last round failed: it changed no membership */
+};
+
+CLUSTER_API int cluster_source_state(const struct cluster_source *s);
+CLUSTER_API int cluster_source_error(const struct cluster_source *s);       /* of the last round: 0 or CLUSTER_E... */
+CLUSTER_API const char *cluster_source_why(const struct cluster_source *s); /* of a failure: one sentence; else "" */
+CLUSTER_API const char *cluster_source_url(const struct cluster_source *s); /* as given, secrets shown as *** */
+CLUSTER_API uint64_t cluster_source_rounds(const struct cluster_source *s); /* rounds that ended so far */
+CLUSTER_API size_t cluster_source_count(const struct cluster_source *s);    /* members that it lists now */
+CLUSTER_API struct cluster_source *cluster_source_at(const struct cluster *c,
+                                                     size_t index); /* in the order added; NULL past the end */
+
+CLUSTER_API int cluster_source_refresh(struct cluster_source *s);       /* a round at the next step */
+CLUSTER_API int cluster_source_pause(struct cluster_source *s, int on); /* no new rounds, no ageing, while on */
+CLUSTER_API void cluster_source_remove(struct cluster_source *s);       /* its members leave at once unless listed elsewhere */
+
+/* A node as a source names it. name without '@' is a host: the source's node= is put before it. */
+struct cluster_node {
+    uint32_t size;   /* sizeof(struct cluster_node): the stride of an array is its first element's */
+    uint32_t weight; /* 0: the source's weight=, else 1 */
+    uint32_t port;   /* 0: the source's port=, else unknown; at most 65535 */
+    uint32_t flags;  /* CLUSTER_NODE_... */
+    const char *name;
+    const char *address; /* IP address as text, or NULL */
+    const char *zone;    /* NULL: the source's zone= */
+    const char *role;    /* NULL: the source's role= */
+};
+#define CLUSTER_NODE_DRAINING 1u
+#define CLUSTER_NODE_EXCLUDED 2u /* placement: a node of the list that gets nothing */
+
+/* ---- for push: sources, and for strategies of your own ---------------- */
+
+/* A round ends with one of these. publish: the complete list as of now (count 0: the empty answer). On any error nothing
+ * has changed and the round counts as failed. Names that are no node names fail the whole list. */
+CLUSTER_API int cluster_source_publish(struct cluster_source *s, const struct cluster_node *nodes, size_t count);
+CLUSTER_API int cluster_source_fail(struct cluster_source *s, int error, const char *why);
+
+/* Or with this: the complete list is the one published last. CLUSTER_E_INVALID when the last publish failed. */
+CLUSTER_API int cluster_source_same(struct cluster_source *s);
+
+/* For strategies with CLUSTER_STRATEGY_HEARS, that hear of one node at a time (gossip): it is there now, and leaves after
+ * max-age without another word. New names are taken at a bounded rate: CLUSTER_E_LIMIT. */
+CLUSTER_API int cluster_source_heard(struct cluster_source *s, const struct cluster_node *node);
+CLUSTER_API int cluster_source_gone(struct cluster_source *s, const char *name); /* it said that it left */
+
+/* How a kind of source works. open: parse target and options, do no I/O; its error sentence goes to cluster_source_fail.
+ * round: start one (an older one still under way is void). ready: a watched fd fired (fd >= 0; POLLNVAL: the fd is lost, it
+ * is no longer watched and must not be closed), or the timer did (fd -1). It reads until CLUSTER_E_AGAIN. close: free state;
+ * what is still watched is retired. round and ready: 0, or a negative CLUSTER_E..., which fails the round. */
+struct cluster_strategy {
+    uint32_t size; /* sizeof(struct cluster_strategy) */
+    int (*open)(void *ctx, struct cluster_source *s, const char *target, void **state);
+    int (*round)(void *state, uint64_t now);
+    int (*ready)(void *state, int fd, int revents, uint64_t now);
+    void (*close)(void *state);
+    const char *options;  /* keys of its own, separated by spaces: they alone are accepted beside the common ones */
+    uint64_t interval_ns; /* default of interval=; 0: 5 s; CLUSTER_NEVER: rounds only on refresh */
+    uint64_t max_age_ns;  /* default of max-age=; 0: none */
+    uint32_t misses;      /* default of misses=; 0: 3 */
+    uint32_t flags;       /* CLUSTER_STRATEGY_... */
+};
+#define CLUSTER_STRATEGY_HEARS 1u /* nodes are heard one at a time; a round is the time until the next one */
+
+/* Teach the handle a scheme. The struct is copied. A name of [a-z][a-z0-9+-]*, not one that exists. */
+CLUSTER_API int cluster_strategy_register(struct cluster *c, const char *scheme, const struct cluster_strategy *strategy,
+                                          void *ctx);
+
+/* All of these may be called from inside a strategy, for its own source only. */
+/* open: the open hook's descriptor, or CLUSTER_E_LIMIT, CLUSTER_E_AGAIN: too many are open, or wait for their close.
+ * watch: POLLIN | POLLOUT, 0: no longer; any fd, also one of your own. close: hand an fd over, closed when that is safe. */
+CLUSTER_API int cluster_source_open(struct cluster_source *s, int kind, int family);
+CLUSTER_API int cluster_source_watch(struct cluster_source *s, int fd, int events);
+CLUSTER_API int cluster_source_close(struct cluster_source *s, int fd);
+/* The send and recv hooks, counted. CLUSTER_E_AGAIN also when the step's budget is over: ready is then called again in the
+ * next step, which is due at once. */
+CLUSTER_API int64_t cluster_source_send(struct cluster_source *s, int fd, const void *data, size_t size,
+                                        const struct cluster_address *to);
+CLUSTER_API int64_t cluster_source_recv(struct cluster_source *s, int fd, void *data, size_t size,
+                                        struct cluster_address *from);
+CLUSTER_API int cluster_source_timer(struct cluster_source *s, uint64_t at_ns); /* one timer; CLUSTER_NEVER: off */
+/* The value of an option, decoded; NULL: not given. */
+CLUSTER_API const char *cluster_source_option(const struct cluster_source *s, const char *key);
+/* The target's items, decoded, one by one: the one after `previous` (NULL: the first); NULL after the last. */
+CLUSTER_API const char *cluster_source_item(const struct cluster_source *s, const char *previous);
+CLUSTER_API void cluster_source_drop(struct cluster_source *s); /* count one refused packet or name */
+/* The own node; its name is NULL when there is none. */
+CLUSTER_API const struct cluster_node *cluster_source_own(const struct cluster_source *s);
+CLUSTER_API const struct cluster_io *cluster_source_io(const struct cluster_source *s);
+CLUSTER_API const struct cluster_allocator *cluster_source_allocator(const struct cluster_source *s);
+CLUSTER_API int cluster_source_random(struct cluster_source *s, void *data, size_t size); /* buffered */
+CLUSTER_API uint64_t cluster_source_now(const struct cluster_source *s);                  /* the step's now */
+CLUSTER_API void cluster_source_log(struct cluster_source *s, int level, const char *message);
+
+/* ---- one-off queries -------------------------------------------------- */
+
+/* Ask epmd at HOST[:PORT] (NULL: this host) for its names. CLUSTER_REPLY: text has a line `NAME PORT` for each. The query
+ * has a deadline of 5 s. CLUSTER_E_AGAIN: too many queries and events are pending. */
+CLUSTER_API int cluster_epmd_names(struct cluster *c, const char *host, uint64_t *request);
+
+/* Ask the epmd of a node's host for its distribution port. CLUSTER_REPLY: text is the port, or CLUSTER_E_NOT_FOUND. */
+CLUSTER_API int cluster_epmd_port(struct cluster *c, const char *node, uint64_t *request);
+
+/* ---- placement -------------------------------------------------------- */
+
+/* A 64-bit hash, the same on every platform and version: fit for placement and tables of trusted keys. */
+CLUSTER_API uint64_t cluster_hash64(const void *data, size_t size, uint64_t seed);
+
+/* SipHash-2-4 with a 128-bit key: for keys that an attacker may choose. */
+CLUSTER_API uint64_t cluster_siphash(const void *data, size_t size, uint64_t key0, uint64_t key1);
+
+/* The index of the node with the highest score for the key, O(count); CLUSTER_NOBODY for none. names: in any order. */
+CLUSTER_API uint32_t cluster_rendezvous(const void *key, size_t size, const char *const *names, size_t count, uint64_t seed);
+
+/* Build a map: a function of the set of names and the options alone, in any order. Nodes: at most 65534, names unique.
+ * No node at all is a map too: every owner is CLUSTER_NOBODY. options NULL: defaults; allocator NULL: malloc's family.
+ * CLUSTER_E_INVALID for duplicates, for more than 2^24 shards and for shards that are no power of two. */
+CLUSTER_API int cluster_map_build(struct cluster_map **out, const struct cluster_node *nodes, size_t count,
+                                  const struct cluster_map_options *options);
+CLUSTER_API int cluster_map_build_in(struct cluster_map **out, const struct cluster_node *nodes, size_t count,
+                                     const struct cluster_map_options *options, const struct cluster_allocator *allocator);
+CLUSTER_API void cluster_map_free(struct cluster_map *map); /* drops one reference; NULL is fine */
+
+CLUSTER_API uint32_t cluster_map_shards(const struct cluster_map *map);
+CLUSTER_API uint32_t cluster_map_nodes(const struct cluster_map *map);                   /* how many nodes */
+CLUSTER_API const char *cluster_map_node(const struct cluster_map *map, uint32_t index); /* by name order; NULL past the end */
+CLUSTER_API uint32_t cluster_map_shard(const struct cluster_map *map, const void *key, size_t size);
+CLUSTER_API uint32_t cluster_map_shard_owner(const struct cluster_map *map, uint32_t shard);
+CLUSTER_API uint32_t cluster_map_load(const struct cluster_map *map, uint32_t index); /* shards of this node */
+CLUSTER_API uint32_t cluster_map_owner(const struct cluster_map *map, const void *key, size_t size);
+CLUSTER_API size_t cluster_map_owners(const struct cluster_map *map, const void *key, size_t size, uint32_t *out,
+                                      size_t capacity);
+
+/* Equal on two nodes if and only if they place alike (up to 2^-64): the way to notice that they do not. */
+CLUSTER_API uint64_t cluster_map_fingerprint(const struct cluster_map *map);
+
+struct cluster_move {
+    uint32_t shard;
+    uint32_t replica;
+    uint32_t from; /* index in the old map; CLUSTER_NOBODY: it had none */
+    uint32_t to;   /* index in the new map; CLUSTER_NOBODY: it has none */
+};
+
+/* What moves between two maps of the same shard count, by shard; returns the total, fills at most capacity. Nodes are
+ * matched by name. from NULL: everything is new. Different shard counts: 0. */
+CLUSTER_API size_t cluster_map_plan(const struct cluster_map *from, const struct cluster_map *to, struct cluster_move *out,
+                                    size_t capacity);
+
+/* The handle's map as of now, with a reference that cluster_map_free drops; NULL when options.map was not set. Call it, and
+ * drop it, on the handle's thread. */
+CLUSTER_API struct cluster_map *cluster_current_map(struct cluster *c);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * Memory through the caller's allocator, with checked sizes. Callers keep the size of what they own and give it back with it.
+ */
+#ifndef CLU_BASE_MEMORY_H
+#define CLU_BASE_MEMORY_H
+
+#include "platform.h"
+
+CLU_FN void *clu_alloc(const struct cluster_allocator *a, size_t size)
+{
+    return a->resize(a->ctx, NULL, 0, size);
+}
+
+CLU_FN void *clu_alloc_zero(const struct cluster_allocator *a, size_t size)
+{
+    void *p = clu_alloc(a, size);
+    if (p)
+        memset(p, 0, size);
+    return p;
+}
+
+CLU_FN void clu_free(const struct cluster_allocator *a, void *ptr, size_t size)
+{
+    if (ptr)
+        (void)a->resize(a->ctx, ptr, size, 0);
+}
+
+/* Make room for `need` elements of `each` bytes; *capacity counts elements and grows by doubling. False: no memory, all as
+ * it was. `array` points to the caller's pointer, whatever its type. */
+CLU_FN bool clu_reserve(const struct cluster_allocator *a, void *array, size_t *capacity, size_t need, size_t each)
+{
+    void *old, *grown;
+    size_t wanted = *capacity ? *capacity : 8;
+    if (need <= *capacity)
+        return true;
+    if (need > SIZE_MAX / 2 / each)
+        return false;
+    while (wanted < need)
+        wanted *= 2;
+    memcpy(&old, array, sizeof old);
+    grown = a->resize(a->ctx, old, *capacity * each, wanted * each);
+    if (!grown)
+        return false;
+    memcpy(array, &grown, sizeof grown);
+    *capacity = wanted;
+    return true;
+}
+
+CLU_FN void *clu_default_resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
+{
+    (void)ctx;
+    (void)old_size;
+    if (!new_size) {
+        free(ptr);
+        return NULL;
+    }
+    return realloc(ptr, new_size);
+}
+
+/* The caller's allocator, or malloc's family where there is none. */
+CLU_FN struct cluster_allocator clu_allocator_or_default(const struct cluster_allocator *given)
+{
+    struct cluster_allocator a;
+    memset(&a, 0, sizeof a);
+    a.size = (uint32_t)sizeof a;
+    a.resize = clu_default_resize;
+    if (given && given->resize) {
+        a.ctx = given->ctx;
+        a.resize = given->resize;
+    }
+    return a;
+}
+
+#endif

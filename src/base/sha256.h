@@ -1,0 +1,153 @@
+/*
+ * SHA-256 (FIPS 180-4), HMAC-SHA256 (RFC 2104), a comparison whose time does not depend on where bytes differ, and a wipe
+ * that the compiler cannot drop. State is the caller's; never allocates.
+ */
+#ifndef CLU_BASE_SHA256_H
+#define CLU_BASE_SHA256_H
+
+#include "platform.h"
+
+#define CLU_SHA256_SIZE 32
+#define CLU_SHA256_BLOCK 64
+
+struct clu_sha256 {
+    uint32_t state[8];
+    uint64_t length; /* bytes so far */
+    uint8_t block[CLU_SHA256_BLOCK];
+};
+
+CLU_FN void clu_wipe(void *data, size_t size)
+{
+    volatile uint8_t *p = (volatile uint8_t *)data;
+    while (size--)
+        *p++ = 0;
+}
+
+CLU_FN bool clu_equal_ct(const void *a, const void *b, size_t size)
+{
+    const uint8_t *left = (const uint8_t *)a, *right = (const uint8_t *)b;
+    volatile uint8_t difference = 0;
+    size_t i;
+    for (i = 0; i < size; i++)
+        difference = (uint8_t)(difference | (left[i] ^ right[i]));
+    return difference == 0;
+}
+
+CLU_FN uint32_t clu_sha256_rotate(uint32_t value, unsigned by)
+{
+    return value >> by | value << (32 - by);
+}
+
+CLU_FN void clu_sha256_block(uint32_t state[8], const uint8_t *block)
+{
+    static const uint32_t k[64] = {
+        0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01,
+        0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc,
+        0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147,
+        0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+        0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08,
+        0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208,
+        0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
+    };
+    uint32_t w[64], s[8];
+    unsigned i;
+    for (i = 0; i < 64; i++) {
+        if (i < 16) {
+            const uint8_t *p = block + 4 * i;
+            w[i] = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+        } else {
+            uint32_t x = w[i - 15], y = w[i - 2];
+            w[i] = w[i - 16] + w[i - 7] + (clu_sha256_rotate(x, 7) ^ clu_sha256_rotate(x, 18) ^ x >> 3) +
+                   (clu_sha256_rotate(y, 17) ^ clu_sha256_rotate(y, 19) ^ y >> 10);
+        }
+    }
+    memcpy(s, state, sizeof s);
+    for (i = 0; i < 64; i++) {
+        uint32_t a = s[0], e = s[4], one, two;
+        one = s[7] + (clu_sha256_rotate(e, 6) ^ clu_sha256_rotate(e, 11) ^ clu_sha256_rotate(e, 25)) +
+              ((e & s[5]) ^ (~e & s[6])) + k[i] + w[i];
+        two = (clu_sha256_rotate(a, 2) ^ clu_sha256_rotate(a, 13) ^ clu_sha256_rotate(a, 22)) +
+              ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
+        memmove(s + 1, s, 7 * sizeof s[0]);
+        s[4] += one;
+        s[0] = one + two;
+    }
+    for (i = 0; i < 8; i++)
+        state[i] += s[i];
+}
+
+CLU_FN void clu_sha256_init(struct clu_sha256 *h)
+{
+    static const uint32_t start[8] = {
+        0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
+    };
+    memcpy(h->state, start, sizeof h->state);
+    h->length = 0;
+}
+
+CLU_FN void clu_sha256_add(struct clu_sha256 *h, const void *data, size_t size)
+{
+    const uint8_t *p = (const uint8_t *)data;
+    while (size) {
+        size_t used = (size_t)(h->length % CLU_SHA256_BLOCK), part = CLU_SHA256_BLOCK - used;
+        if (part > size)
+            part = size;
+        memcpy(h->block + used, p, part);
+        h->length += part;
+        p += part;
+        size -= part;
+        if (used + part == CLU_SHA256_BLOCK)
+            clu_sha256_block(h->state, h->block);
+    }
+}
+
+/* The digest; the state is wiped. */
+CLU_FN void clu_sha256_end(struct clu_sha256 *h, uint8_t out[CLU_SHA256_SIZE])
+{
+    uint8_t tail[CLU_SHA256_BLOCK + 8];
+    uint64_t bits = h->length * 8;
+    size_t used = (size_t)(h->length % CLU_SHA256_BLOCK), zeros = (used < 56 ? 56 : 120) - used, i;
+    memset(tail, 0, sizeof tail);
+    tail[0] = 0x80;
+    for (i = 0; i < 8; i++)
+        tail[zeros + i] = (uint8_t)(bits >> (56 - 8 * i));
+    clu_sha256_add(h, tail, zeros + 8);
+    for (i = 0; i < CLU_SHA256_SIZE; i++)
+        out[i] = (uint8_t)(h->state[i / 4] >> (24 - 8 * (i % 4)));
+    clu_wipe(h, sizeof *h);
+}
+
+CLU_FN void clu_sha256_of(const void *data, size_t size, uint8_t out[CLU_SHA256_SIZE])
+{
+    struct clu_sha256 h;
+    clu_sha256_init(&h);
+    clu_sha256_add(&h, data, size);
+    clu_sha256_end(&h, out);
+}
+
+CLU_FN void clu_hmac_sha256(const void *key, size_t key_size, const void *data, size_t size, uint8_t out[CLU_SHA256_SIZE])
+{
+    struct clu_sha256 h;
+    uint8_t pad[CLU_SHA256_BLOCK], inner[CLU_SHA256_SIZE];
+    int pass;
+    size_t i;
+    for (pass = 0; pass < 2; pass++) {
+        memset(pad, 0, sizeof pad);
+        if (key_size > sizeof pad)
+            clu_sha256_of(key, key_size, pad);
+        else if (key_size)
+            memcpy(pad, key, key_size);
+        for (i = 0; i < sizeof pad; i++)
+            pad[i] ^= pass ? 0x5c : 0x36;
+        clu_sha256_init(&h);
+        clu_sha256_add(&h, pad, sizeof pad);
+        if (pass)
+            clu_sha256_add(&h, inner, sizeof inner);
+        else
+            clu_sha256_add(&h, data, size);
+        clu_sha256_end(&h, pass ? out : inner);
+    }
+    clu_wipe(pad, sizeof pad);
+}
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * Sorting an array of pointers in place: a heapsort, so it never allocates, never takes more than n log n, and gives the
+ * same order on every platform as long as no two elements compare equal. Owns nothing.
+ */
+#ifndef CLU_BASE_SORT_H
+#define CLU_BASE_SORT_H
+
+#include "platform.h"
+
+/* Ascending by `compare`, which is given two elements. */
+CLU_FN void clu_sort(void **items, size_t count, int (*compare)(const void *, const void *))
+{
+    size_t next = count / 2;
+    while (count > 1) {
+        size_t hole, child;
+        void *sifted;
+        if (next) {
+            sifted = items[--next];
+        } else {
+            sifted = items[--count];
+            items[count] = items[0];
+        }
+        for (hole = next; (child = 2 * hole + 1) < count; hole = child) {
+            if (child + 1 < count && compare(items[child], items[child + 1]) < 0)
+                child++;
+            if (compare(sifted, items[child]) >= 0)
+                break;
+            items[hole] = items[child];
+        }
+        items[hole] = sifted;
+    }
+}
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * struct cluster: the loop, the table, the sources, the status and the map of one handle, and the little that they need of
+ * each other.
+ */
+#ifndef CLU_CORE_HANDLE_H
+#define CLU_CORE_HANDLE_H
+
+#include "../discover/open.h"
+#include "../member/status.h"
+#include "../place/plan.h"
+
+#define CLU_MAP_RETRY (100 * CLU_MS) /* after a map could not be built for want of memory */
+
+struct cluster {
+    struct clu_loop loop;
+    struct clu_table table;
+    struct clu_discovery discovery;
+    struct clu_status status;
+    struct clu_timer wake; /* for the status and the map: it only brings about a step */
+    bool status_news;
+    bool has_map;
+#ifndef CLUSTER_NO_MAP
+    struct cluster_map_options map_options;
+    struct cluster_map *map;
+    uint64_t map_revision; /* of the members it was built of */
+    uint32_t map_moves;    /* since the host was told */
+    bool map_news;
+#endif
+    char *own; /* the own node's strings, one allocation */
+    size_t own_size;
+    const char *own_base; /* of name@auto while the address is not known */
+    uint64_t next_request;
+    struct pollfd *polled;
+    size_t polled_capacity;
+    struct cluster_event event; /* the one that the host looks at, */
+    struct clu_shared *shown;   /* and what it points to */
+    char text[256];
+};
+
+CLU_FN uint32_t clu_status_count(const struct cluster *c)
+{
+    return (uint32_t)c->table.count + (c->discovery.own.name ? 0 : 1);
+}
+
+CLU_FN void clu_look_at_status(struct cluster *c)
+{
+    uint32_t count = clu_status_count(c);
+    if (clu_status_look(&c->status, count, c->loop.now))
+        c->status_news = true;
+}
+
+#endif

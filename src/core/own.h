@@ -1,0 +1,175 @@
+/*
+ * Who the handle itself is: the own name, checked, and for name@auto found among the addresses of this host.
+ */
+#ifndef CLU_CORE_OWN_H
+#define CLU_CORE_OWN_H
+
+#include "handle.h"
+
+#define CLU_OWN_ADDRESSES 32 /* of this host that are looked at */
+
+/* The own node's strings, kept together with room for an address where the name ends in @auto. */
+CLU_FN int clu_own_keep(struct cluster *c, const struct cluster_options *o)
+{
+    size_t name = strlen(o->node) + CLU_ADDRESS_TEXT, zone = o->zone ? strlen(o->zone) + 1 : 0;
+    size_t role = o->role ? strlen(o->role) + 1 : 0;
+    struct cluster_node *own = &c->discovery.own;
+    c->own_size = name + zone + role;
+    c->own = (char *)clu_alloc(&c->loop.memory, c->own_size);
+    if (!c->own)
+        return CLUSTER_E_MEMORY;
+    memcpy(c->own, o->node, strlen(o->node) + 1);
+    own->size = (uint32_t)sizeof *own;
+    own->weight = o->weight;
+    own->port = o->port;
+    if (zone)
+        own->zone = (const char *)memcpy(c->own + name, o->zone, zone);
+    if (role)
+        own->role = (const char *)memcpy(c->own + name + zone, o->role, role);
+    return 0;
+}
+
+/* From now on the own node has its name and is a member. */
+CLU_FN int clu_own_join(struct cluster *c)
+{
+    struct cluster_node *own = &c->discovery.own;
+    struct clu_says says;
+    int result;
+    memset(&says, 0, sizeof says);
+    says.name = c->own;
+    says.length = strlen(c->own);
+    says.address = "";
+    says.zone = own->zone ? own->zone : "";
+    says.role = own->role ? own->role : "";
+    says.port = own->port;
+    says.weight = own->weight;
+    result = clu_table_add_self(&c->table, &says);
+    if (result == 0)
+        own->name = c->own;
+    return result;
+}
+
+/* ---- name@auto -------------------------------------------------------- */
+
+struct clu_own_choice {
+    struct cluster_address address[CLU_OWN_ADDRESSES];
+    size_t count;
+};
+
+/* The addresses that others can reach this host by, one family: IPv4 where there is any; loopback if there is nothing else. */
+CLU_FN int clu_own_addresses(struct cluster *c, struct clu_own_choice *choice)
+{
+    struct cluster_address all[CLU_OWN_ADDRESSES];
+    int count = c->loop.io.interfaces(c->loop.io.ctx, NULL, all, CLU_OWN_ADDRESSES), i, family;
+    choice->count = 0;
+    if (count < 0)
+        return count;
+    if (count > CLU_OWN_ADDRESSES)
+        count = CLU_OWN_ADDRESSES;
+    for (family = 4; family <= 6 && !choice->count; family += 2)
+        for (i = 0; i < count; i++)
+            if (all[i].family == family && !clu_address_is_loopback(&all[i]) && !all[i].scope)
+                choice->address[choice->count++] = all[i];
+    if (!choice->count) {
+        (void)clu_address_parse(clu_slice_str("127.0.0.1"), &choice->address[0], NULL);
+        choice->count = 1;
+    }
+    return 0;
+}
+
+CLU_FN int clu_own_take(struct cluster *c, const struct cluster_address *address)
+{
+    struct clu_text t = clu_text_on(c->own, c->own_size);
+    char base[CLU_NAME_MAX + 1];
+    size_t length = (size_t)(strchr(c->own, '@') - c->own);
+    memcpy(base, c->own, length);
+    clu_text_bytes(&t, base, length);
+    clu_text_add(&t, "@");
+    clu_address_text(&t, address);
+    c->own_base = NULL;
+    return clu_own_join(c);
+}
+
+/* Is any address that the URL names in the network of this own one, or is it itself? */
+CLU_FN bool clu_own_routes(const struct cluster_address *own, const char *url)
+{
+    struct clu_slice rest = clu_slice_str(url);
+    struct cluster_address range = *own, a;
+    (void)clu_cut(&rest, ':');
+    while (rest.at && rest.length) {
+        size_t length = 0;
+        struct clu_slice word, host;
+        uint16_t port;
+        while (length < rest.length && !strchr(",?&=@", rest.at[length]))
+            length++;
+        word = clu_slice_of(rest.at, length);
+        rest = clu_slice_from(rest, length < rest.length ? length + 1 : length);
+        if ((clu_address_parse(word, &a, NULL) || (clu_host_port(word, &host, &port) && clu_address_parse(host, &a, NULL))) &&
+            clu_address_in(&a, &range))
+            return true;
+    }
+    return false;
+}
+
+/* Before the first source with name@auto: the one own address that leads to it. */
+CLU_FN int clu_own_resolve(struct cluster *c, const char *url, struct clu_text *error)
+{
+    struct clu_own_choice choice;
+    size_t i, found = 0, last = 0;
+    int result = clu_own_addresses(c, &choice);
+    if (result < 0) {
+        clu_text_add(error, "name@auto: the addresses of this host cannot be read: write the own address after '@'");
+        return result;
+    }
+    if (choice.count == 1)
+        return clu_own_take(c, &choice.address[0]);
+    for (i = 0; url && i < choice.count; i++)
+        if (clu_own_routes(&choice.address[i], url)) {
+            found++;
+            last = i;
+        }
+    if (found == 1)
+        return clu_own_take(c, &choice.address[last]);
+    if (!url)
+        return 0; /* a source may decide it */
+    clu_text_add(error, "name@auto is ambiguous, this host has ");
+    for (i = 0; i < choice.count && i < 6; i++) {
+        clu_text_add(error, i ? ", " : "");
+        clu_address_text(error, &choice.address[i]);
+    }
+    clu_text_add(error, choice.count > 6 ? " and more" : "");
+    clu_text_add(error, ": write one of them after '@' in options.node (--node)");
+    return CLUSTER_E_INVALID;
+}
+
+CLU_FN int clu_own_options(struct cluster *c, const struct cluster_options *o, struct clu_text *error)
+{
+    size_t length = o->node ? strlen(o->node) : 0;
+    int result;
+    if (o->port > 65535) {
+        clu_text_add(error, "options.port is at most 65535");
+        return CLUSTER_E_INVALID;
+    }
+    if (!o->node)
+        return 0;
+    if (!clu_name_valid(o->node, length)) {
+        clu_text_add(error, "options.node '");
+        clu_text_escaped(error, o->node, length < 64 ? length : 64);
+        clu_text_add(error, "' is no node name: it takes NAME@HOST, or NAME@auto for the own address");
+        return CLUSTER_E_INVALID;
+    }
+    result = clu_own_keep(c, o);
+    if (result < 0)
+        return result;
+    if (strcmp(clu_name_host(o->node), "auto") != 0)
+        return clu_own_join(c);
+    c->own_base = c->own;
+    return clu_own_resolve(c, NULL, error);
+}
+
+CLUSTER_DEF const char *cluster_own_name(const struct cluster *c)
+{
+    return c && c->discovery.own.name ? c->discovery.own.name : "";
+}
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * The handle's map: built anew after the members changed, at most once a step. When there is no memory for it the old one stays
+ * and it is tried again.
+ */
+#ifndef CLU_CORE_PLACEMENT_H
+#define CLU_CORE_PLACEMENT_H
+
+#include "handle.h"
+
+CLU_FN int clu_map_of_members(struct cluster *c, struct cluster_map **out)
+{
+    const struct cluster_allocator *memory = &c->loop.memory;
+    size_t bytes = c->table.settled * sizeof(struct cluster_node), count = 0, i;
+    struct cluster_node *nodes = (struct cluster_node *)clu_alloc_zero(memory, bytes + 1);
+    int result;
+    if (!nodes)
+        return CLUSTER_E_MEMORY;
+    for (i = 0; i < c->table.settled; i++) {
+        const struct cluster_member *m = &c->table.sorted[i]->record->view;
+        if (m->flags & CLUSTER_MEMBER_ACCEPTED)
+            continue;
+        nodes[count].size = (uint32_t)sizeof *nodes;
+        nodes[count].weight = m->weight;
+        nodes[count].flags = m->flags & CLUSTER_MEMBER_DRAINING ? CLUSTER_NODE_DRAINING : 0;
+        nodes[count++].name = m->name;
+    }
+    result = cluster_map_build_in(out, nodes, count, &c->map_options, memory);
+    clu_free(memory, nodes, bytes + 1);
+    return result;
+}
+
+/* CLUSTER_NEVER, or when to try again. */
+CLU_FN uint64_t clu_look_at_map(struct cluster *c)
+{
+    struct cluster_map *map = NULL;
+    if (!c->has_map || (c->map && c->map_revision == c->table.revision))
+        return CLUSTER_NEVER;
+    if (clu_map_of_members(c, &map) < 0)
+        return clu_add_time(c->loop.now, CLU_MAP_RETRY);
+    c->map_revision = c->table.revision;
+    if (c->map && cluster_map_fingerprint(c->map) == cluster_map_fingerprint(map)) {
+        cluster_map_free(map);
+        return CLUSTER_NEVER;
+    }
+    c->map_moves += (uint32_t)cluster_map_plan(c->map, map, NULL, 0);
+    c->map_news = true;
+    cluster_map_free(c->map);
+    c->map = map;
+    return CLUSTER_NEVER;
+}
+
+CLUSTER_DEF struct cluster_map *cluster_current_map(struct cluster *c)
+{
+    return c && c->map ? clu_map_ref(c->map) : NULL;
+}
+
+#endif

@@ -1,0 +1,288 @@
+/*
+ * One step, and what a host reads between two. The path of a datagram: cluster_step -> clu_loop_fired -> clu_loop_dispatch ->
+ * the source's ready -> its strategy -> cluster_source_heard -> the table -> the event queue -> cluster_next_event.
+ */
+#ifndef CLU_CORE_STEP_H
+#define CLU_CORE_STEP_H
+
+#include "placement.h"
+
+/* The host no longer looks at the event. */
+CLU_FN void clu_event_done(struct cluster *c)
+{
+    clu_unshare(&c->loop.memory, c->shown);
+    c->shown = NULL;
+}
+
+/* Sources that ended inside a callback are freed when it is over. */
+CLU_FN void clu_sweep(struct cluster *c)
+{
+    struct cluster_source *s = c->discovery.first, *next;
+    for (; s; s = next) {
+        next = s->next;
+        if (!s->ended)
+            continue;
+        c->discovery.count -= !s->request;
+        clu_source_unlink(&c->discovery, s);
+        clu_source_free(s);
+    }
+    c->discovery.ends = false;
+}
+
+/* After members or time changed: the table's loose ends, the status, the map. */
+CLU_FN void clu_look(struct cluster *c)
+{
+    uint64_t at = CLUSTER_NEVER;
+    if (c->discovery.ends)
+        clu_sweep(c);
+    if (c->table.stale)
+        clu_table_retry(&c->table);
+    if (c->table.stale)
+        at = clu_add_time(c->loop.now, CLU_MAP_RETRY);
+    clu_look_at_status(c);
+#ifndef CLUSTER_NO_MAP
+    at = clu_min_u64(at, clu_look_at_map(c));
+#endif
+    clu_timer_set(&c->loop.timers, &c->wake, clu_min_u64(at, clu_status_deadline(&c->status)));
+}
+
+CLUSTER_DEF int cluster_step(struct cluster *c, uint64_t now, const struct pollfd *ready, size_t count)
+{
+    struct clu_loop *l;
+    struct cluster_source *s;
+    if (!c || (count && !ready))
+        return CLUSTER_E_INVALID;
+    l = &c->loop;
+    if (l->stepping)
+        return CLUSTER_E_BUSY;
+    clu_event_done(c);
+    l->stepping = true;
+    l->counts.steps++;
+    l->now = now > l->now ? now : l->now;
+    l->budget_left = l->budget;
+    clu_loop_close_acknowledged(l);
+    if (c->discovery.late) {
+        c->discovery.late = false;
+        for (s = c->discovery.first; s; s = s->next)
+            clu_source_catch_up(s);
+    }
+    clu_loop_fired(l, ready, count);
+    clu_loop_dispatch(l);
+    /* What came in before a timer was due counts first; then the timers' own calls have room, however much came in. */
+    l->budget_left = l->budget_left > CLU_TIMER_BUDGET ? l->budget_left : CLU_TIMER_BUDGET;
+    clu_timers_fire(&l->timers, l->now);
+    clu_look(c);
+    l->kick = false;
+    l->stepping = false;
+    return 0;
+}
+
+CLUSTER_DEF size_t cluster_watches(struct cluster *c, struct pollfd *out, size_t capacity)
+{
+    return c && (out || !capacity) ? clu_loop_watches(&c->loop, out, capacity) : 0;
+}
+
+CLUSTER_DEF uint64_t cluster_watch_generation(const struct cluster *c)
+{
+    return c ? c->loop.generation : 0;
+}
+
+CLUSTER_DEF uint64_t cluster_deadline(const struct cluster *c)
+{
+    return c ? clu_loop_deadline(&c->loop) : CLUSTER_NEVER;
+}
+
+CLUSTER_DEF int cluster_timeout_ms(const struct cluster *c, uint64_t now)
+{
+    uint64_t deadline = cluster_deadline(c), ms;
+    if (deadline == CLUSTER_NEVER)
+        return -1;
+    if (deadline <= now)
+        return 0;
+    ms = (deadline - now - 1) / CLU_MS + 1;
+    return ms < INT_MAX ? (int)ms : INT_MAX;
+}
+
+/* ---- events ----------------------------------------------------------- */
+
+CLU_FN void clu_event_text(struct cluster *c, const char *text)
+{
+    struct clu_text t = clu_text_on(c->text, sizeof c->text);
+    clu_text_add(&t, text);
+}
+
+CLU_FN void clu_event_of_queue(struct cluster *c, const struct clu_event *queued)
+{
+    struct cluster_event *e = &c->event;
+    e->type = queued->type;
+    e->error = queued->error;
+    e->changed = queued->changed;
+    e->time = queued->time;
+    e->revision = queued->revision;
+    e->request = queued->request;
+    e->source = queued->source;
+    c->shown = queued->object;
+    if (e->type == CLUSTER_REPLY && c->shown)
+        e->text = (const char *)(c->shown + 1);
+    else if (e->type == CLUSTER_REPLY)
+        clu_event_text(c, cluster_strerror(queued->error));
+    else
+        e->member = &((struct clu_record *)(void *)c->shown)->view;
+}
+
+CLU_FN bool clu_event_of_sources(struct cluster *c)
+{
+    struct cluster_event *e = &c->event;
+    struct cluster_source *s = c->discovery.first;
+    while (c->discovery.news && s && !s->news)
+        s = s->next;
+    if (!c->discovery.news || !s)
+        return false;
+    s->news = false;
+    c->discovery.news--;
+    e->type = CLUSTER_SOURCE;
+    e->source = s;
+    e->state = (uint32_t)s->state;
+    e->error = s->error;
+    clu_event_text(c, s->why);
+    return true;
+}
+
+CLU_FN bool clu_event_of_status(struct cluster *c)
+{
+    struct cluster_event *e = &c->event;
+    struct clu_text t = clu_text_on(c->text, sizeof c->text);
+    if (!c->status_news)
+        return false;
+    c->status_news = false;
+    e->type = CLUSTER_STATUS;
+    e->state = (uint32_t)c->status.state;
+    e->count = c->status.count;
+    e->quorum = c->status.quorum;
+    clu_text_u64(&t, e->count);
+    clu_text_add(&t, " of the ");
+    clu_text_u64(&t, e->quorum);
+    clu_text_add(&t, " nodes that are needed");
+    return true;
+}
+
+#ifndef CLUSTER_NO_MAP
+CLU_FN bool clu_event_of_map(struct cluster *c)
+{
+    struct cluster_event *e = &c->event;
+    if (!c->map_news)
+        return false;
+    c->map_news = false;
+    e->type = CLUSTER_MAP;
+    e->count = c->map_moves;
+    e->fingerprint = cluster_map_fingerprint(c->map);
+    c->map_moves = 0;
+    return true;
+}
+#endif
+
+CLUSTER_DEF const struct cluster_event *cluster_next_event(struct cluster *c)
+{
+    struct clu_event queued;
+    struct cluster_event *e;
+    if (!c || c->loop.stepping)
+        return NULL;
+    clu_event_done(c);
+    e = &c->event;
+    memset(e, 0, sizeof *e);
+    e->size = (uint32_t)sizeof *e;
+    e->time = c->loop.now;
+    c->text[0] = '\0';
+    e->text = c->text;
+    if (c->loop.events.resync) {
+        c->loop.events.resync = false;
+        e->type = CLUSTER_RESYNC;
+        e->revision = c->table.revision;
+        return e;
+    }
+    if (clu_queue_pop(&c->loop.events, &queued)) {
+        clu_event_of_queue(c, &queued);
+        return e;
+    }
+    if (clu_event_of_sources(c) || clu_event_of_status(c))
+        return e;
+#ifndef CLUSTER_NO_MAP
+    if (clu_event_of_map(c))
+        return e;
+#endif
+    return NULL;
+}
+
+CLU_FN bool clu_has_events(const struct cluster *c)
+{
+    bool news = c->loop.events.resync || c->loop.events.count || c->discovery.news || c->status_news;
+#ifndef CLUSTER_NO_MAP
+    news = news || c->map_news;
+#endif
+    return news;
+}
+
+CLUSTER_DEF const char *cluster_event_name(uint32_t type)
+{
+    static const char *const names[] = {"none",    "join",       "leave",    "change", "up",    "down",
+                                        "connect", "disconnect", "status",   "source", "map",   "message",
+                                        "call",    "reply",      "writable", "left",   "resync"};
+    return type < CLU_COUNT(names) ? names[type] : names[0];
+}
+
+/* ---- for programs without a loop -------------------------------------- */
+
+CLU_FN int clu_poll(struct cluster *c, int timeout_ms)
+{
+    size_t total;
+    int until, fired;
+    while ((total = cluster_watches(c, c->polled, c->polled_capacity)) > c->polled_capacity)
+        if (!clu_reserve(&c->loop.memory, &c->polled, &c->polled_capacity, total, sizeof *c->polled))
+            return clu_fail(&c->loop, CLUSTER_E_MEMORY, "no memory for the descriptors to poll");
+    until = cluster_timeout_ms(c, cluster_now());
+    if (timeout_ms < 0 || (until >= 0 && until < timeout_ms))
+        timeout_ms = until;
+    fired = poll(c->polled, (nfds_t)total, timeout_ms);
+    return cluster_step(c, cluster_now(), c->polled, fired > 0 ? total : 0);
+}
+
+CLUSTER_DEF int cluster_poll(struct cluster *c, int timeout_ms)
+{
+    if (!c)
+        return CLUSTER_E_INVALID;
+    return clu_has_events(c) ? 0 : clu_poll(c, timeout_ms);
+}
+
+CLUSTER_DEF int cluster_wait(struct cluster *c, int timeout_ms)
+{
+    uint64_t end = timeout_ms < 0 ? CLUSTER_NEVER : clu_add_time(cluster_now(), (uint64_t)timeout_ms * CLU_MS);
+    if (!c)
+        return CLUSTER_E_INVALID;
+    while (c->status.state != CLUSTER_READY) {
+        uint64_t now = cluster_now(), left = now < end ? end - now : 0;
+        int result;
+        if (end != CLUSTER_NEVER && !left)
+            return clu_fail(&c->loop, CLUSTER_E_TIMEOUT,
+                            "the quorum was not reached in time: are the sources right, and quorum?");
+        result = clu_poll(c, end == CLUSTER_NEVER      ? -1
+                             : left / CLU_MS < INT_MAX ? (int)((left + CLU_MS - 1) / CLU_MS)
+                                                       : INT_MAX);
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+/* ---- status ----------------------------------------------------------- */
+
+CLUSTER_DEF int cluster_status(const struct cluster *c)
+{
+    return c ? c->status.state : CLUSTER_FORMING;
+}
+
+CLUSTER_DEF uint64_t cluster_token(const struct cluster *c)
+{
+    return c ? c->status.token : 0;
+}
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * Which strategy serves which scheme: the built-in ones, through the same vtable that a program's own ones use.
+ */
+#ifndef CLU_DISCOVER_SCHEMES_H
+#define CLU_DISCOVER_SCHEMES_H
+
+#include "epmd.h"
+#include "file.h"
+#include "gossip.h"
+#include "list.h"
+
+struct clu_builtin {
+    const char *scheme;
+    struct cluster_strategy strategy;
+};
+
+CLU_FN const struct cluster_strategy *clu_builtin_find(struct clu_slice scheme)
+{
+#define CLU_STRATEGY(open, round, ready, close, options, interval, max_age, misses, flags)                                     \
+    {                                                                                                                          \
+        (uint32_t)sizeof(struct cluster_strategy), open, round, ready, close, options, interval, max_age, misses, flags        \
+    }
+    static const struct clu_builtin table[] = {
+        {"static", CLU_STRATEGY(clu_list_open, clu_static_round, clu_list_ready, clu_list_close, "", CLUSTER_NEVER, 0, 1, 0)},
+        {"push", CLU_STRATEGY(clu_list_open, NULL, clu_list_ready, clu_list_close, "", CLUSTER_NEVER, 0, 1, 0)},
+#ifndef CLUSTER_NO_FILE
+        {"file", CLU_STRATEGY(clu_file_open, clu_file_round, clu_list_ready, clu_file_close, "", CLU_SECOND, 0, 1, 0)},
+#endif
+#ifndef CLUSTER_NO_EPMD
+        {"epmd", CLU_STRATEGY(clu_epmd_open, clu_epmd_round, clu_epmd_ready, clu_epmd_close, "name", 0, 0, 0, 0)},
+#endif
+#ifndef CLUSTER_NO_GOSSIP
+        {"gossip",
+         CLU_STRATEGY(clu_gossip_open, clu_gossip_round, clu_gossip_ready, clu_gossip_close,
+                      "secret secret-file auth if ttl broadcast announce wire", 0, 15 * CLU_SECOND, 0, CLUSTER_STRATEGY_HEARS)},
+#endif
+    };
+#undef CLU_STRATEGY
+    size_t i;
+    for (i = 0; i < CLU_COUNT(table); i++)
+        if (clu_slice_is(scheme, table[i].scheme))
+            return &table[i].strategy;
+    return NULL;
+}
+
+#endif

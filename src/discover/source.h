@@ -1,0 +1,601 @@
+/*
+ * A source: one URL, one strategy at work, one set of claims on the table. It keeps the strategy's clock (rounds, jitter,
+ * timeouts, ageing), turns what it names into members, and holds to the three-valued result: an answer, an empty answer, or a
+ * failure that changes nothing. Every cluster_source_... function is here; strategies have no other door.
+ *
+ *              round()                publish, or the next round        
+ *   waiting ------------> under way ------------------------------> ANSWER, EMPTY
+ *      ^                      |       fail, timeout                      |
+ *      |                      +--------------------------> FAILED       |
+ *      +---------------- interval, with jitter <------------+-----------+
+ */
+#ifndef CLU_DISCOVER_SOURCE_H
+#define CLU_DISCOVER_SOURCE_H
+
+#include "../base/errors.h"
+#include "../member/table.h"
+#include "../wire/glob.h"
+#include "../wire/url.h"
+
+#define CLU_INTERVAL (5 * CLU_SECOND) /* of rounds, and after a failure where rounds are not repeated */
+#define CLU_TIMEOUT (5 * CLU_SECOND)
+#define CLU_MISSES 3
+#define CLU_HEARD_LIMIT 4096 /* members of a source that hears, unless limit= says otherwise */
+#define CLU_HEARD_BURST 256  /* new names at once, and each second */
+
+/* A kind of source that the host taught us. */
+struct clu_scheme {
+    struct clu_scheme *next;
+    struct cluster_strategy strategy;
+    void *ctx;
+    size_t size; /* of this object, its name after it */
+    const char *name;
+};
+
+/* All sources of a handle, and what they share. */
+struct clu_discovery {
+    struct clu_loop *loop;
+    struct clu_table *table;
+    struct cluster_source *first;
+    size_t count;
+    uint64_t next_rank;
+    struct cluster_node own;
+    struct clu_scheme *schemes;
+    size_t news; /* sources whose state changed since the host was told */
+    bool warned; /* of long names among short ones, or the reverse */
+    bool ends;   /* some source has ended and is to be freed */
+    bool late;   /* something was heard or thawed outside a step, when there was no clock */
+};
+
+struct cluster_source {
+    struct clu_watcher watcher;
+    struct clu_discovery *home;
+    struct cluster_source *next;
+    struct clu_claims claims;
+    struct clu_timer round_timer, timeout_timer, age_timer, own_timer;
+    struct cluster_strategy strategy;
+    void *ctx, *state_of_strategy;
+    struct clu_url url;
+    struct clu_common common;
+    char *text, *shown; /* the parsed and the redacted URL, one allocation */
+    size_t text_size;
+    uint64_t interval_ns, timeout_ns, max_age_ns;
+    uint64_t rounds, frozen_ns, bucket_ns;
+    uint32_t bucket;
+    int state, error;
+    bool opened, under_way, paused, news, ended;
+    bool listed; /* the last answer was not empty */
+    bool frozen; /* nobody ages: it fails or is paused */
+    bool heard_late, thaw_late;
+    /* A one-off query: makes the reply's text of the nodes it found. NULL for a source of members. */
+    struct clu_shared *(*answer)(struct cluster_source *s, const struct cluster_node *nodes, size_t count, int *error);
+    uint64_t request;
+    char why[192];
+};
+
+/* ---- rounds ----------------------------------------------------------- */
+
+CLU_FN void clu_source_schedule(struct cluster_source *s, uint64_t from, uint64_t interval)
+{
+    uint64_t spread = interval / 100 * s->common.jitter_percent;
+    uint64_t at = clu_add_time(from, interval - spread);
+    if (spread && interval != CLUSTER_NEVER)
+        at = clu_add_time(at, clu_jitter(s->home->loop) % (2 * spread));
+    clu_timer_set(&s->home->loop->timers, &s->round_timer, s->paused ? CLUSTER_NEVER : at);
+}
+
+/* The clock may be old outside a step: what happens there counts from the next one. */
+CLU_FN bool clu_source_is_late(struct cluster_source *s)
+{
+    if (s->home->loop->stepping)
+        return false;
+    s->home->late = s->home->loop->kick = true;
+    return true;
+}
+
+/* When does the next one leave for not being heard? Nobody's time runs while the source fails or is paused. */
+CLU_FN void clu_source_age(struct cluster_source *s)
+{
+    struct clu_loop *l = s->home->loop;
+    bool frozen = s->paused || s->state == CLUSTER_SOURCE_FAILED;
+    uint64_t at = CLUSTER_NEVER;
+    if (frozen && !s->frozen)
+        s->frozen_ns = l->now;
+    if (!frozen && s->frozen) {
+        if (clu_source_is_late(s))
+            s->thaw_late = true;
+        else
+            clu_claims_thaw(&s->claims, l->now - s->frozen_ns);
+    }
+    s->frozen = frozen;
+    if (!frozen && s->max_age_ns && s->common.prune && s->claims.count > s->claims.min)
+        at = clu_add_time(s->claims.oldest->seen_ns, s->max_age_ns);
+    clu_timer_set(&l->timers, &s->age_timer, at);
+}
+
+/* The first step after something came outside one. */
+CLU_FN void clu_source_catch_up(struct cluster_source *s)
+{
+    struct clu_loop *l = s->home->loop;
+    struct clu_claim *c;
+    if (s->thaw_late)
+        clu_claims_thaw(&s->claims, l->now - s->frozen_ns);
+    for (c = s->claims.newest; s->heard_late && c && c->batch == s->claims.batch; c = c->older)
+        c->seen_ns = l->now;
+    s->thaw_late = s->heard_late = false;
+    clu_source_age(s);
+}
+
+CLU_FN void clu_source_say(struct cluster_source *s)
+{
+    if (!s->news)
+        s->home->news++;
+    s->news = true;
+    s->home->loop->kick = true;
+}
+
+/* A round has ended. Nobody ages while the source fails: their time stands still. */
+CLU_FN void clu_source_finish(struct cluster_source *s, int state, int error, const char *why)
+{
+    struct clu_loop *l = s->home->loop;
+    bool failed = state == CLUSTER_SOURCE_FAILED;
+    struct clu_text t = clu_text_on(s->why, sizeof s->why);
+    clu_text_add(&t, why);
+    s->under_way = false;
+    s->rounds++;
+    l->counts.rounds++;
+    l->counts.failures += failed;
+    clu_timer_set(&l->timers, &s->timeout_timer, CLUSTER_NEVER);
+    if (s->state != state || s->error != error)
+        clu_source_say(s);
+    s->state = state;
+    s->error = error;
+    clu_source_age(s);
+    if (failed && s->interval_ns == CLUSTER_NEVER && s->strategy.round)
+        clu_source_schedule(s, l->now, CLU_INTERVAL);
+}
+
+CLU_FN void clu_source_fire_round(struct clu_timer *timer, uint64_t now)
+{
+    struct cluster_source *s = CLU_CONTAINER(timer, struct cluster_source, round_timer);
+    bool hears = (s->strategy.flags & CLUSTER_STRATEGY_HEARS) != 0;
+    int result;
+    if (s->ended || !s->strategy.round)
+        return;
+    if (hears && s->under_way)
+        clu_source_finish(s, s->claims.count ? CLUSTER_SOURCE_ANSWER : CLUSTER_SOURCE_EMPTY, 0, "");
+    s->under_way = true;
+    clu_source_schedule(s, now, s->interval_ns);
+    if (!hears)
+        clu_timer_set(&s->home->loop->timers, &s->timeout_timer, clu_add_time(now, s->timeout_ns));
+    result = s->strategy.round(s->state_of_strategy, now);
+    if (result < 0 && s->under_way)
+        (void)cluster_source_fail(s, result, "");
+}
+
+CLU_FN void clu_source_fire_timeout(struct clu_timer *timer, uint64_t now)
+{
+    struct cluster_source *s = CLU_CONTAINER(timer, struct cluster_source, timeout_timer);
+    (void)now;
+    (void)cluster_source_fail(s, CLUSTER_E_TIMEOUT, "no answer in time: is it running there? timeout= allows more");
+}
+
+CLU_FN void clu_source_fire_age(struct clu_timer *timer, uint64_t now)
+{
+    struct cluster_source *s = CLU_CONTAINER(timer, struct cluster_source, age_timer);
+    clu_claims_expire(s->home->table, &s->claims, now - s->max_age_ns);
+    clu_source_age(s);
+}
+
+CLU_FN void clu_source_fire_own(struct clu_timer *timer, uint64_t now)
+{
+    struct cluster_source *s = CLU_CONTAINER(timer, struct cluster_source, own_timer);
+    int result = s->ended ? 0 : s->strategy.ready(s->state_of_strategy, -1, 0, now);
+    if (result < 0 && s->under_way)
+        (void)cluster_source_fail(s, result, "");
+}
+
+CLU_FN void clu_source_ready(struct clu_watcher *watcher, int fd, int revents)
+{
+    struct cluster_source *s = CLU_CONTAINER(watcher, struct cluster_source, watcher);
+    int result = s->ended ? 0 : s->strategy.ready(s->state_of_strategy, fd, revents, s->home->loop->now);
+    if (result < 0 && s->under_way)
+        (void)cluster_source_fail(s, result, "");
+}
+
+/* ---- from what a strategy says to what the table takes ---------------- */
+
+/* The text after a struct's known fields must be zero: a newer caller may mean something by it. */
+CLU_FN bool clu_tail_is_zero(const void *object, size_t size, size_t known)
+{
+    const uint8_t *bytes = (const uint8_t *)object;
+    for (; known < size; known++)
+        if (bytes[known])
+            return false;
+    return true;
+}
+
+/* What newcomers lose their day to, said once. */
+CLU_FN void clu_source_check_kind(struct clu_discovery *home, const char *name)
+{
+    bool own_long, is_long;
+    if (home->warned || !home->own.name)
+        return;
+    own_long = clu_name_host_is_long(clu_name_host(home->own.name));
+    is_long = clu_name_host_is_long(clu_name_host(name));
+    if (own_long == is_long)
+        return;
+    home->warned = true;
+    if (own_long)
+        clu_log(home->loop, CLUSTER_LOG_WARN,
+                "the own node has a long name but discovery yields short ones, and Erlang nodes of the two kinds refuse each "
+                "other: name the own node NAME@SHORTHOST, or start the others with -name",
+                "node");
+    else
+        clu_log(home->loop, CLUSTER_LOG_WARN,
+                "the own node has a short name but discovery yields addresses or full names, and Erlang nodes of the two kinds "
+                "refuse each other: name the own node NAME@ADDRESS (name@auto finds it), or start the others with -sname",
+                "node");
+}
+
+/* only=, except=, allow=. */
+CLU_FN bool clu_source_wants(const struct cluster_source *s, const struct clu_says *says)
+{
+    const struct clu_common *o = &s->common;
+    struct clu_slice name = clu_slice_of(says->name, says->length);
+    if (o->only && !clu_glob_list(clu_slice_str(o->only), name))
+        return false;
+    if (o->except && clu_glob_list(clu_slice_str(o->except), name))
+        return false;
+    if (o->allow) {
+        struct cluster_address address;
+        const char *text = *says->address ? says->address : clu_name_host(says->name);
+        if (!clu_address_parse(clu_slice_str(text), &address, NULL) ||
+            !clu_address_in_ranges(&address, clu_slice_str(o->allow)))
+            return false;
+    }
+    return true;
+}
+
+/* The full name of a node: a host alone gets the base name of node=, else the own one. NULL: there is none, or it is bad. */
+CLU_FN const char *clu_source_name(const struct cluster_source *s, const char *name, struct clu_text *t)
+{
+    const char *own = s->home->own.name;
+    if (!strchr(name, '@')) {
+        if (s->common.node)
+            clu_text_add(t, s->common.node);
+        else if (own)
+            clu_text_bytes(t, own, (size_t)(strchr(own, '@') - own));
+        clu_text_add(t, "@");
+    }
+    clu_text_add(t, name);
+    return !t->cut && clu_name_valid(t->data, t->length) ? t->data : NULL;
+}
+
+/* One node in the table's terms; `name` is room for its full name. 0, or CLUSTER_E_INVALID with the sentence in `why`. */
+CLU_FN int clu_source_says(const struct cluster_source *s, const struct cluster_node *node, struct clu_says *says,
+                           char name[CLU_NAME_MAX + 1], struct clu_text *why)
+{
+    struct clu_text full = clu_text_on(name, CLU_NAME_MAX + 1);
+    const char *given = node->name ? node->name : "";
+    says->name = clu_source_name(s, given, &full);
+    if (!says->name || node->port > 65535) {
+        clu_text_add(why, "'");
+        clu_text_escaped(why, given, strlen(given) < 64 ? strlen(given) : 64);
+        if (says->name)
+            clu_text_add(why, "' has a port above 65535");
+        else if (*given && !strchr(given, '@') && !s->common.node && !s->home->own.name)
+            clu_text_add(why, "' is a host, not a node: say which node with node=NAME");
+        else
+            clu_text_add(why, "' is no node name: it takes NAME@HOST, at most 255 bytes, without spaces");
+        return CLUSTER_E_INVALID;
+    }
+    says->length = full.length;
+    says->address = node->address ? node->address : "";
+    says->zone = node->zone ? node->zone : s->common.zone ? s->common.zone : "";
+    says->role = node->role ? node->role : s->common.role ? s->common.role : "";
+    says->port = node->port ? node->port : s->common.port;
+    says->weight = node->weight ? node->weight : s->common.weight;
+    says->draining = (node->flags & CLUSTER_NODE_DRAINING) != 0;
+    return 0;
+}
+
+CLU_FN int clu_source_publish_members(struct cluster_source *s, const struct cluster_node *nodes, size_t count)
+{
+    struct clu_table *table = s->home->table;
+    char name[CLU_NAME_MAX + 1], buffer[sizeof s->why];
+    struct clu_text why = clu_text_on(buffer, sizeof buffer);
+    size_t i, stride = count ? nodes->size : 0;
+    int result = 0;
+    if (count && stride < sizeof *nodes)
+        result = CLUSTER_E_INVALID, clu_text_add(&why, "cluster_node.size is not set in the first node");
+    clu_batch_begin(&s->claims);
+    for (i = 0; !result && i < count; i++) {
+        const struct cluster_node *node = (const struct cluster_node *)(const void *)((const char *)nodes + i * stride);
+        struct clu_says says;
+        result = clu_source_says(s, node, &says, name, &why);
+        if (!result && !clu_tail_is_zero(node, stride, sizeof *node))
+            result = CLUSTER_E_INVALID, clu_text_add(&why, "cluster_node has fields that this version does not know");
+        if (result)
+            break;
+        if (!clu_source_wants(s, &says)) {
+            s->home->loop->counts.dropped++;
+            continue;
+        }
+        clu_source_check_kind(s->home, says.name);
+        result = clu_batch_add(table, &s->claims, &says);
+        if (result == CLUSTER_E_LIMIT)
+            clu_text_add(&why, "more nodes than limit= of the source or limit_members of the handle allows");
+    }
+    if (result) {
+        clu_batch_abort(table, &s->claims);
+        clu_source_finish(s, CLUSTER_SOURCE_FAILED, result, *buffer ? buffer : cluster_strerror(result));
+        return clu_fail(s->home->loop, result, s->why);
+    }
+    s->heard_late = clu_source_is_late(s);
+    clu_batch_commit(table, &s->claims, s->home->loop->now);
+    s->listed = count != 0;
+    clu_source_finish(s, count ? CLUSTER_SOURCE_ANSWER : CLUSTER_SOURCE_EMPTY, 0, "");
+    return 0;
+}
+
+/* A reply's text as an object; NULL: no memory, the error's name will do. */
+CLU_FN struct clu_shared *clu_source_reply_text(struct cluster_source *s, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    struct clu_shared *reply = (struct clu_shared *)clu_share_new(&s->home->loop->memory, sizeof *reply + size);
+    if (reply)
+        memcpy(reply + 1, text, size);
+    return reply;
+}
+
+/* The end of a query: its reply takes the place that was kept for it. */
+CLU_FN void clu_source_reply(struct cluster_source *s, const struct cluster_node *nodes, size_t count, int error,
+                             const char *why)
+{
+    struct clu_loop *l = s->home->loop;
+    struct clu_event e;
+    memset(&e, 0, sizeof e);
+    e.type = CLUSTER_REPLY;
+    e.error = error;
+    e.time = l->now;
+    e.request = s->request;
+    e.object = error ? clu_source_reply_text(s, why) : s->answer(s, nodes, count, &e.error);
+    s->ended = s->home->ends = l->kick = true;
+    clu_queue_reply(&l->events, &e);
+}
+
+/* ---- the doors of strategies ------------------------------------------ */
+
+CLUSTER_DEF int cluster_source_publish(struct cluster_source *s, const struct cluster_node *nodes, size_t count)
+{
+    if (!s || (count && !nodes))
+        return CLUSTER_E_INVALID;
+    if (s->ended)
+        return 0;
+    if (!s->answer)
+        return clu_source_publish_members(s, nodes, count);
+    clu_source_reply(s, nodes, count, 0, "");
+    return 0;
+}
+
+CLUSTER_DEF int cluster_source_same(struct cluster_source *s)
+{
+    if (!s || s->answer || s->claims.committed != s->claims.batch)
+        return CLUSTER_E_INVALID;
+    s->heard_late = clu_source_is_late(s);
+    clu_batch_commit(s->home->table, &s->claims, s->home->loop->now);
+    clu_source_finish(s, s->listed ? CLUSTER_SOURCE_ANSWER : CLUSTER_SOURCE_EMPTY, 0, "");
+    return 0;
+}
+
+CLUSTER_DEF int cluster_source_fail(struct cluster_source *s, int error, const char *why)
+{
+    struct clu_text t;
+    char buffer[sizeof s->why];
+    if (!s || error >= 0)
+        return CLUSTER_E_INVALID;
+    t = clu_text_on(buffer, sizeof buffer);
+    clu_text_add(&t, why && *why ? why : cluster_strerror(error));
+    if (!s->opened) {
+        (void)clu_fail(s->home->loop, error, buffer);
+    } else if (s->ended) {
+        return 0;
+    } else if (s->answer) {
+        clu_source_reply(s, NULL, 0, error, buffer);
+    } else {
+        clu_source_finish(s, CLUSTER_SOURCE_FAILED, error, buffer);
+    }
+    return 0;
+}
+
+/* A place among the new names of this second. */
+CLU_FN bool clu_source_admit(struct cluster_source *s)
+{
+    uint64_t now = s->home->loop->now, passed = (now - s->bucket_ns) / (CLU_SECOND / CLU_HEARD_BURST);
+    if (passed) {
+        s->bucket = (uint32_t)clu_min_u64(CLU_HEARD_BURST, s->bucket + clu_min_u64(passed, CLU_HEARD_BURST));
+        s->bucket_ns = now;
+    }
+    if (!s->bucket)
+        return false;
+    s->bucket--;
+    return true;
+}
+
+CLUSTER_DEF int cluster_source_heard(struct cluster_source *s, const struct cluster_node *node)
+{
+    char name[CLU_NAME_MAX + 1], buffer[sizeof s->why];
+    struct clu_text why = clu_text_on(buffer, sizeof buffer);
+    struct clu_says says;
+    const struct clu_member *m;
+    int result;
+    if (!s || !node)
+        return CLUSTER_E_INVALID;
+    result = clu_source_says(s, node, &says, name, &why);
+    if (!result && !clu_source_wants(s, &says))
+        result = CLUSTER_E_PERMISSION;
+    if (!result) {
+        m = clu_table_find(s->home->table, says.name, says.length);
+        if (!(m && (m->self || clu_claim_of(m, &s->claims))) && !clu_source_admit(s))
+            result = CLUSTER_E_LIMIT;
+    }
+    if (!result) {
+        clu_source_check_kind(s->home, says.name);
+        s->heard_late = clu_source_is_late(s);
+        result = clu_claims_heard(s->home->table, &s->claims, &says, s->home->loop->now);
+    }
+    if (result) {
+        s->home->loop->counts.dropped++;
+        return result;
+    }
+    clu_source_age(s);
+    return 0;
+}
+
+CLUSTER_DEF int cluster_source_gone(struct cluster_source *s, const char *name)
+{
+    if (!s || !name)
+        return CLUSTER_E_INVALID;
+    clu_claims_gone(s->home->table, &s->claims, name);
+    clu_source_age(s);
+    return 0;
+}
+
+CLUSTER_DEF int cluster_source_open(struct cluster_source *s, int kind, int family)
+{
+    return clu_open(s->home->loop, &s->watcher, kind, family);
+}
+
+CLUSTER_DEF int cluster_source_watch(struct cluster_source *s, int fd, int events)
+{
+    return clu_watch(s->home->loop, &s->watcher, fd, events);
+}
+
+CLUSTER_DEF int cluster_source_close(struct cluster_source *s, int fd)
+{
+    return clu_close(s->home->loop, &s->watcher, fd);
+}
+
+CLUSTER_DEF int64_t cluster_source_send(struct cluster_source *s, int fd, const void *data, size_t size,
+                                        const struct cluster_address *to)
+{
+    return clu_send(s->home->loop, fd, data, size, to);
+}
+
+CLUSTER_DEF int64_t cluster_source_recv(struct cluster_source *s, int fd, void *data, size_t size, struct cluster_address *from)
+{
+    return clu_recv(s->home->loop, fd, data, size, from);
+}
+
+CLUSTER_DEF int cluster_source_timer(struct cluster_source *s, uint64_t at_ns)
+{
+    clu_timer_set(&s->home->loop->timers, &s->own_timer, at_ns);
+    return 0;
+}
+
+CLUSTER_DEF const char *cluster_source_option(const struct cluster_source *s, const char *key)
+{
+    return clu_url_option(&s->url, key);
+}
+
+CLUSTER_DEF const char *cluster_source_item(const struct cluster_source *s, const char *previous)
+{
+    const char *next = previous ? clu_url_next(previous) : s->url.target;
+    return s->url.items && *next ? next : NULL;
+}
+
+CLUSTER_DEF void cluster_source_drop(struct cluster_source *s)
+{
+    s->home->loop->counts.dropped++;
+}
+
+CLUSTER_DEF const struct cluster_node *cluster_source_own(const struct cluster_source *s)
+{
+    return &s->home->own;
+}
+
+CLUSTER_DEF const struct cluster_io *cluster_source_io(const struct cluster_source *s)
+{
+    return &s->home->loop->io;
+}
+
+CLUSTER_DEF const struct cluster_allocator *cluster_source_allocator(const struct cluster_source *s)
+{
+    return &s->home->loop->memory;
+}
+
+CLUSTER_DEF int cluster_source_random(struct cluster_source *s, void *data, size_t size)
+{
+    return clu_random(s->home->loop, data, size);
+}
+
+CLUSTER_DEF uint64_t cluster_source_now(const struct cluster_source *s)
+{
+    return s->home->loop->now;
+}
+
+CLUSTER_DEF void cluster_source_log(struct cluster_source *s, int level, const char *message)
+{
+    clu_log(s->home->loop, level, message, s->shown);
+}
+
+/* ---- what the host sees of a source ----------------------------------- */
+
+CLUSTER_DEF int cluster_source_state(const struct cluster_source *s)
+{
+    return s->state;
+}
+
+CLUSTER_DEF int cluster_source_error(const struct cluster_source *s)
+{
+    return s->error;
+}
+
+CLUSTER_DEF const char *cluster_source_why(const struct cluster_source *s)
+{
+    return s->why;
+}
+
+CLUSTER_DEF const char *cluster_source_url(const struct cluster_source *s)
+{
+    return s->shown;
+}
+
+CLUSTER_DEF uint64_t cluster_source_rounds(const struct cluster_source *s)
+{
+    return s->rounds;
+}
+
+CLUSTER_DEF size_t cluster_source_count(const struct cluster_source *s)
+{
+    return s->claims.count;
+}
+
+CLUSTER_DEF int cluster_source_refresh(struct cluster_source *s)
+{
+    if (!s)
+        return CLUSTER_E_INVALID;
+    if (s->strategy.round)
+        clu_timer_set(&s->home->loop->timers, &s->round_timer, 0);
+    return 0;
+}
+
+CLUSTER_DEF int cluster_source_pause(struct cluster_source *s, int on)
+{
+    struct clu_loop *l;
+    if (!s)
+        return CLUSTER_E_INVALID;
+    l = s->home->loop;
+    if (s->paused == (on != 0))
+        return 0;
+    s->paused = on != 0;
+    if (s->paused)
+        clu_timer_set(&l->timers, &s->round_timer, CLUSTER_NEVER);
+    else
+        (void)cluster_source_refresh(s);
+    clu_source_age(s);
+    return 0;
+}
+
+#endif

@@ -1,0 +1,120 @@
+/*
+ * The event queue: a ring of membership events and replies, bounded. When it is full, one RESYNC takes the place of all queued
+ * membership events; while that one waits no further ones are kept, for its reader reads the members anyway. Replies have
+ * their places from the time of the request. It holds a reference on what an event shows.
+ */
+#ifndef CLU_LOOP_QUEUE_H
+#define CLU_LOOP_QUEUE_H
+
+#include "../base/shared.h"
+
+struct clu_event {
+    uint32_t type;
+    int32_t error;
+    uint32_t changed;
+    uint64_t time, revision, request;
+    struct cluster_source *source;
+    struct clu_shared *object; /* a member's record or a reply's text */
+};
+
+struct clu_queue {
+    struct clu_event *ring;
+    size_t capacity, first, count;
+    size_t limit;
+    size_t replies; /* requests under way: places kept free for them */
+    uint64_t resyncs;
+    bool resync; /* waits to be read */
+};
+
+CLU_FN struct clu_event *clu_queue_at(const struct clu_queue *q, size_t index)
+{
+    return &q->ring[(q->first + index) & (q->capacity - 1)];
+}
+
+/* Room for `need` events in all. The capacity is a power of two. */
+CLU_FN bool clu_queue_reserve(const struct cluster_allocator *a, struct clu_queue *q, size_t need)
+{
+    size_t old = q->capacity;
+    if (need > q->limit)
+        return false;
+    if (!clu_reserve(a, &q->ring, &q->capacity, need, sizeof *q->ring))
+        return false;
+    if (old != q->capacity && q->first + q->count > old)
+        memcpy(q->ring + old, q->ring, (q->first + q->count - old) * sizeof *q->ring);
+    return true;
+}
+
+/* The loss of all membership events, said as one RESYNC. */
+CLU_FN void clu_queue_overflow(const struct cluster_allocator *a, struct clu_queue *q)
+{
+    size_t i, kept = 0;
+    for (i = 0; i < q->count; i++) {
+        struct clu_event *e = clu_queue_at(q, i);
+        if (e->type == CLUSTER_REPLY)
+            *clu_queue_at(q, kept++) = *e;
+        else
+            clu_unshare(a, e->object);
+    }
+    q->count = kept;
+    q->resync = true;
+    q->resyncs++;
+}
+
+/* Queue a membership event; takes a reference of its own on the object. */
+CLU_FN void clu_queue_push(const struct cluster_allocator *a, struct clu_queue *q, const struct clu_event *event)
+{
+    if (q->resync)
+        return;
+    if (!clu_queue_reserve(a, q, q->count + q->replies + 1)) {
+        clu_queue_overflow(a, q);
+        return;
+    }
+    *clu_queue_at(q, q->count++) = *event;
+    if (event->object)
+        (void)clu_share(event->object);
+}
+
+/* A place for the reply of a request; false: ask again later. */
+CLU_FN bool clu_queue_expect(const struct cluster_allocator *a, struct clu_queue *q)
+{
+    if (!clu_queue_reserve(a, q, q->count + q->replies + 1))
+        return false;
+    q->replies++;
+    return true;
+}
+
+/* The reply, in its place; takes over the caller's reference on the object. */
+CLU_FN void clu_queue_reply(struct clu_queue *q, const struct clu_event *event)
+{
+    q->replies--;
+    *clu_queue_at(q, q->count++) = *event;
+}
+
+CLU_FN bool clu_queue_pop(struct clu_queue *q, struct clu_event *out)
+{
+    if (!q->count)
+        return false;
+    *out = *clu_queue_at(q, 0);
+    q->first = (q->first + 1) & (q->capacity - 1);
+    q->count--;
+    return true;
+}
+
+/* A source is about to end: its events go on without naming it. */
+CLU_FN void clu_queue_forget_source(struct clu_queue *q, const struct cluster_source *source)
+{
+    size_t i;
+    for (i = 0; i < q->count; i++)
+        if (clu_queue_at(q, i)->source == source)
+            clu_queue_at(q, i)->source = NULL;
+}
+
+CLU_FN void clu_queue_free(const struct cluster_allocator *a, struct clu_queue *q)
+{
+    struct clu_event event;
+    while (clu_queue_pop(q, &event))
+        clu_unshare(a, event.object);
+    clu_free(a, q->ring, q->capacity * sizeof *q->ring);
+}
+
+#endif

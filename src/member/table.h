@@ -1,0 +1,658 @@
+/*
+ * The merged membership. Each source has a list of claims ("I list this node, saying that of it"); a member is there as long
+ * as a claim on it is, and looks as its claims say, the source added first before the others. The own node needs no claim.
+ *
+ * Changes come in batches that happen whole or not at all: clu_batch_begin, _add for each node, then _commit or _abort. What
+ * can fail for want of memory fails while the batch is gathered; committing cannot. Every change is one revision and one
+ * event. It reads no clock and does no I/O.
+ *
+ *   index    name -> member, a hash table with linear probing; holds staged members too
+ *   sorted   members by name; new ones are merged in, and gone ones taken out, once a batch (clu_table_settle)
+ */
+#ifndef CLU_MEMBER_TABLE_H
+#define CLU_MEMBER_TABLE_H
+
+#include "../base/hash.h"
+#include "../base/sort.h"
+#include "../loop/loop.h"
+#include "../wire/address.h"
+#include "record.h"
+
+struct clu_member {
+    struct clu_record *record; /* NULL while it is only staged */
+    struct clu_claim *claims;  /* by the rank of their lists */
+    uint64_t hash, id;
+    bool self;
+    bool gone;  /* left in this batch, still in `sorted` */
+    bool stale; /* what its claims say could not be merged for want of memory */
+};
+
+struct clu_claim {
+    struct clu_member *member;
+    struct clu_claims *list;
+    struct clu_claim *next;          /* of the member's claims */
+    struct clu_claim *newer, *older; /* of the list's claims, by when it was last seen */
+    struct clu_claim *next_staged;
+    struct clu_record *record; /* NULL while staged */
+    struct clu_record *staged; /* what it says once the batch is committed */
+    uint64_t seen_ns, batch;
+    uint32_t misses;
+};
+
+/* What one source lists. */
+struct clu_claims {
+    struct cluster_source *source;
+    uint64_t rank; /* the order in which sources were added */
+    struct clu_claim *oldest, *newest;
+    size_t count;
+    uint64_t batch;     /* the newest; a claim that it touched bears its number */
+    uint64_t committed; /* the newest complete answer */
+    struct clu_claim *staged, *staged_last;
+    size_t staged_new;
+    uint32_t misses, min; /* settings; misses 0: absence removes nothing */
+    size_t limit;
+};
+
+struct clu_table {
+    struct clu_loop *loop;
+    struct clu_member **index;
+    size_t index_size, index_used;
+    struct clu_member **sorted;
+    size_t sorted_capacity;
+    size_t settled; /* of `sorted`: in order */
+    size_t fresh;   /* after them: new in this batch */
+    size_t gone;    /* of the settled: left in this batch */
+    size_t limit, count;
+    uint64_t key[2]; /* of the index's hash: names come from the network */
+    uint64_t next_id, revision;
+    bool stale; /* a member is */
+};
+
+/* ---- the index -------------------------------------------------------- */
+
+CLU_FN const char *clu_member_name(const struct clu_member *m)
+{
+    return m->record ? m->record->view.name : m->claims->staged->view.name;
+}
+
+/* Where the name is, or the free place where it would go. Needs a table that is not full. */
+CLU_FN struct clu_member **clu_index_place(const struct clu_table *t, const char *name, uint64_t hash)
+{
+    size_t at = (size_t)hash & (t->index_size - 1);
+    while (t->index[at] && (t->index[at]->hash != hash || strcmp(clu_member_name(t->index[at]), name) != 0))
+        at = (at + 1) & (t->index_size - 1);
+    return &t->index[at];
+}
+
+CLU_FN uint64_t clu_table_hash(const struct clu_table *t, const char *name, size_t length)
+{
+    return clu_siphash13(name, length, t->key[0], t->key[1]);
+}
+
+CLU_FN struct clu_member *clu_table_find(const struct clu_table *t, const char *name, size_t length)
+{
+    return t->index_size ? *clu_index_place(t, name, clu_table_hash(t, name, length)) : NULL;
+}
+
+/* Room for one more name; at most half of the places are taken. */
+CLU_FN bool clu_index_grow(struct clu_table *t)
+{
+    size_t size = t->index_size ? t->index_size * 2 : 16, i;
+    struct clu_member **old = t->index, **grown;
+    if ((t->index_used + 1) * 2 <= t->index_size)
+        return true;
+    grown = (struct clu_member **)clu_alloc_zero(&t->loop->memory, size * sizeof *grown);
+    if (!grown)
+        return false;
+    for (i = 0; i < t->index_size; i++) {
+        size_t at;
+        if (!old[i])
+            continue;
+        at = (size_t)old[i]->hash & (size - 1);
+        while (grown[at])
+            at = (at + 1) & (size - 1);
+        grown[at] = old[i];
+    }
+    clu_free(&t->loop->memory, old, t->index_size * sizeof *old);
+    t->index = grown;
+    t->index_size = size;
+    return true;
+}
+
+/* Take a member out; those that stand behind it only because of it move up. */
+CLU_FN void clu_index_remove(struct clu_table *t, const struct clu_member *m)
+{
+    size_t mask = t->index_size - 1, hole = (size_t)m->hash & mask, at;
+    while (t->index[hole] != m)
+        hole = (hole + 1) & mask;
+    for (at = (hole + 1) & mask; t->index[at]; at = (at + 1) & mask) {
+        size_t home = (size_t)t->index[at]->hash & mask;
+        if (((at - home) & mask) < ((at - hole) & mask))
+            continue;
+        t->index[hole] = t->index[at];
+        hole = at;
+    }
+    t->index[hole] = NULL;
+    t->index_used--;
+}
+
+/* ---- events and order ------------------------------------------------- */
+
+CLU_FN void clu_table_event(struct clu_table *t, uint32_t type, struct clu_member *m, uint32_t changed, struct clu_claims *list)
+{
+    struct clu_event e;
+    memset(&e, 0, sizeof e);
+    e.type = type;
+    e.changed = changed;
+    e.time = t->loop->now;
+    e.revision = ++t->revision;
+    e.source = list ? list->source : NULL;
+    e.object = &m->record->shared;
+    t->loop->kick = true;
+    clu_queue_push(&t->loop->memory, &t->loop->events, &e);
+}
+
+CLU_FN int clu_member_compare(const void *a, const void *b)
+{
+    return strcmp(((const struct clu_member *)a)->record->view.name, ((const struct clu_member *)b)->record->view.name);
+}
+
+CLU_FN void clu_member_free(struct clu_table *t, struct clu_member *m)
+{
+    clu_unshare(&t->loop->memory, m->record);
+    clu_free(&t->loop->memory, m, sizeof *m);
+}
+
+/* Bring `sorted` up to date: free who is gone, merge who is new, from the back, with room kept by clu_table_stage. */
+CLU_FN void clu_table_settle(struct clu_table *t)
+{
+    struct clu_member **fresh = t->sorted + t->settled;
+    size_t kept = 0, i, out;
+    if (t->gone) {
+        for (i = 0; i < t->settled + t->fresh; i++) {
+            if (!t->sorted[i]->gone) {
+                t->sorted[kept++] = t->sorted[i];
+                continue;
+            }
+            if (i < t->settled)
+                fresh--;
+            else
+                t->fresh--;
+            clu_member_free(t, t->sorted[i]);
+        }
+        t->settled = (size_t)(fresh - t->sorted);
+        t->gone = 0;
+    }
+    if (!t->fresh)
+        return;
+    clu_sort((void **)(void *)fresh, t->fresh, clu_member_compare);
+    if (t->settled && clu_member_compare(t->sorted[t->settled - 1], fresh[0]) > 0) {
+        memcpy(fresh + t->fresh, fresh, t->fresh * sizeof *fresh);
+        for (i = t->fresh, out = t->settled + t->fresh, kept = t->settled, fresh += t->fresh; i && kept; out--) {
+            if (clu_member_compare(t->sorted[kept - 1], fresh[i - 1]) > 0)
+                t->sorted[out - 1] = t->sorted[--kept];
+            else
+                t->sorted[out - 1] = fresh[--i];
+        }
+        if (i)
+            memcpy(t->sorted, fresh, i * sizeof *fresh);
+    }
+    t->settled += t->fresh;
+    t->fresh = 0;
+}
+
+/* ---- merging what the claims say -------------------------------------- */
+
+/* Of several addresses the current one stays while it is still said, else the lowest is taken. */
+CLU_FN const char *clu_lower_address(const char *a, const char *b)
+{
+    struct cluster_address x, y;
+    if (!*a || !*b)
+        return *a ? a : b;
+    if (!clu_address_parse(clu_slice_of(a, strlen(a)), &x, NULL) || !clu_address_parse(clu_slice_of(b, strlen(b)), &y, NULL))
+        return strcmp(a, b) <= 0 ? a : b;
+    return clu_address_compare(&x, &y) <= 0 ? a : b;
+}
+
+CLU_FN struct clu_says clu_member_says(const struct clu_member *m)
+{
+    struct clu_says says = clu_record_says(m->claims->record);
+    const char *current = m->record ? m->record->view.address : "";
+    bool kept = *current && strcmp(says.address, current) == 0;
+    const struct clu_claim *c;
+    for (c = m->claims->next; c; c = c->next) {
+        const struct cluster_member *v = &c->record->view;
+        if (!says.port)
+            says.port = v->port;
+        if (!says.weight && c->record->weighs)
+            says.weight = v->weight;
+        if (!*says.zone)
+            says.zone = v->zone;
+        if (!*says.role)
+            says.role = v->role;
+        if (v->flags & CLUSTER_MEMBER_DRAINING)
+            says.draining = true;
+        if (!kept && *current && strcmp(v->address, current) == 0) {
+            says.address = v->address;
+            kept = true;
+        } else if (!kept) {
+            says.address = clu_lower_address(says.address, v->address);
+        }
+    }
+    return says;
+}
+
+/* The record that shows what the claims say: one of theirs where it says all, else a new one. A reference; NULL: no memory. */
+CLU_FN struct clu_record *clu_member_merge(struct clu_table *t, struct clu_member *m)
+{
+    struct clu_says says;
+    struct clu_claim *c;
+    if (!m->claims->next)
+        return (struct clu_record *)clu_share(m->claims->record);
+    says = clu_member_says(m);
+    if (m->record && clu_record_is(m->record, &says))
+        return (struct clu_record *)clu_share(m->record);
+    for (c = m->claims; c; c = c->next)
+        if (clu_record_is(c->record, &says))
+            return (struct clu_record *)clu_share(c->record);
+    return clu_record_new(&t->loop->memory, &says, m->id);
+}
+
+/* After a claim of m came, went or changed: look again, and say what is new. */
+CLU_FN void clu_member_update(struct clu_table *t, struct clu_member *m, struct clu_claims *list)
+{
+    struct clu_record *merged = clu_member_merge(t, m), *before = m->record;
+    uint32_t sources = 0;
+    const struct clu_claim *c;
+    m->stale = !merged;
+    t->stale = t->stale || m->stale;
+    if (!merged)
+        merged = (struct clu_record *)clu_share(before ? before : m->claims->record);
+    for (c = m->claims; c; c = c->next)
+        sources++;
+    m->record = merged;
+    merged->view.sources = sources;
+    if (!before) {
+        t->sorted[t->settled + t->fresh++] = m;
+        t->count++;
+        t->loop->counts.joins++;
+        clu_table_event(t, CLUSTER_JOIN, m, 0, list);
+        return;
+    }
+    if (merged != before) {
+        uint32_t changed = clu_view_changes(&before->view, &merged->view);
+        if (changed) {
+            t->loop->counts.changes++;
+            clu_table_event(t, CLUSTER_CHANGE, m, changed, list);
+        }
+    }
+    clu_unshare(&t->loop->memory, before);
+}
+
+/* Try again what could not be merged for want of memory. */
+CLU_FN void clu_table_retry(struct clu_table *t)
+{
+    size_t i;
+    t->stale = false;
+    for (i = 0; i < t->settled; i++)
+        if (t->sorted[i]->stale)
+            clu_member_update(t, t->sorted[i], NULL);
+}
+
+/* ---- claims ----------------------------------------------------------- */
+
+CLU_FN void clu_claims_unlink(struct clu_claims *list, struct clu_claim *c)
+{
+    *(c->older ? &c->older->newer : &list->oldest) = c->newer;
+    *(c->newer ? &c->newer->older : &list->newest) = c->older;
+    c->newer = c->older = NULL;
+}
+
+CLU_FN void clu_claims_append(struct clu_claims *list, struct clu_claim *c)
+{
+    c->older = list->newest;
+    c->newer = NULL;
+    *(list->newest ? &list->newest->newer : &list->oldest) = c;
+    list->newest = c;
+}
+
+CLU_FN void clu_claim_free(struct clu_table *t, struct clu_claim *c)
+{
+    clu_unshare(&t->loop->memory, c->record);
+    clu_unshare(&t->loop->memory, c->staged);
+    clu_free(&t->loop->memory, c, sizeof *c);
+}
+
+/* A claim ends; its member leaves with the last one. clu_table_settle must follow. */
+CLU_FN void clu_claim_end(struct clu_table *t, struct clu_claims *list, struct clu_claim *c)
+{
+    struct clu_member *m = c->member;
+    struct clu_claim **link = &m->claims;
+    while (*link != c)
+        link = &(*link)->next;
+    *link = c->next;
+    clu_claims_unlink(list, c);
+    list->count--;
+    if (m->claims) {
+        clu_member_update(t, m, list);
+    } else {
+        m->record->view.sources = 0;
+        m->gone = true;
+        t->gone++;
+        t->count--;
+        t->loop->counts.leaves++;
+        clu_index_remove(t, m);
+        clu_table_event(t, CLUSTER_LEAVE, m, 0, list);
+    }
+    clu_claim_free(t, c);
+}
+
+CLU_FN struct clu_claim *clu_claim_of(const struct clu_member *m, const struct clu_claims *list)
+{
+    struct clu_claim *c = m->claims;
+    while (c && c->list != list)
+        c = c->next;
+    return c;
+}
+
+/* ---- batches ---------------------------------------------------------- */
+
+CLU_FN void clu_batch_begin(struct clu_claims *list)
+{
+    list->batch++;
+    list->staged = list->staged_last = NULL;
+    list->staged_new = 0;
+}
+
+CLU_FN void clu_batch_stage(struct clu_claims *list, struct clu_claim *c)
+{
+    c->next_staged = NULL;
+    *(list->staged_last ? &list->staged_last->next_staged : &list->staged) = c;
+    list->staged_last = c;
+}
+
+/* A claim that is not there yet, on a member that may not be either. */
+CLU_FN int clu_batch_add_new(struct clu_table *t, struct clu_claims *list, const struct clu_says *says, uint64_t hash,
+                             struct clu_member *m)
+{
+    const struct cluster_allocator *memory = &t->loop->memory;
+    struct clu_claim *c, **link;
+    struct clu_member *added = NULL;
+    if (list->count + list->staged_new >= list->limit || (!m && t->count + list->staged_new >= t->limit))
+        return CLUSTER_E_LIMIT;
+    if (!clu_reserve(memory, &t->sorted, &t->sorted_capacity, t->settled + 2 * (list->staged_new + 1), sizeof *t->sorted))
+        return CLUSTER_E_MEMORY;
+    if (!m && clu_index_grow(t))
+        m = added = (struct clu_member *)clu_alloc_zero(memory, sizeof *m);
+    c = m ? (struct clu_claim *)clu_alloc_zero(memory, sizeof *c) : NULL;
+    if (added)
+        added->id = ++t->next_id;
+    if (c)
+        c->staged = clu_record_new(memory, says, m->id);
+    if (!c || !c->staged) {
+        clu_free(memory, c, sizeof *c);
+        clu_free(memory, added, sizeof *added);
+        return CLUSTER_E_MEMORY;
+    }
+    c->member = m;
+    c->list = list;
+    c->batch = list->batch;
+    for (link = &m->claims; *link && (*link)->list->rank < list->rank;)
+        link = &(*link)->next;
+    c->next = *link;
+    *link = c;
+    if (added) {
+        m->hash = hash;
+        *clu_index_place(t, says->name, hash) = m;
+        t->index_used++;
+    }
+    list->staged_new++;
+    clu_batch_stage(list, c);
+    return 0;
+}
+
+/* The list names this node. The own node is passed over: it is a member anyway. Of a name that comes twice in a batch, the
+ * current address stays, else the lowest is taken, and the rest is as it was said first. */
+CLU_FN int clu_batch_add(struct clu_table *t, struct clu_claims *list, const struct clu_says *given)
+{
+    uint64_t hash = clu_table_hash(t, given->name, given->length);
+    struct clu_member *m = t->index_size ? *clu_index_place(t, given->name, hash) : NULL;
+    struct clu_claim *c = m ? clu_claim_of(m, list) : NULL;
+    struct clu_says says = *given;
+    const struct clu_record *now;
+    struct clu_record *changed;
+    if (m && m->self)
+        return 0;
+    if (!c)
+        return clu_batch_add_new(t, list, given, hash, m);
+    now = c->staged ? c->staged : c->record;
+    if (c->batch == list->batch) {
+        const char *current = c->record ? c->record->view.address : "";
+        says = clu_record_says(now);
+        if (!*current || strcmp(now->view.address, current) != 0)
+            says.address = *current && strcmp(given->address, current) == 0
+                               ? given->address
+                               : clu_lower_address(now->view.address, given->address);
+    }
+    if (!clu_record_is(now, &says)) {
+        changed = clu_record_new(&t->loop->memory, &says, m->id);
+        if (!changed)
+            return CLUSTER_E_MEMORY;
+        if (!c->staged)
+            clu_batch_stage(list, c);
+        clu_unshare(&t->loop->memory, c->staged);
+        c->staged = changed;
+    }
+    c->batch = list->batch;
+    return 0;
+}
+
+/* Nothing of the batch happened. */
+CLU_FN void clu_batch_abort(struct clu_table *t, struct clu_claims *list)
+{
+    struct clu_claim *c = list->staged;
+    while (c) {
+        struct clu_claim *next = c->next_staged;
+        struct clu_member *m = c->member;
+        if (c->record) {
+            clu_unshare(&t->loop->memory, c->staged);
+            c->staged = NULL;
+        } else {
+            struct clu_claim **link = &m->claims;
+            while (*link != c)
+                link = &(*link)->next;
+            *link = c->next;
+            if (!m->record) {
+                clu_index_remove(t, m);
+                clu_free(&t->loop->memory, m, sizeof *m);
+            }
+            clu_claim_free(t, c);
+        }
+        c = next;
+    }
+    clu_batch_begin(list);
+}
+
+/* What was staged becomes so. */
+CLU_FN void clu_batch_apply(struct clu_table *t, struct clu_claims *list)
+{
+    struct clu_claim *c;
+    for (c = list->staged; c; c = c->next_staged) {
+        bool added = !c->record;
+        clu_unshare(&t->loop->memory, c->record);
+        c->record = c->staged;
+        c->staged = NULL;
+        if (added) {
+            list->count++;
+            clu_claims_append(list, c);
+        }
+        clu_member_update(t, c->member, list);
+    }
+    list->staged = list->staged_last = NULL;
+    list->staged_new = 0;
+}
+
+/* End `excess` of the claims at the list's old end, the longest unseen first, then by name. `end` is the first that stays
+ * in any case, and so do those that `batch` touched. */
+CLU_FN void clu_claims_remove_oldest(struct clu_table *t, struct clu_claims *list, const struct clu_claim *end, uint64_t batch,
+                                     size_t excess)
+{
+    while (excess && list->oldest != end) {
+        uint64_t seen = list->oldest->seen_ns;
+        size_t same = 0, i;
+        struct clu_claim *c;
+        for (c = list->oldest; c != end && c->seen_ns == seen; c = c->newer)
+            same++;
+        if (same <= excess) {
+            for (excess -= same; same; same--)
+                clu_claim_end(t, list, list->oldest);
+            continue;
+        }
+        for (i = 0; excess && i < t->settled; i++) {
+            c = t->sorted[i]->gone || t->sorted[i]->self ? NULL : clu_claim_of(t->sorted[i], list);
+            if (c && c != end && c->seen_ns == seen && c->batch != batch) {
+                clu_claim_end(t, list, c);
+                excess--;
+            }
+        }
+        return;
+    }
+}
+
+/* The batch was a complete answer: whoever it lacks has missed a round, and leaves when that is one too many. */
+CLU_FN void clu_batch_commit(struct clu_table *t, struct clu_claims *list, uint64_t now)
+{
+    struct clu_claim *c, *newer, *end = NULL, *seen_first = NULL, *seen_last = NULL;
+    size_t excess = 0;
+    clu_batch_apply(t, list);
+    for (c = list->oldest; c; c = newer) {
+        newer = c->newer;
+        if (c->batch == list->batch) {
+            c->misses = 0;
+            c->seen_ns = now;
+            clu_claims_unlink(list, c);
+            c->older = seen_last;
+            *(seen_last ? &seen_last->newer : &seen_first) = c;
+            seen_last = c;
+        } else if (c->misses < UINT32_MAX) {
+            c->misses++;
+        }
+    }
+    for (end = list->oldest; end && list->misses && end->misses >= list->misses; end = end->newer)
+        excess++;
+    if (!end)
+        end = seen_first;
+    if (seen_first) {
+        seen_first->older = list->newest;
+        *(list->newest ? &list->newest->newer : &list->oldest) = seen_first;
+        list->newest = seen_last;
+    }
+    if (list->count - excess < list->min)
+        excess = list->count > list->min ? list->count - list->min : 0;
+    clu_claims_remove_oldest(t, list, end, list->batch, excess);
+    clu_table_settle(t);
+    list->committed = list->batch;
+}
+
+/* One node was heard of, and nothing is said of the others. */
+CLU_FN int clu_claims_heard(struct clu_table *t, struct clu_claims *list, const struct clu_says *says, uint64_t now)
+{
+    struct clu_member *m;
+    struct clu_claim *c;
+    int result;
+    clu_batch_begin(list);
+    result = clu_batch_add(t, list, says);
+    if (result < 0)
+        return result;
+    clu_batch_apply(t, list);
+    clu_table_settle(t);
+    m = clu_table_find(t, says->name, says->length);
+    c = m && !m->self ? clu_claim_of(m, list) : NULL;
+    if (c) {
+        c->seen_ns = now;
+        clu_claims_unlink(list, c);
+        clu_claims_append(list, c);
+    }
+    return 0;
+}
+
+/* The members that were last seen at or before `limit_ns` leave, but for the least number. */
+CLU_FN void clu_claims_expire(struct clu_table *t, struct clu_claims *list, uint64_t limit_ns)
+{
+    const struct clu_claim *end = list->oldest;
+    size_t excess = 0;
+    for (; end && end->seen_ns <= limit_ns; end = end->newer)
+        excess++;
+    if (list->count - excess < list->min)
+        excess = list->count > list->min ? list->count - list->min : 0;
+    clu_claims_remove_oldest(t, list, end, 0, excess);
+    clu_table_settle(t);
+}
+
+/* Nobody aged for this long. */
+CLU_FN void clu_claims_thaw(struct clu_claims *list, uint64_t frozen_ns)
+{
+    struct clu_claim *c;
+    for (c = list->oldest; c; c = c->newer)
+        c->seen_ns = clu_add_time(c->seen_ns, frozen_ns);
+}
+
+CLU_FN void clu_claims_gone(struct clu_table *t, struct clu_claims *list, const char *name)
+{
+    struct clu_member *m = clu_table_find(t, name, strlen(name));
+    struct clu_claim *c = m && !m->self ? clu_claim_of(m, list) : NULL;
+    if (!c)
+        return;
+    clu_claim_end(t, list, c);
+    clu_table_settle(t);
+}
+
+/* The source ends. */
+CLU_FN void clu_claims_clear(struct clu_table *t, struct clu_claims *list)
+{
+    while (list->oldest)
+        clu_claim_end(t, list, list->oldest);
+    clu_table_settle(t);
+}
+
+/* ---- the table -------------------------------------------------------- */
+
+/* The own node, a member from now on. */
+CLU_FN int clu_table_add_self(struct clu_table *t, const struct clu_says *says)
+{
+    const struct cluster_allocator *memory = &t->loop->memory;
+    struct clu_member *m;
+    if (!clu_index_grow(t) || !clu_reserve(memory, &t->sorted, &t->sorted_capacity, 2, sizeof *t->sorted))
+        return CLUSTER_E_MEMORY;
+    m = (struct clu_member *)clu_alloc_zero(memory, sizeof *m);
+    if (!m)
+        return CLUSTER_E_MEMORY;
+    m->self = true;
+    m->id = ++t->next_id;
+    m->hash = clu_table_hash(t, says->name, says->length);
+    m->record = clu_record_new(memory, says, m->id);
+    if (!m->record) {
+        clu_free(memory, m, sizeof *m);
+        return CLUSTER_E_MEMORY;
+    }
+    m->record->view.flags |= CLUSTER_MEMBER_SELF;
+    *clu_index_place(t, says->name, m->hash) = m;
+    t->index_used++;
+    t->sorted[t->settled + t->fresh++] = m;
+    t->count++;
+    clu_table_event(t, CLUSTER_JOIN, m, 0, NULL);
+    clu_table_settle(t);
+    return 0;
+}
+
+/* After every list was cleared. */
+CLU_FN void clu_table_free(struct clu_table *t)
+{
+    size_t i;
+    for (i = 0; i < t->settled; i++)
+        clu_member_free(t, t->sorted[i]);
+    clu_free(&t->loop->memory, t->index, t->index_size * sizeof *t->index);
+    clu_free(&t->loop->memory, t->sorted, t->sorted_capacity * sizeof *t->sorted);
+}
+
+#endif

@@ -1,0 +1,133 @@
+/*
+ * What every text grammar here is made of: splitting at a byte, whole decimals, durations, percentages. A slice in, a bool and
+ * a value out; on false nothing was written. Knows no sign, fraction, space or locale.
+ */
+#ifndef CLU_WIRE_NUMBER_H
+#define CLU_WIRE_NUMBER_H
+
+#include "../base/text.h"
+
+/* Where `byte` is first in s, or s.length. */
+CLU_FN size_t clu_slice_find(struct clu_slice s, char byte)
+{
+    const char *at = s.length ? (const char *)memchr(s.at, byte, s.length) : NULL;
+    return at ? (size_t)(at - s.at) : s.length;
+}
+
+CLU_FN struct clu_slice clu_slice_str(const char *string)
+{
+    return clu_slice_of(string, strlen(string));
+}
+
+CLU_FN struct clu_slice clu_slice_from(struct clu_slice s, size_t offset)
+{
+    return clu_slice_of(s.at + offset, s.length - offset);
+}
+
+CLU_FN bool clu_slice_same(struct clu_slice a, struct clu_slice b)
+{
+    return a.length == b.length && (!a.length || memcmp(a.at, b.at, a.length) == 0);
+}
+
+CLU_FN bool clu_slice_starts(struct clu_slice s, const char *prefix)
+{
+    size_t length = strlen(prefix);
+    return s.length >= length && memcmp(s.at, prefix, length) == 0;
+}
+
+/* ASCII only, whatever the locale. */
+CLU_FN char clu_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+/* The text before the first `separator`; *rest keeps what comes after it. Where there is none all of it is given and rest->at
+ * becomes NULL, so that "a," has two parts: while (rest.at) part = clu_cut(&rest, ','). */
+CLU_FN struct clu_slice clu_cut(struct clu_slice *rest, char separator)
+{
+    size_t at = clu_slice_find(*rest, separator);
+    struct clu_slice part = clu_slice_of(rest->at, at);
+    if (at < rest->length)
+        *rest = clu_slice_from(*rest, at + 1);
+    else
+        *rest = clu_slice_of(NULL, 0);
+    return part;
+}
+
+/* One or more decimal digits, 0..max. */
+CLU_FN bool clu_number(struct clu_slice s, uint64_t max, uint64_t *out)
+{
+    uint64_t value = 0;
+    size_t i;
+    for (i = 0; i < s.length; i++) {
+        unsigned digit = (unsigned)(unsigned char)s.at[i] - '0';
+        if (digit > 9 || digit > max || value > (max - digit) / 10)
+            return false;
+        value = value * 10 + digit;
+    }
+    if (!s.length)
+        return false;
+    *out = value;
+    return true;
+}
+
+/* 500ms, 5s, 1m, 2h as nanoseconds; 0 needs no unit. CLUSTER_NEVER is no duration. */
+CLU_FN bool clu_duration(struct clu_slice s, uint64_t *out_ns)
+{
+    static const char units[4][3] = {"ms", "s", "m", "h"};
+    static const uint64_t scale[4] = {CLU_MS, CLU_SECOND, 60 * CLU_SECOND, 3600 * CLU_SECOND};
+    size_t digits = 0, i;
+    uint64_t value;
+    while (digits < s.length && s.at[digits] >= '0' && s.at[digits] <= '9')
+        digits++;
+    if (!clu_number(clu_slice_of(s.at, digits), CLUSTER_NEVER - 1, &value))
+        return false;
+    s = clu_slice_from(s, digits);
+    if (!s.length && !value) {
+        *out_ns = 0;
+        return true;
+    }
+    for (i = 0; i < CLU_COUNT(units); i++)
+        if (clu_slice_is(s, units[i]) && value <= (CLUSTER_NEVER - 1) / scale[i]) {
+            *out_ns = value * scale[i];
+            return true;
+        }
+    return false;
+}
+
+/* 0%..100%. The sign must be there. */
+CLU_FN bool clu_percent(struct clu_slice s, uint32_t *out)
+{
+    uint64_t value;
+    if (!s.length || s.at[s.length - 1] != '%' || !clu_number(clu_slice_of(s.at, s.length - 1), 100, &value))
+        return false;
+    *out = (uint32_t)value;
+    return true;
+}
+
+/* A port, 1..65535. */
+CLU_FN bool clu_port(struct clu_slice s, uint16_t *out)
+{
+    uint64_t value;
+    if (!clu_number(s, 65535, &value) || !value)
+        return false;
+    *out = (uint16_t)value;
+    return true;
+}
+
+/* A range of ports, `9100-9200`, or one port, which is both ends. */
+CLU_FN bool clu_port_range(struct clu_slice s, uint16_t *first, uint16_t *last)
+{
+    uint16_t from, to;
+    struct clu_slice low = clu_cut(&s, '-');
+    if (!clu_port(low, &from))
+        return false;
+    to = from;
+    if (s.at && (!clu_port(s, &to) || to < from))
+        return false;
+    *first = from;
+    *last = to;
+    return true;
+}
+
+#endif
