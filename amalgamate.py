@@ -16,11 +16,11 @@ LAYERS = ["api", "base", "wire", "loop", "member", "place", "net", "link", "disc
 
 # What CLUSTER_NO_<PART> leaves out.
 PARTS = {
-    "EPMD": "epmd: and hosts: sources, cluster_epmd_names, cluster_epmd_port",
+    "EPMD": "epmd: sources, cluster_epmd_names, cluster_epmd_port",
     "FILE": "file: sources",
     "GOSSIP": "gossip: sources, with their digest and cipher",
-    "MAP": "placement: cluster_map_..., CLUSTER_MAP events",
-    "POSIX": "the default I/O hooks: the host supplies every one",
+    "MAP": "placement: cluster_map_..., cluster_rendezvous, options.map",
+    "POSIX": "the default I/O hooks and cluster_now: the host has its own",
 }
 
 # The parts that each preset leaves out.
@@ -34,16 +34,17 @@ PRESETS = {
 MANIFEST = [
     ("api.h", []),
     ("base/platform.h", []),
-    ("base/aes.h", ["GOSSIP"]),
-    ("base/memory.h", []),
-    ("base/arena.h", []),
-    ("base/bytes.h", []),
     ("base/errors.h", []),
-    ("base/hash.h", []),
-    ("base/sha256.h", ["GOSSIP"]),
-    ("base/shared.h", []),
-    ("base/sort.h", []),
+    ("base/memory.h", []),
+    ("base/messages.h", []),
+    ("base/bytes.h", []),
     ("base/text.h", []),
+    ("base/shared.h", []),
+    ("base/arena.h", []),
+    ("base/sort.h", []),
+    ("base/hash.h", []),
+    ("base/sha256.h", []),
+    ("base/aes.h", ["GOSSIP"]),
     ("wire/name.h", []),
     ("wire/number.h", []),
     ("wire/address.h", []),
@@ -65,10 +66,10 @@ MANIFEST = [
     ("place/map.h", ["MAP"]),
     ("place/plan.h", ["MAP"]),
     ("net/lookup.h", ["EPMD", "FILE", "GOSSIP"]),
+    ("discover/list.h", []),
     ("discover/epmd.h", ["EPMD"]),
     ("discover/file.h", ["FILE"]),
     ("discover/gossip.h", ["GOSSIP"]),
-    ("discover/list.h", []),
     ("discover/schemes.h", []),
     ("discover/source.h", []),
     ("discover/open.h", []),

@@ -168,7 +168,7 @@ enum { CLUSTER_LOG_ERROR = 1, CLUSTER_LOG_WARN = 2, CLUSTER_LOG_INFO = 3, CLUSTE
 /* How shards are placed. Zero it, set size, change what you need. */
 struct cluster_map_options {
     uint32_t size;
-    uint32_t shards;   /* a power of two, 1..2^24; 0: 4096, good to 64 nodes. Never let it follow the node count */
+    uint32_t shards; /* a power of two, 1..2^24; 0: 4096, best to 32 nodes and good to 64. Never let it follow the node count */
     uint32_t replicas; /* owners of a shard; 0: 1 (this version places one) */
     uint32_t epsilon;  /* how far over the mean a node may be loaded, in 1/1000; 0: 50 (5 %) */
     uint64_t seed[2];  /* 128 bits that make the placement unpredictable to outsiders; equal on every node; 0: public */
@@ -411,7 +411,7 @@ struct cluster_node {
     const char *role;    /* NULL: the source's role= */
 };
 #define CLUSTER_NODE_DRAINING 1u
-#define CLUSTER_NODE_EXCLUDED 2u /* placement: a node of the list that gets nothing */
+#define CLUSTER_NODE_EXCLUDED 2u /* placement: a node of the list that owns nothing; so does a draining one */
 
 /* ---- for push: sources, and for strategies of your own ---------------- */
 
@@ -498,7 +498,7 @@ CLUSTER_API uint32_t cluster_rendezvous(const void *key, size_t size, const char
 
 /* Build a map: a function of the set of names and the options alone, in any order. Nodes: at most 65534, names unique.
  * No node at all is a map too: every owner is CLUSTER_NOBODY. options NULL: defaults; allocator NULL: malloc's family.
- * CLUSTER_E_INVALID for duplicates, for more than 2^24 shards and for shards that are no power of two. */
+ * CLUSTER_E_INVALID for duplicates and empty names, for more than 2^24 shards and for shards that are no power of two. */
 CLUSTER_API int cluster_map_build(struct cluster_map **out, const struct cluster_node *nodes, size_t count,
                                   const struct cluster_map_options *options);
 CLUSTER_API int cluster_map_build_in(struct cluster_map **out, const struct cluster_node *nodes, size_t count,
@@ -526,7 +526,7 @@ struct cluster_move {
 };
 
 /* What moves between two maps of the same shard count, by shard; returns the total, fills at most capacity. Nodes are
- * matched by name. from NULL: everything is new. Different shard counts: 0. */
+ * matched by name. from NULL: everything is new. Different shard counts: 0. It says what moves between maps of one seed. */
 CLUSTER_API size_t cluster_map_plan(const struct cluster_map *from, const struct cluster_map *to, struct cluster_move *out,
                                     size_t capacity);
 

@@ -105,13 +105,17 @@ CLU_FN int clu_options_loop(struct cluster *c, const struct cluster_options *o, 
         clu_text_add(error, "options.limit_events is at least 2");
         return CLUSTER_E_INVALID;
     }
+    if (o->io && o->io->size < sizeof l->io) {
+        clu_text_add(error, "options.io.size is not set: it is sizeof(struct cluster_io)");
+        return CLUSTER_E_INVALID;
+    }
     if (o->io)
-        memcpy(&l->io, o->io, o->io->size < sizeof l->io ? o->io->size : sizeof l->io);
+        memcpy(&l->io, o->io, sizeof l->io);
     l->io.size = (uint32_t)sizeof l->io;
 #ifndef CLUSTER_NO_POSIX
     clu_posix_io(&l->io);
 #else
-    if (!o->io || o->io->size < sizeof l->io) {
+    if (!o->io) {
         clu_text_add(error, "options.io is needed: this build has no POSIX defaults (CLUSTER_NO_POSIX)");
         return CLUSTER_E_INVALID;
     }
@@ -159,6 +163,10 @@ CLU_FN int clu_create(struct cluster **out, const struct cluster_options *given,
     int result = clu_options_read(&o, given, error);
     if (result)
         return result;
+    if (o.allocator && (o.allocator->size < sizeof memory || !o.allocator->resize)) {
+        clu_text_add(error, "options.allocator needs its size, sizeof(struct cluster_allocator), and resize");
+        return CLUSTER_E_INVALID;
+    }
     memory = clu_allocator_or_default(o.allocator);
     c = (struct cluster *)clu_alloc_zero(&memory, sizeof *c);
     if (!c)
@@ -181,7 +189,8 @@ CLU_FN int clu_create(struct cluster **out, const struct cluster_options *given,
         clu_destroy(c);
         return result;
     }
-    clu_look_at_status(c);
+    if (!c->status.settle_ns)
+        clu_look_at_status(c);
     *out = c;
     return 0;
 }

@@ -12,28 +12,30 @@
 #define CLU_MAP_RETRY (100 * CLU_MS) /* after a map could not be built for want of memory */
 
 struct cluster {
-    struct clu_loop loop;
     struct clu_table table;
-    struct clu_discovery discovery;
-    struct clu_status status;
-    struct clu_timer wake; /* for the status and the map: it only brings about a step */
+    struct clu_shared *shown; /* what the event that the host looks at points to */
     bool status_news;
     bool has_map;
 #ifndef CLUSTER_NO_MAP
-    struct cluster_map_options map_options;
-    struct cluster_map *map;
-    uint64_t map_revision; /* of the members it was built of */
-    uint32_t map_moves;    /* since the host was told */
     bool map_news;
+    uint32_t map_moves;    /* since the host was told */
+    uint64_t map_revision; /* of the members it was built of */
+    struct cluster_map *map;
 #endif
-    char *own; /* the own node's strings, one allocation */
+    struct clu_discovery discovery;
+    struct clu_status status;
+    struct clu_timer wake; /* for the status and the map: it only brings about a step */
+    char *own;             /* the own node's strings, one allocation */
     size_t own_size;
     const char *own_base; /* of name@auto while the address is not known */
     uint64_t next_request;
     struct pollfd *polled;
     size_t polled_capacity;
-    struct cluster_event event; /* the one that the host looks at, */
-    struct clu_shared *shown;   /* and what it points to */
+#ifndef CLUSTER_NO_MAP
+    struct cluster_map_options map_options;
+#endif
+    struct cluster_event event;
+    struct clu_loop loop;
     char text[256];
 };
 

@@ -6,6 +6,7 @@
 
 #include "handle.h"
 
+#define CLU_OWN_ATTRIBUTE 63 /* bytes of zone and role */
 #define CLU_OWN_ADDRESSES 32 /* of this host that are looked at */
 
 /* The own node's strings, kept together with room for an address where the name ends in @auto. */
@@ -77,17 +78,19 @@ CLU_FN int clu_own_addresses(struct cluster *c, struct clu_own_choice *choice)
     return 0;
 }
 
-CLU_FN int clu_own_take(struct cluster *c, const struct cluster_address *address)
+CLU_FN int clu_own_take(struct cluster *c, const struct cluster_address *address, struct clu_text *error)
 {
-    struct clu_text t = clu_text_on(c->own, c->own_size);
-    char base[CLU_NAME_MAX + 1];
-    size_t length = (size_t)(strchr(c->own, '@') - c->own);
-    memcpy(base, c->own, length);
-    clu_text_bytes(&t, base, length);
-    clu_text_add(&t, "@");
+    struct clu_text t;
+    int result;
+    t = clu_text_on(strchr(c->own, '@') + 1, CLU_ADDRESS_TEXT);
     clu_address_text(&t, address);
-    c->own_base = NULL;
-    return clu_own_join(c);
+    result = clu_name_valid(c->own, strlen(c->own)) ? clu_own_join(c) : CLUSTER_E_INVALID;
+    if (result == 0)
+        c->own_base = NULL;
+    else
+        clu_text_add(error, result == CLUSTER_E_INVALID ? "the own name with its address is longer than 255 bytes: shorten it"
+                                                        : cluster_strerror(result));
+    return result;
 }
 
 /* Is any address that the URL names in the network of this own one, or is it itself? */
@@ -122,14 +125,14 @@ CLU_FN int clu_own_resolve(struct cluster *c, const char *url, struct clu_text *
         return result;
     }
     if (choice.count == 1)
-        return clu_own_take(c, &choice.address[0]);
+        return clu_own_take(c, &choice.address[0], error);
     for (i = 0; url && i < choice.count; i++)
         if (clu_own_routes(&choice.address[i], url)) {
             found++;
             last = i;
         }
     if (found == 1)
-        return clu_own_take(c, &choice.address[last]);
+        return clu_own_take(c, &choice.address[last], error);
     if (!url)
         return 0; /* a source may decide it */
     clu_text_add(error, "name@auto is ambiguous, this host has ");
@@ -148,6 +151,10 @@ CLU_FN int clu_own_options(struct cluster *c, const struct cluster_options *o, s
     int result;
     if (o->port > 65535) {
         clu_text_add(error, "options.port is at most 65535");
+        return CLUSTER_E_INVALID;
+    }
+    if ((o->zone && strlen(o->zone) > CLU_OWN_ATTRIBUTE) || (o->role && strlen(o->role) > CLU_OWN_ATTRIBUTE)) {
+        clu_text_add(error, "options.zone and options.role take at most 63 bytes each");
         return CLUSTER_E_INVALID;
     }
     if (!o->node)

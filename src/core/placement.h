@@ -38,12 +38,10 @@ CLU_FN uint64_t clu_look_at_map(struct cluster *c)
     if (clu_map_of_members(c, &map) < 0)
         return clu_add_time(c->loop.now, CLU_MAP_RETRY);
     c->map_revision = c->table.revision;
-    if (c->map && cluster_map_fingerprint(c->map) == cluster_map_fingerprint(map)) {
-        cluster_map_free(map);
-        return CLUSTER_NEVER;
+    if (!c->map || cluster_map_fingerprint(c->map) != cluster_map_fingerprint(map)) {
+        c->map_moves += (uint32_t)cluster_map_plan(c->map, map, NULL, 0);
+        c->map_news = true;
     }
-    c->map_moves += (uint32_t)cluster_map_plan(c->map, map, NULL, 0);
-    c->map_news = true;
     cluster_map_free(c->map);
     c->map = map;
     return CLUSTER_NEVER;

@@ -63,7 +63,7 @@ CLUSTER_DEF int cluster_strategy_register(struct cluster *c, const char *scheme,
                                           void *ctx)
 {
     struct clu_scheme *own;
-    size_t length = scheme ? strlen(scheme) : 0, i;
+    size_t length = scheme ? strlen(scheme) : 0, options, i;
     if (!c)
         return CLUSTER_E_INVALID;
     for (i = 0; i < length && ((scheme[i] >= 'a' && scheme[i] <= 'z') ||
@@ -77,13 +77,17 @@ CLUSTER_DEF int cluster_strategy_register(struct cluster *c, const char *scheme,
                         "the strategy needs its size, open, ready and close, and no unknown field");
     if (clu_builtin_find(clu_slice_str(scheme)) || clu_scheme_registered(&c->discovery, clu_slice_str(scheme)))
         return clu_fail(&c->loop, CLUSTER_E_EXISTS, "a scheme of this name exists: choose another name");
-    own = (struct clu_scheme *)clu_alloc_zero(&c->loop.memory, sizeof *own + length + 1);
+    options = strategy->size >= sizeof *strategy && strategy->options ? strlen(strategy->options) : 0;
+    own = (struct clu_scheme *)clu_alloc_zero(&c->loop.memory, sizeof *own + length + 1 + options + 1);
     if (!own)
         return clu_fail(&c->loop, CLUSTER_E_MEMORY, "no memory for another scheme");
-    own->size = sizeof *own + length + 1;
+    own->size = sizeof *own + length + 1 + options + 1;
     own->name = (const char *)memcpy(own + 1, scheme, length + 1);
     own->ctx = ctx;
     memcpy(&own->strategy, strategy, strategy->size < sizeof *strategy ? strategy->size : sizeof *strategy);
+    if (options)
+        memcpy((char *)(own + 1) + length + 1, strategy->options, options);
+    own->strategy.options = own->name + length + 1;
     own->next = c->discovery.schemes;
     c->discovery.schemes = own;
     return 0;

@@ -53,7 +53,7 @@ CLUSTER_DEF int cluster_step(struct cluster *c, uint64_t now, const struct pollf
     if (!c || (count && !ready))
         return CLUSTER_E_INVALID;
     l = &c->loop;
-    if (l->stepping)
+    if (l->stepping || l->logging)
         return CLUSTER_E_BUSY;
     clu_event_done(c);
     l->stepping = true;

@@ -6,6 +6,7 @@
 #define CLU_DISCOVER_FILE_H
 
 #include "../net/lookup.h"
+#include "list.h"
 
 struct clu_file {
     struct cluster_source *source;
@@ -45,34 +46,27 @@ CLU_FN const char *clu_file_string(struct clu_file *f, struct clu_slice s)
 
 CLU_FN int clu_file_publish(struct clu_file *f, size_t size)
 {
-    const struct cluster_allocator *memory = cluster_source_allocator(f->source);
     struct clu_list lines = clu_list_on(clu_slice_of(f->text, size));
     struct clu_list_node line;
-    struct cluster_node *nodes = NULL, *n;
-    size_t count = 0, capacity = 0;
+    struct clu_nodes list = {NULL, 0, 0};
     char sentence[160];
     struct clu_text error = clu_text_on(sentence, sizeof sentence);
     int result;
     while ((result = clu_list_next(&lines, &line, &error)) > 0) {
-        if (!clu_reserve(memory, &nodes, &capacity, count + 1, sizeof *nodes)) {
+        struct cluster_node *node = clu_nodes_add(&list, f->source, clu_file_string(f, line.name));
+        if (!node) {
             result = CLUSTER_E_MEMORY;
             break;
         }
-        n = (struct cluster_node *)memset(&nodes[count++], 0, sizeof *nodes);
-        n->size = (uint32_t)sizeof *n;
-        n->name = clu_file_string(f, line.name);
-        n->address = clu_file_string(f, line.address);
-        n->zone = clu_file_string(f, line.zone);
-        n->role = clu_file_string(f, line.role);
-        n->port = line.port;
-        n->weight = line.weight;
+        node->address = clu_file_string(f, line.address);
+        node->zone = clu_file_string(f, line.zone);
+        node->role = clu_file_string(f, line.role);
+        node->port = line.port;
+        node->weight = line.weight;
     }
-    if (result == 0)
-        result = cluster_source_publish(f->source, nodes, count);
-    else if (result == CLUSTER_E_INVALID)
+    if (result == CLUSTER_E_INVALID)
         (void)cluster_source_fail(f->source, result, sentence);
-    clu_free(memory, nodes, capacity * sizeof *nodes);
-    return result;
+    return clu_nodes_publish(&list, f->source, result);
 }
 
 CLU_FN int clu_file_round(void *state, uint64_t now)

@@ -249,6 +249,8 @@ CLU_FN int clu_gossip_announce(struct clu_gossip_source *g, uint64_t now)
     g->self.weight = own->weight;
     g->self.flags = own->flags;
     size = clu_gossip_encode(&g->self, g->keys, iv, g->packet, sizeof g->packet);
+    if (!size)
+        return clu_gossip_fail(g, CLUSTER_E_INVALID, "the own name is no UTF-8, or zone or role is longer than 63 bytes: ");
     sent = cluster_source_send(g->source, g->fd, g->packet, size, &g->to);
     if (sent == CLUSTER_E_AGAIN)
         return 0;

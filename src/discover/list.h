@@ -1,34 +1,49 @@
 /*
- * static: and push:, the sources without I/O. A static list is its own answer, once; what a push: source lists comes from the
- * host by cluster_source_publish.
+ * Lists of nodes: the array that a round gathers its answer in, and static: and push:, the sources without I/O. A static list
+ * is its own answer, once; what a push: source lists comes from the host by cluster_source_publish.
  */
 #ifndef CLU_DISCOVER_LIST_H
 #define CLU_DISCOVER_LIST_H
 
 #include "../base/memory.h"
 
-/* The items are nodes already; they only need an array around them. */
+struct clu_nodes {
+    struct cluster_node *nodes;
+    size_t count, capacity;
+};
+
+/* One more, with nothing said but its name, which is not copied. NULL: no memory. */
+CLU_FN struct cluster_node *clu_nodes_add(struct clu_nodes *list, const struct cluster_source *s, const char *name)
+{
+    struct cluster_node *node;
+    if (!clu_reserve(cluster_source_allocator(s), &list->nodes, &list->capacity, list->count + 1, sizeof *list->nodes))
+        return NULL;
+    node = (struct cluster_node *)memset(&list->nodes[list->count++], 0, sizeof *node);
+    node->size = (uint32_t)sizeof *node;
+    node->name = name;
+    return node;
+}
+
+/* The end of the list: published, unless something went wrong, and freed. */
+CLU_FN int clu_nodes_publish(struct clu_nodes *list, struct cluster_source *s, int result)
+{
+    if (!result)
+        result = cluster_source_publish(s, list->nodes, list->count);
+    clu_free(cluster_source_allocator(s), list->nodes, list->capacity * sizeof *list->nodes);
+    return result;
+}
+
 CLU_FN int clu_static_round(void *state, uint64_t now)
 {
     struct cluster_source *s = (struct cluster_source *)state;
-    const struct cluster_allocator *memory = cluster_source_allocator(s);
-    struct cluster_node *nodes = NULL;
-    size_t count = 0, capacity = 0;
+    struct clu_nodes list = {NULL, 0, 0};
     const char *item = NULL;
-    int result;
+    int result = 0;
     (void)now;
-    while ((item = cluster_source_item(s, item)) != NULL) {
-        if (!clu_reserve(memory, &nodes, &capacity, count + 1, sizeof *nodes)) {
-            clu_free(memory, nodes, capacity * sizeof *nodes);
-            return CLUSTER_E_MEMORY;
-        }
-        memset(&nodes[count], 0, sizeof *nodes);
-        nodes[count].size = (uint32_t)sizeof *nodes;
-        nodes[count++].name = item;
-    }
-    result = cluster_source_publish(s, nodes, count);
-    clu_free(memory, nodes, capacity * sizeof *nodes);
-    return result;
+    while (!result && (item = cluster_source_item(s, item)) != NULL)
+        if (!clu_nodes_add(&list, s, item))
+            result = CLUSTER_E_MEMORY;
+    return clu_nodes_publish(&list, s, result);
 }
 
 CLU_FN int clu_list_open(void *ctx, struct cluster_source *s, const char *target, void **state)

@@ -50,9 +50,8 @@ CLU_FN void clu_source_settings(struct cluster_source *s)
     o->limit = hears ? CLU_HEARD_LIMIT : 0;
     o->prune = true;
     clu_url_common(&s->url, o);
-    s->interval_ns = o->interval_ns ? o->interval_ns : CLUSTER_NEVER;
-    s->timeout_ns = o->timeout_ns;
-    s->max_age_ns = o->max_age_ns;
+    if (!o->interval_ns)
+        o->interval_ns = CLUSTER_NEVER;
     s->claims.misses = o->prune ? o->misses : 0;
     s->claims.min = o->min;
     s->claims.limit = o->limit ? o->limit : SIZE_MAX;
@@ -118,11 +117,10 @@ CLU_FN int clu_source_create(struct clu_discovery *home, const char *url, struct
     s->claims.source = s;
     s->claims.rank = home->next_rank++;
     s->strategy = *strategy;
-    s->ctx = own ? own->ctx : NULL;
     result = clu_source_parse(s, url, &error);
     if (!result) {
         l->error[0] = '\0';
-        result = s->strategy.open(s->ctx, s, strchr(url, ':') + 1, &s->state_of_strategy);
+        result = s->strategy.open(own ? own->ctx : NULL, s, strchr(url, ':') + 1, &s->state_of_strategy);
         if (result && !l->error[0])
             (void)clu_fail(l, result, cluster_strerror(result));
     } else if (!error.length) {

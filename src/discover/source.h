@@ -51,25 +51,24 @@ struct cluster_source {
     struct clu_watcher watcher;
     struct clu_discovery *home;
     struct cluster_source *next;
-    struct clu_claims claims;
-    struct clu_timer round_timer, timeout_timer, age_timer, own_timer;
-    struct cluster_strategy strategy;
-    void *ctx, *state_of_strategy;
-    struct clu_url url;
-    struct clu_common common;
-    char *text, *shown; /* the parsed and the redacted URL, one allocation */
-    size_t text_size;
-    uint64_t interval_ns, timeout_ns, max_age_ns;
-    uint64_t rounds, frozen_ns, bucket_ns;
-    uint32_t bucket;
+    void *state_of_strategy;
     int state, error;
     bool opened, under_way, paused, news, ended;
     bool listed; /* the last answer was not empty */
     bool frozen; /* nobody ages: it fails or is paused */
     bool heard_late, thaw_late;
+    bool over_limit; /* it was said */
+    uint32_t bucket;
+    uint64_t bucket_ns, frozen_ns, rounds, request;
+    struct clu_url url;
+    char *text, *shown; /* the parsed and the redacted URL, one allocation */
+    size_t text_size;
     /* A one-off query: makes the reply's text of the nodes it found. NULL for a source of members. */
     struct clu_shared *(*answer)(struct cluster_source *s, const struct cluster_node *nodes, size_t count, int *error);
-    uint64_t request;
+    struct clu_claims claims;
+    struct clu_common common;
+    struct clu_timer round_timer, timeout_timer, age_timer, own_timer;
+    struct cluster_strategy strategy;
     char why[192];
 };
 
@@ -77,9 +76,9 @@ struct cluster_source {
 
 CLU_FN void clu_source_schedule(struct cluster_source *s, uint64_t from, uint64_t interval)
 {
-    uint64_t spread = interval / 100 * s->common.jitter_percent;
+    uint64_t spread = interval == CLUSTER_NEVER ? 0 : interval / 100 * s->common.jitter_percent;
     uint64_t at = clu_add_time(from, interval - spread);
-    if (spread && interval != CLUSTER_NEVER)
+    if (spread)
         at = clu_add_time(at, clu_jitter(s->home->loop) % (2 * spread));
     clu_timer_set(&s->home->loop->timers, &s->round_timer, s->paused ? CLUSTER_NEVER : at);
 }
@@ -105,11 +104,11 @@ CLU_FN void clu_source_age(struct cluster_source *s)
         if (clu_source_is_late(s))
             s->thaw_late = true;
         else
-            clu_claims_thaw(&s->claims, l->now - s->frozen_ns);
+            clu_claims_thaw(&s->claims, l->now - s->frozen_ns, l->now);
     }
     s->frozen = frozen;
-    if (!frozen && s->max_age_ns && s->common.prune && s->claims.count > s->claims.min)
-        at = clu_add_time(s->claims.oldest->seen_ns, s->max_age_ns);
+    if (!frozen && s->common.max_age_ns && s->common.prune && s->claims.count > s->claims.min)
+        at = clu_add_time(s->claims.oldest->seen_ns, s->common.max_age_ns);
     clu_timer_set(&l->timers, &s->age_timer, at);
 }
 
@@ -119,19 +118,28 @@ CLU_FN void clu_source_catch_up(struct cluster_source *s)
     struct clu_loop *l = s->home->loop;
     struct clu_claim *c;
     if (s->thaw_late)
-        clu_claims_thaw(&s->claims, l->now - s->frozen_ns);
+        clu_claims_thaw(&s->claims, l->now - s->frozen_ns, l->now);
     for (c = s->claims.newest; s->heard_late && c && c->batch == s->claims.batch; c = c->older)
         c->seen_ns = l->now;
     s->thaw_late = s->heard_late = false;
     clu_source_age(s);
 }
 
-CLU_FN void clu_source_say(struct cluster_source *s)
+/* The state is another one: an event, and a line of the log when it fails and when it no longer does. */
+CLU_FN void clu_source_say(struct cluster_source *s, bool fails)
 {
+    struct clu_loop *l = s->home->loop;
+    char buffer[256];
+    struct clu_text t = clu_text_on(buffer, sizeof buffer);
     if (!s->news)
         s->home->news++;
     s->news = true;
-    s->home->loop->kick = true;
+    l->kick = true;
+    clu_text_add(&t, s->shown);
+    clu_text_add(&t, fails ? ": " : "");
+    clu_text_add(&t, s->why);
+    if (fails || s->state == CLUSTER_SOURCE_FAILED)
+        clu_log(l, fails ? CLU_MESSAGE_SOURCE_FAILED : CLU_MESSAGE_SOURCE_BACK, buffer);
 }
 
 /* A round has ended. Nobody ages while the source fails: their time stands still. */
@@ -147,11 +155,11 @@ CLU_FN void clu_source_finish(struct cluster_source *s, int state, int error, co
     l->counts.failures += failed;
     clu_timer_set(&l->timers, &s->timeout_timer, CLUSTER_NEVER);
     if (s->state != state || s->error != error)
-        clu_source_say(s);
+        clu_source_say(s, failed);
     s->state = state;
     s->error = error;
     clu_source_age(s);
-    if (failed && s->interval_ns == CLUSTER_NEVER && s->strategy.round)
+    if (failed && s->common.interval_ns == CLUSTER_NEVER && s->strategy.round)
         clu_source_schedule(s, l->now, CLU_INTERVAL);
 }
 
@@ -162,12 +170,19 @@ CLU_FN void clu_source_fire_round(struct clu_timer *timer, uint64_t now)
     int result;
     if (s->ended || !s->strategy.round)
         return;
-    if (hears && s->under_way)
+    if (!hears && s->under_way) {
+        clu_source_schedule(s, now, s->common.interval_ns); /* it ends by itself, by its timeout at the latest */
+        return;
+    }
+    if (s->under_way) {
         clu_source_finish(s, s->claims.count ? CLUSTER_SOURCE_ANSWER : CLUSTER_SOURCE_EMPTY, 0, "");
+        if (s->common.interval_ns == CLUSTER_NEVER)
+            return;
+    }
     s->under_way = true;
-    clu_source_schedule(s, now, s->interval_ns);
+    clu_source_schedule(s, now, hears && s->common.interval_ns == CLUSTER_NEVER ? CLU_INTERVAL : s->common.interval_ns);
     if (!hears)
-        clu_timer_set(&s->home->loop->timers, &s->timeout_timer, clu_add_time(now, s->timeout_ns));
+        clu_timer_set(&s->home->loop->timers, &s->timeout_timer, clu_add_time(now, s->common.timeout_ns));
     result = s->strategy.round(s->state_of_strategy, now);
     if (result < 0 && s->under_way)
         (void)cluster_source_fail(s, result, "");
@@ -183,7 +198,7 @@ CLU_FN void clu_source_fire_timeout(struct clu_timer *timer, uint64_t now)
 CLU_FN void clu_source_fire_age(struct clu_timer *timer, uint64_t now)
 {
     struct cluster_source *s = CLU_CONTAINER(timer, struct cluster_source, age_timer);
-    clu_claims_expire(s->home->table, &s->claims, now - s->max_age_ns);
+    clu_claims_expire(s->home->table, &s->claims, now - s->common.max_age_ns);
     clu_source_age(s);
 }
 
@@ -226,16 +241,7 @@ CLU_FN void clu_source_check_kind(struct clu_discovery *home, const char *name)
     if (own_long == is_long)
         return;
     home->warned = true;
-    if (own_long)
-        clu_log(home->loop, CLUSTER_LOG_WARN,
-                "the own node has a long name but discovery yields short ones, and Erlang nodes of the two kinds refuse each "
-                "other: name the own node NAME@SHORTHOST, or start the others with -name",
-                "node");
-    else
-        clu_log(home->loop, CLUSTER_LOG_WARN,
-                "the own node has a short name but discovery yields addresses or full names, and Erlang nodes of the two kinds "
-                "refuse each other: name the own node NAME@ADDRESS (name@auto finds it), or start the others with -sname",
-                "node");
+    clu_log(home->loop, own_long ? CLU_MESSAGE_OWN_LONG : CLU_MESSAGE_OWN_SHORT, name);
 }
 
 /* only=, except=, allow=. */
@@ -309,7 +315,7 @@ CLU_FN int clu_source_publish_members(struct cluster_source *s, const struct clu
     int result = 0;
     if (count && stride < sizeof *nodes)
         result = CLUSTER_E_INVALID, clu_text_add(&why, "cluster_node.size is not set in the first node");
-    clu_batch_begin(&s->claims);
+    clu_batch_begin(&s->claims, 0);
     for (i = 0; !result && i < count; i++) {
         const struct cluster_node *node = (const struct cluster_node *)(const void *)((const char *)nodes + i * stride);
         struct clu_says says;
@@ -447,6 +453,9 @@ CLUSTER_DEF int cluster_source_heard(struct cluster_source *s, const struct clus
     }
     if (result) {
         s->home->loop->counts.dropped++;
+        if (result == CLUSTER_E_LIMIT && !s->over_limit)
+            clu_log(s->home->loop, CLU_MESSAGE_HEARD_LIMIT, s->shown);
+        s->over_limit = s->over_limit || result == CLUSTER_E_LIMIT;
         return result;
     }
     clu_source_age(s);
@@ -537,46 +546,48 @@ CLUSTER_DEF uint64_t cluster_source_now(const struct cluster_source *s)
 
 CLUSTER_DEF void cluster_source_log(struct cluster_source *s, int level, const char *message)
 {
-    clu_log(s->home->loop, level, message, s->shown);
+    struct clu_loop *l = s->home->loop;
+    if (l->log && level <= l->log_level)
+        l->log(l->log_ctx, level, message, s->shown);
 }
 
 /* ---- what the host sees of a source ----------------------------------- */
 
 CLUSTER_DEF int cluster_source_state(const struct cluster_source *s)
 {
-    return s->state;
+    return s ? s->state : CLUSTER_SOURCE_STARTING;
 }
 
 CLUSTER_DEF int cluster_source_error(const struct cluster_source *s)
 {
-    return s->error;
+    return s ? s->error : 0;
 }
 
 CLUSTER_DEF const char *cluster_source_why(const struct cluster_source *s)
 {
-    return s->why;
+    return s ? s->why : "";
 }
 
 CLUSTER_DEF const char *cluster_source_url(const struct cluster_source *s)
 {
-    return s->shown;
+    return s ? s->shown : "";
 }
 
 CLUSTER_DEF uint64_t cluster_source_rounds(const struct cluster_source *s)
 {
-    return s->rounds;
+    return s ? s->rounds : 0;
 }
 
 CLUSTER_DEF size_t cluster_source_count(const struct cluster_source *s)
 {
-    return s->claims.count;
+    return s ? s->claims.count : 0;
 }
 
 CLUSTER_DEF int cluster_source_refresh(struct cluster_source *s)
 {
     if (!s)
         return CLUSTER_E_INVALID;
-    if (s->strategy.round)
+    if (s->strategy.round && !s->paused)
         clu_timer_set(&s->home->loop->timers, &s->round_timer, 0);
     return 0;
 }

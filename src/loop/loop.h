@@ -12,6 +12,7 @@
 #ifndef CLU_LOOP_LOOP_H
 #define CLU_LOOP_LOOP_H
 
+#include "../base/messages.h"
 #include "../base/text.h"
 #include "queue.h"
 #include "timer.h"
@@ -40,38 +41,49 @@ struct clu_retired {
     bool acknowledged;
 };
 
+/* What is used most comes first, the large buffers last: near fields make small code. */
 struct clu_loop {
     struct cluster_allocator memory;
-    struct cluster_io io;
     uint64_t now;
-    uint64_t generation;
     struct clu_descriptor *watches; /* by fd */
-    size_t watch_count, watch_capacity, watch_limit;
+    size_t watch_count;
     struct clu_retired *retired;
-    size_t retired_count, retired_capacity;
+    size_t retired_count;
+    struct clu_timers timers;
+    bool stepping, logging; /* inside a step, inside the log hook */
+    bool kick;              /* something waits for the next step, whenever it comes */
+    uint32_t budget, budget_left;
     int pending_first, pending_last; /* descriptors with revents, in the order they fired; -1: none */
     size_t pending_count;
-    uint32_t budget, budget_left;
-    bool stepping;
-    bool kick; /* something waits for the next step, whenever it comes */
-    struct clu_timers timers;
+    size_t watch_capacity, watch_limit, retired_capacity;
+    uint64_t generation;
     struct clu_queue events;
     uint64_t jitter; /* state of the reproducible generator */
-    uint8_t random[256];
-    size_t random_left;
-    struct cluster_counts counts;
     void (*log)(void *ctx, int level, const char *message, const char *setting);
     void *log_ctx;
     int log_level;
+    struct cluster_counts counts;
+    struct cluster_io io;
+    size_t random_left;
     char error[256];
+    uint8_t random[256];
 };
 
 /* ---- words ------------------------------------------------------------ */
 
-CLU_FN void clu_log(const struct clu_loop *l, int level, const char *message, const char *setting)
+/* One of the messages, with what it says in addition. */
+CLU_FN void clu_log(struct clu_loop *l, enum clu_message_id id, const char *more)
 {
-    if (l->log && level <= l->log_level)
-        l->log(l->log_ctx, level, message, setting);
+    const struct clu_message_info *info = clu_message(id);
+    char buffer[512];
+    struct clu_text t = clu_text_on(buffer, sizeof buffer);
+    if (!l->log || info->level > l->log_level)
+        return;
+    clu_text_add(&t, info->text);
+    clu_text_add(&t, more);
+    l->logging = true;
+    l->log(l->log_ctx, info->level, buffer, info->setting);
+    l->logging = false;
 }
 
 /* Remember a sentence for cluster_last_error; returns the error. */

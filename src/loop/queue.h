@@ -60,18 +60,18 @@ CLU_FN void clu_queue_overflow(const struct cluster_allocator *a, struct clu_que
     q->resyncs++;
 }
 
-/* Queue a membership event; takes a reference of its own on the object. */
-CLU_FN void clu_queue_push(const struct cluster_allocator *a, struct clu_queue *q, const struct clu_event *event)
+/* Queue a membership event; takes a reference of its own on the object. False: the queue has just overflowed. */
+CLU_FN bool clu_queue_push(const struct cluster_allocator *a, struct clu_queue *q, const struct clu_event *event)
 {
     if (q->resync)
-        return;
+        return true;
     if (!clu_queue_reserve(a, q, q->count + q->replies + 1)) {
         clu_queue_overflow(a, q);
-        return;
+        return false;
     }
     *clu_queue_at(q, q->count++) = *event;
-    if (event->object)
-        (void)clu_share(event->object);
+    (void)clu_share(event->object);
+    return true;
 }
 
 /* A place for the reply of a request; false: ask again later. */

@@ -17,6 +17,7 @@ struct clu_timers {
     struct clu_timer **heap; /* heap[0] is the earliest */
     size_t count, capacity;
     size_t reserved; /* timers that exist, armed or not */
+    uint64_t floor;  /* while they fire: none can be armed for earlier */
 };
 
 /* Room for `more` timers; each is given back with clu_timers_release. */
@@ -59,7 +60,7 @@ CLU_FN void clu_timers_sift(struct clu_timers *t, size_t place)
 CLU_FN void clu_timer_set(struct clu_timers *t, struct clu_timer *timer, uint64_t at)
 {
     size_t place = timer->place;
-    timer->at = at;
+    timer->at = at = at > t->floor ? at : t->floor;
     if (at == CLUSTER_NEVER) {
         if (!place)
             return;
@@ -88,12 +89,13 @@ CLU_FN uint64_t clu_timers_next(const struct clu_timers *t)
 /* Fire what is due, each timer at most once: one that is armed again for now waits for the next call. */
 CLU_FN void clu_timers_fire(struct clu_timers *t, uint64_t now)
 {
-    size_t rounds = t->count;
-    while (rounds-- && t->count && t->heap[0]->at <= now) {
+    t->floor = clu_add_time(now, 1);
+    while (t->count && t->heap[0]->at <= now) {
         struct clu_timer *timer = t->heap[0];
         clu_timer_set(t, timer, CLUSTER_NEVER);
         timer->fire(timer, now);
     }
+    t->floor = 0;
 }
 
 #endif

@@ -44,12 +44,15 @@ struct clu_claims {
     struct cluster_source *source;
     uint64_t rank; /* the order in which sources were added */
     struct clu_claim *oldest, *newest;
+    struct clu_claim *expected; /* in a batch: lists mostly come in the same order, so this one is tried before the index */
     size_t count;
     uint64_t batch;     /* the newest; a claim that it touched bears its number */
     uint64_t committed; /* the newest complete answer */
     struct clu_claim *staged, *staged_last;
-    size_t staged_new;
-    uint32_t misses, min; /* settings; misses 0: absence removes nothing */
+    size_t staged_new;     /* claims */
+    size_t staged_members; /* that no other source lists */
+    size_t named;          /* by this batch; by all that was heard */
+    uint32_t misses, min;  /* settings; misses 0: absence removes nothing */
     size_t limit;
 };
 
@@ -149,7 +152,8 @@ CLU_FN void clu_table_event(struct clu_table *t, uint32_t type, struct clu_membe
     e.source = list ? list->source : NULL;
     e.object = &m->record->shared;
     t->loop->kick = true;
-    clu_queue_push(&t->loop->memory, &t->loop->events, &e);
+    if (!clu_queue_push(&t->loop->memory, &t->loop->events, &e))
+        clu_log(t->loop, CLU_MESSAGE_EVENTS_LOST, "");
 }
 
 CLU_FN int clu_member_compare(const void *a, const void *b)
@@ -355,13 +359,23 @@ CLU_FN struct clu_claim *clu_claim_of(const struct clu_member *m, const struct c
     return c;
 }
 
+CLU_FN struct clu_claim *clu_claim_find(const struct clu_table *t, const struct clu_claims *list, const char *name,
+                                        size_t length)
+{
+    const struct clu_member *m = clu_table_find(t, name, length);
+    return m ? clu_claim_of(m, list) : NULL;
+}
+
 /* ---- batches ---------------------------------------------------------- */
 
-CLU_FN void clu_batch_begin(struct clu_claims *list)
+/* `named`: how many nodes count against the limit already. */
+CLU_FN void clu_batch_begin(struct clu_claims *list, size_t named)
 {
+    list->named = named;
     list->batch++;
     list->staged = list->staged_last = NULL;
-    list->staged_new = 0;
+    list->staged_new = list->staged_members = 0;
+    list->expected = list->oldest;
 }
 
 CLU_FN void clu_batch_stage(struct clu_claims *list, struct clu_claim *c)
@@ -378,7 +392,7 @@ CLU_FN int clu_batch_add_new(struct clu_table *t, struct clu_claims *list, const
     const struct cluster_allocator *memory = &t->loop->memory;
     struct clu_claim *c, **link;
     struct clu_member *added = NULL;
-    if (list->count + list->staged_new >= list->limit || (!m && t->count + list->staged_new >= t->limit))
+    if (list->named++ >= list->limit || (!m && t->count + list->staged_members >= t->limit))
         return CLUSTER_E_LIMIT;
     if (!clu_reserve(memory, &t->sorted, &t->sorted_capacity, t->settled + 2 * (list->staged_new + 1), sizeof *t->sorted))
         return CLUSTER_E_MEMORY;
@@ -405,6 +419,7 @@ CLU_FN int clu_batch_add_new(struct clu_table *t, struct clu_claims *list, const
         m->hash = hash;
         *clu_index_place(t, says->name, hash) = m;
         t->index_used++;
+        list->staged_members++;
     }
     list->staged_new++;
     clu_batch_stage(list, c);
@@ -415,16 +430,22 @@ CLU_FN int clu_batch_add_new(struct clu_table *t, struct clu_claims *list, const
  * current address stays, else the lowest is taken, and the rest is as it was said first. */
 CLU_FN int clu_batch_add(struct clu_table *t, struct clu_claims *list, const struct clu_says *given)
 {
-    uint64_t hash = clu_table_hash(t, given->name, given->length);
-    struct clu_member *m = t->index_size ? *clu_index_place(t, given->name, hash) : NULL;
-    struct clu_claim *c = m ? clu_claim_of(m, list) : NULL;
+    struct clu_claim *c = list->expected;
     struct clu_says says = *given;
     const struct clu_record *now;
     struct clu_record *changed;
-    if (m && m->self)
-        return 0;
-    if (!c)
-        return clu_batch_add_new(t, list, given, hash, m);
+    if (!c || strcmp(c->record->view.name, given->name) != 0) {
+        uint64_t hash = clu_table_hash(t, given->name, given->length);
+        struct clu_member *m = t->index_size ? *clu_index_place(t, given->name, hash) : NULL;
+        if (m && m->self)
+            return 0;
+        c = m ? clu_claim_of(m, list) : NULL;
+        if (!c)
+            return clu_batch_add_new(t, list, given, hash, m);
+    }
+    list->expected = c->newer;
+    if (c->batch != list->batch && list->named++ >= list->limit)
+        return CLUSTER_E_LIMIT;
     now = c->staged ? c->staged : c->record;
     if (c->batch == list->batch) {
         const char *current = c->record ? c->record->view.address : "";
@@ -435,7 +456,7 @@ CLU_FN int clu_batch_add(struct clu_table *t, struct clu_claims *list, const str
                                : clu_lower_address(now->view.address, given->address);
     }
     if (!clu_record_is(now, &says)) {
-        changed = clu_record_new(&t->loop->memory, &says, m->id);
+        changed = clu_record_new(&t->loop->memory, &says, c->member->id);
         if (!changed)
             return CLUSTER_E_MEMORY;
         if (!c->staged)
@@ -470,7 +491,7 @@ CLU_FN void clu_batch_abort(struct clu_table *t, struct clu_claims *list)
         }
         c = next;
     }
-    clu_batch_begin(list);
+    clu_batch_begin(list, 0);
 }
 
 /* What was staged becomes so. */
@@ -492,82 +513,73 @@ CLU_FN void clu_batch_apply(struct clu_table *t, struct clu_claims *list)
     list->staged_new = 0;
 }
 
-/* End `excess` of the claims at the list's old end, the longest unseen first, then by name. `end` is the first that stays
- * in any case, and so do those that `batch` touched. */
-CLU_FN void clu_claims_remove_oldest(struct clu_table *t, struct clu_claims *list, const struct clu_claim *end, uint64_t batch,
-                                     size_t excess)
+/* Of the claims that missed so many rounds and were last seen by then, all end, but for the least number: the longest unseen
+ * go first, then by name. They stand together at the list's old end. */
+CLU_FN void clu_claims_remove(struct clu_table *t, struct clu_claims *list, uint32_t misses, uint64_t limit_ns)
 {
-    while (excess && list->oldest != end) {
+    struct clu_claim *c = list->oldest;
+    size_t excess = 0, i;
+    for (; c && c->misses >= misses && c->seen_ns <= limit_ns; c = c->newer)
+        excess++;
+    if (list->count - excess < list->min)
+        excess = list->count > list->min ? list->count - list->min : 0;
+    while (excess) {
         uint64_t seen = list->oldest->seen_ns;
-        size_t same = 0, i;
-        struct clu_claim *c;
-        for (c = list->oldest; c != end && c->seen_ns == seen; c = c->newer)
+        size_t same = 0;
+        for (c = list->oldest; c && c->seen_ns == seen && c->misses >= misses; c = c->newer)
             same++;
-        if (same <= excess) {
-            for (excess -= same; same; same--)
-                clu_claim_end(t, list, list->oldest);
-            continue;
-        }
-        for (i = 0; excess && i < t->settled; i++) {
+        for (; same && same <= excess; same--, excess--)
+            clu_claim_end(t, list, list->oldest);
+        for (i = 0; same && excess && i < t->settled; i++) {
             c = t->sorted[i]->gone || t->sorted[i]->self ? NULL : clu_claim_of(t->sorted[i], list);
-            if (c && c != end && c->seen_ns == seen && c->batch != batch) {
+            if (c && c->seen_ns == seen && c->misses >= misses) {
                 clu_claim_end(t, list, c);
                 excess--;
             }
         }
-        return;
     }
+    clu_table_settle(t);
 }
 
 /* The batch was a complete answer: whoever it lacks has missed a round, and leaves when that is one too many. */
 CLU_FN void clu_batch_commit(struct clu_table *t, struct clu_claims *list, uint64_t now)
 {
-    struct clu_claim *c, *newer, *end = NULL, *seen_first = NULL, *seen_last = NULL;
-    size_t excess = 0;
+    struct clu_claim *c, *newer, *first = NULL, *last = NULL;
     clu_batch_apply(t, list);
     for (c = list->oldest; c; c = newer) {
         newer = c->newer;
-        if (c->batch == list->batch) {
-            c->misses = 0;
-            c->seen_ns = now;
-            clu_claims_unlink(list, c);
-            c->older = seen_last;
-            *(seen_last ? &seen_last->newer : &seen_first) = c;
-            seen_last = c;
-        } else if (c->misses < UINT32_MAX) {
-            c->misses++;
+        if (c->batch != list->batch) {
+            c->misses += c->misses < UINT32_MAX;
+            continue;
         }
+        c->misses = 0;
+        c->seen_ns = now;
+        clu_claims_unlink(list, c);
+        c->older = last;
+        *(last ? &last->newer : &first) = c;
+        last = c;
     }
-    for (end = list->oldest; end && list->misses && end->misses >= list->misses; end = end->newer)
-        excess++;
-    if (!end)
-        end = seen_first;
-    if (seen_first) {
-        seen_first->older = list->newest;
-        *(list->newest ? &list->newest->newer : &list->oldest) = seen_first;
-        list->newest = seen_last;
+    if (first) {
+        first->older = list->newest;
+        *(list->newest ? &list->newest->newer : &list->oldest) = first;
+        list->newest = last;
     }
-    if (list->count - excess < list->min)
-        excess = list->count > list->min ? list->count - list->min : 0;
-    clu_claims_remove_oldest(t, list, end, list->batch, excess);
-    clu_table_settle(t);
+    clu_claims_remove(t, list, list->misses ? list->misses : UINT32_MAX, CLUSTER_NEVER);
     list->committed = list->batch;
 }
 
 /* One node was heard of, and nothing is said of the others. */
 CLU_FN int clu_claims_heard(struct clu_table *t, struct clu_claims *list, const struct clu_says *says, uint64_t now)
 {
-    struct clu_member *m;
-    struct clu_claim *c;
+    struct clu_claim *c = clu_claim_find(t, list, says->name, says->length);
     int result;
-    clu_batch_begin(list);
+    clu_batch_begin(list, list->count - (c != NULL));
     result = clu_batch_add(t, list, says);
     if (result < 0)
         return result;
     clu_batch_apply(t, list);
     clu_table_settle(t);
-    m = clu_table_find(t, says->name, says->length);
-    c = m && !m->self ? clu_claim_of(m, list) : NULL;
+    c = clu_claim_find(t, list, says->name, says->length);
     if (c) {
         c->seen_ns = now;
         clu_claims_unlink(list, c);
@@ -576,31 +588,23 @@ CLU_FN int clu_claims_heard(struct clu_table *t, struct clu_claims *list, const 
     return 0;
 }
 
-/* The members that were last seen at or before `limit_ns` leave, but for the least number. */
+/* The members that were last seen at or before `limit_ns` leave. */
 CLU_FN void clu_claims_expire(struct clu_table *t, struct clu_claims *list, uint64_t limit_ns)
 {
-    const struct clu_claim *end = list->oldest;
-    size_t excess = 0;
-    for (; end && end->seen_ns <= limit_ns; end = end->newer)
-        excess++;
-    if (list->count - excess < list->min)
-        excess = list->count > list->min ? list->count - list->min : 0;
-    clu_claims_remove_oldest(t, list, end, 0, excess);
-    clu_table_settle(t);
+    clu_claims_remove(t, list, 0, limit_ns);
 }
 
 /* Nobody aged for this long. */
-CLU_FN void clu_claims_thaw(struct clu_claims *list, uint64_t frozen_ns)
+CLU_FN void clu_claims_thaw(struct clu_claims *list, uint64_t frozen_ns, uint64_t now)
 {
     struct clu_claim *c;
     for (c = list->oldest; c; c = c->newer)
-        c->seen_ns = clu_add_time(c->seen_ns, frozen_ns);
+        c->seen_ns = clu_min_u64(now, clu_add_time(c->seen_ns, frozen_ns));
 }
 
 CLU_FN void clu_claims_gone(struct clu_table *t, struct clu_claims *list, const char *name)
 {
-    struct clu_member *m = clu_table_find(t, name, strlen(name));
-    struct clu_claim *c = m && !m->self ? clu_claim_of(m, list) : NULL;
+    struct clu_claim *c = clu_claim_find(t, list, name, strlen(name));
     if (!c)
         return;
     clu_claim_end(t, list, c);

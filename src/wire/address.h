@@ -38,40 +38,30 @@ CLU_FN unsigned clu_hex_digit(char c)
 CLU_FN bool clu_ipv6_parse(struct clu_slice s, uint8_t *out)
 {
     size_t filled = 0, gap = 17, i; /* gap: where "::" stands, in bytes */
-    if (clu_slice_starts(s, "::")) {
-        gap = 0;
-        s = clu_slice_from(s, 2);
-    }
-    while (s.length) {
-        size_t length = clu_slice_find(s, ':');
-        if (length == s.length && clu_slice_find(s, '.') < length) {
-            if (filled > 12 || !clu_ipv4_parse(s, out + filled))
+    if (clu_slice_starts(s, "::"))
+        s = clu_slice_from(s, 1);
+    else if (clu_slice_starts(s, ":"))
+        return false;
+    while (s.at) {
+        struct clu_slice part = clu_cut(&s, ':');
+        unsigned group = 0;
+        if (!part.length) { /* the middle of "::", or the end after it */
+            if (s.at ? gap <= 16 : gap != filled)
                 return false;
+            gap = filled;
+        } else if (!s.at && filled <= 12 && clu_ipv4_parse(part, out + filled)) {
             filled += 4;
         } else {
-            unsigned group = 0;
-            if (!length || length > 4 || filled > 14)
+            if (part.length > 4 || filled > 14)
                 return false;
-            for (i = 0; i < length; i++) {
-                unsigned digit = clu_hex_digit(s.at[i]);
+            for (i = 0; i < part.length; i++) {
+                unsigned digit = clu_hex_digit(part.at[i]);
                 if (digit > 15)
                     return false;
                 group = group << 4 | digit;
             }
             out[filled++] = (uint8_t)(group >> 8);
             out[filled++] = (uint8_t)group;
-        }
-        s = clu_slice_from(s, length);
-        if (!s.length)
-            break;
-        s = clu_slice_from(s, 1);
-        if (!s.length)
-            return false;
-        if (s.at[0] == ':') {
-            if (gap <= 16)
-                return false;
-            gap = filled;
-            s = clu_slice_from(s, 1);
         }
     }
     if (gap > 16)
@@ -87,30 +77,22 @@ CLU_FN bool clu_ipv6_parse(struct clu_slice s, uint8_t *out)
  * caller to look up, and is an error where zone is NULL. */
 CLU_FN bool clu_address_parse(struct clu_slice s, struct cluster_address *out, struct clu_slice *zone)
 {
-    struct cluster_address a;
-    struct clu_slice rest = s, given = clu_slice_of("", 0);
-    memset(&a, 0, sizeof a);
-    if (!s.length)
-        return false;
-    if (clu_ipv4_parse(s, a.bytes)) {
-        a.family = 4;
+    uint64_t scope = 0;
+    bool named = false;
+    memset(out, 0, sizeof *out);
+    if (clu_ipv4_parse(s, out->bytes)) {
+        out->family = 4;
     } else {
-        uint64_t scope;
-        memset(a.bytes, 0, sizeof a.bytes);
-        if (!clu_ipv6_parse(clu_cut(&rest, '%'), a.bytes))
+        if (!s.at || !clu_ipv6_parse(clu_cut(&s, '%'), out->bytes))
             return false;
-        a.family = 6;
-        if (rest.at && clu_number(rest, UINT32_MAX, &scope)) {
-            a.scope = (uint32_t)scope;
-        } else if (rest.at) {
-            if (!zone || !rest.length || !clu_name_clean(rest.at, rest.length) || clu_slice_find(rest, '%') < rest.length)
-                return false;
-            given = rest;
-        }
+        out->family = 6;
+        named = s.at && !clu_number(s, UINT32_MAX, &scope);
+        out->scope = (uint32_t)scope;
+        if (named && (!zone || !clu_name_half_valid(s.at, s.length) || clu_slice_find(s, '%') < s.length))
+            return false;
     }
-    *out = a;
     if (zone)
-        *zone = given;
+        *zone = named ? s : clu_slice_of("", 0);
     return true;
 }
 
@@ -138,49 +120,39 @@ CLU_FN void clu_address_text(struct clu_text *t, const struct cluster_address *a
 {
     const uint8_t *bytes = a->bytes;
     bool mapped = clu_address_is_mapped(a);
-    if (a->family == 6 && !mapped) {
-        /* RFC 5952 4.2: the longest run of zero groups, the first of equals, never a single one */
-        int run = 8, longest = 1, i, j;
-        for (i = 0; i < 8; i = j + 1) {
-            for (j = i; j < 8 && !(bytes[2 * j] | bytes[2 * j + 1]); j++)
-                continue;
-            if (j - i > longest) {
-                longest = j - i;
-                run = i;
-            }
+    int run = 8, longest = 1, i, j;
+    if (mapped) {
+        clu_text_add(t, "::ffff:");
+        bytes += 12;
+    }
+    /* RFC 5952 4.2: the longest run of zero groups, the first of equals, never a single one */
+    for (i = 0; i < 8; i = j + 1) {
+        for (j = i; j < 8 && !(a->bytes[2 * j] | a->bytes[2 * j + 1]); j++)
+            continue;
+        if (j - i > longest) {
+            longest = j - i;
+            run = i;
         }
-        for (i = 0; i < 8; i++) {
-            uint8_t nibbles[4];
-            int k = 0;
-            if (i == run) {
-                clu_text_add(t, "::");
-                i += longest - 1;
-                continue;
-            }
-            if (i && i != run + longest)
-                clu_text_add(t, ":");
-            for (j = 0; j < 4; j++)
-                nibbles[j] = (uint8_t)(bytes[2 * i + j / 2] >> (j & 1 ? 0 : 4) & 15);
-            while (k < 3 && !nibbles[k])
-                k++;
-            for (; k < 4; k++)
-                clu_text_bytes(t, &"0123456789abcdef"[nibbles[k]], 1);
+    }
+    for (i = 0; i < 4 && (mapped || a->family == 4); i++) {
+        clu_text_add(t, i ? "." : "");
+        clu_text_u64(t, bytes[i]);
+    }
+    for (i = 0; i < 8 && a->family == 6 && !mapped; i++) {
+        unsigned group = (unsigned)bytes[2 * i] << 8 | bytes[2 * i + 1];
+        if (i == run) {
+            clu_text_add(t, "::");
+            i += longest - 1;
+            continue;
         }
-        if (a->scope) {
-            clu_text_add(t, "%");
-            clu_text_u64(t, a->scope);
-        }
-    } else if (a->family) {
-        int i;
-        if (mapped) {
-            clu_text_add(t, "::ffff:");
-            bytes += 12;
-        }
-        for (i = 0; i < 4; i++) {
-            if (i)
-                clu_text_add(t, ".");
-            clu_text_u64(t, bytes[i]);
-        }
+        if (i && i != run + longest)
+            clu_text_add(t, ":");
+        for (j = group > 0xfff ? 12 : group > 0xff ? 8 : group > 0xf ? 4 : 0; j >= 0; j -= 4)
+            clu_text_bytes(t, &"0123456789abcdef"[group >> j & 15], 1);
+    }
+    if (a->scope) {
+        clu_text_add(t, "%");
+        clu_text_u64(t, a->scope);
     }
 }
 
@@ -192,6 +164,14 @@ CLU_FN void clu_address_port_text(struct clu_text *t, const struct cluster_addre
     clu_address_text(t, a);
     clu_text_add(t, a->family == 6 ? "]:" : ":");
     clu_text_u64(t, a->port);
+}
+
+/* 4, 6, or 0: it is no address. */
+CLU_FN int clu_address_family(struct clu_slice s)
+{
+    struct cluster_address a;
+    struct clu_slice zone;
+    return clu_address_parse(s, &a, &zone) ? a.family : 0;
 }
 
 /* Can this be the name of a host? Only what would be misread is refused: what names may hold is for DNS to say. */
@@ -208,38 +188,32 @@ CLU_FN bool clu_host_clean(struct clu_slice s)
  * brackets; *port stays as it is when none is given. */
 CLU_FN bool clu_host_port(struct clu_slice s, struct clu_slice *host, uint16_t *port)
 {
-    struct cluster_address a;
-    struct clu_slice zone, head = s;
     uint16_t number = 0;
-    size_t i = s.length;
-    bool has_port;
-    while (i && s.at[i - 1] != ':')
-        i--;
-    has_port = i && clu_port(clu_slice_from(s, i), &number);
-    head.length = i ? i - 1 : 0;
-    if (clu_address_parse(s, &a, &zone)) {
-        if (has_port && clu_address_parse(head, &a, &zone))
+    size_t mark = s.length;
+    int family = clu_address_family(s);
+    while (mark && s.at[mark - 1] != ':')
+        mark--;
+    if (mark && s.at[s.length - 1] != ']') {
+        bool good = clu_port(clu_slice_from(s, mark), &number);
+        struct clu_slice head = clu_slice_of(s.at, mark - 1);
+        if (family ? good && clu_address_family(head) : !good)
             return false;
-        has_port = false;
-    } else {
-        bool bracket = s.length && s.at[s.length - 1] == ']';
-        if (i && !bracket) {
-            if (!has_port)
-                return false;
+        if (family)
+            number = 0;
+        else
             s = head;
-            bracket = s.length && s.at[s.length - 1] == ']';
-        } else {
-            has_port = false;
-        }
-        if (bracket && s.at[0] == '[') {
-            s = clu_slice_of(s.at + 1, s.length - 2);
-            if (!clu_address_parse(s, &a, &zone) || a.family != 6)
-                return false;
-        } else if (!clu_host_clean(s)) {
-            return false;
-        }
     }
-    if (has_port)
+    if (!family && clu_slice_starts(s, "[")) {
+        mark = clu_slice_find(s, ']');
+        if (mark + 1 != s.length)
+            return false;
+        s = clu_slice_of(s.at + 1, mark - 1);
+        if (clu_address_family(s) != 6)
+            return false;
+    } else if (!family && !clu_host_clean(s)) {
+        return false;
+    }
+    if (number)
         *port = number;
     *host = s;
     return true;
@@ -272,23 +246,18 @@ CLU_FN int clu_address_compare(const struct cluster_address *a, const struct clu
     return order ? order : a->port - b->port;
 }
 
-/* 10.0.0.0/8, fd00::/8, or one address, which is a range of itself. In a range `prefix` always counts, 0 being everything. */
+/* 10.0.0.0/8, fd00::/8, or one address, which is a range of itself. In a range `prefix` always counts, 0 being everything.
+ * IPv4 is written as such here, not mapped into IPv6. */
 CLU_FN bool clu_range_parse(struct clu_slice s, struct cluster_address *out)
 {
-    struct cluster_address a;
-    uint64_t prefix;
     struct clu_slice address = clu_cut(&s, '/');
-    if (!clu_address_parse(address, &a, NULL) || a.scope)
+    uint64_t prefix;
+    if (!clu_address_parse(address, out, NULL) || out->scope || clu_address_is_mapped(out))
         return false;
-    prefix = a.family == 6 ? 128 : 32;
+    prefix = out->family == 6 ? 128 : 32;
     if (s.at && !clu_number(s, prefix, &prefix))
         return false;
-    if (prefix >= 96 && clu_address_is_mapped(&a)) {
-        a = clu_address_unmap(&a);
-        prefix -= 96;
-    }
-    a.prefix = (uint8_t)prefix;
-    *out = a;
+    out->prefix = (uint8_t)prefix;
     return true;
 }
 

@@ -98,9 +98,9 @@ CLU_FN void clu_gossip_say_bytes(struct clu_writer *w, uint8_t *pairs, unsigned 
     clu_term_write_binary(w, bytes, size);
 }
 
-/* The packet for this node in out, its size returned; 0: name, zone or role is none or no UTF-8, or there is no room. With keys it is
- * enciphered, with `iv`, 16 bytes that nobody can foretell. A packet that says the name alone is byte for byte libcluster's
- * own of OTP 26 and later; one that says more is authenticated, if there are keys. */
+/* The packet for this node in out, its size returned; 0: name, zone or role is none or no UTF-8, or there is no room. With
+ * keys it is enciphered, with `iv`, 16 bytes that nobody can foretell. A packet that says the name alone is byte for byte
+ * libcluster's own of OTP 26 and later; one that says more is authenticated, if there are keys. */
 CLU_FN size_t clu_gossip_encode(const struct clu_gossip *g, const struct clu_gossip_keys *keys, const uint8_t *iv, uint8_t *out,
                                 size_t room)
 {
@@ -140,11 +140,17 @@ CLU_FN size_t clu_gossip_encode(const struct clu_gossip *g, const struct clu_gos
     return start + size + pad;
 }
 
-/* Decipher in place. libcluster's own rules: a partial block at the end is dropped; a last byte of 0 pads nothing. */
+/* Decipher in place. libcluster's own rules: a partial block at the end is dropped; a last byte of 0 pads nothing. The first
+ * block is tried alone, so that packets under another secret cost no more than that. */
 CLU_FN bool clu_gossip_decipher(const struct clu_gossip_keys *keys, uint8_t *data, size_t *size)
 {
+    uint8_t first[CLU_AES_BLOCK];
     size_t whole, pad, i;
     if (*size < 2 * CLU_AES_BLOCK)
+        return false;
+    memcpy(first, data + CLU_AES_BLOCK, sizeof first);
+    clu_aes256_cbc_decrypt(&keys->cipher, data, first, sizeof first);
+    if (memcmp(first, CLU_GOSSIP_PREFIX, CLU_GOSSIP_PREFIX_SIZE) != 0)
         return false;
     whole = *size / CLU_AES_BLOCK * CLU_AES_BLOCK - CLU_AES_BLOCK;
     clu_aes256_cbc_decrypt(&keys->cipher, data, data + CLU_AES_BLOCK, whole);

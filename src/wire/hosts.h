@@ -53,26 +53,21 @@ CLU_FN bool clu_host_same(struct clu_slice a, struct clu_slice b)
     return true;
 }
 
-/* The addresses that a hosts(5) text has for a name, in its order, each once: family 4, 6, or 0 for both. Fills at most
- * `capacity` and returns how many it filled. Lines that begin with no address are passed over, as every resolver does. */
+/* The addresses that a hosts(5) text has for a name, in its order: family 4, 6, or 0 for both. Fills at most `capacity` and
+ * returns how many it filled. Lines that begin with no address are passed over, as every resolver does. */
 CLU_FN size_t clu_hosts_find(struct clu_slice text, struct clu_slice name, int family, struct cluster_address *out,
                              size_t capacity)
 {
-    size_t count = 0, i;
+    size_t count = 0;
     while (text.at && count < capacity) {
         struct clu_slice line = clu_line(&text), word, zone;
-        struct cluster_address *a = &out[count];
-        size_t comment = clu_slice_find(line, '#');
-        line.length = comment;
-        if (!clu_address_parse(clu_word(&line), a, &zone) || (family && family != a->family))
+        line.length = clu_slice_find(line, '#');
+        word = clu_word(&line);
+        if (!clu_address_parse(word, &out[count], &zone) || (family && family != out[count].family))
             continue;
-        for (i = 0; i < count && clu_address_compare(&out[i], a) != 0; i++)
-            continue;
-        for (word = clu_word(&line); i == count && word.length; word = clu_word(&line))
-            if (clu_host_same(word, name)) {
-                count++;
-                break;
-            }
+        while (word.length && !clu_host_same(word, name))
+            word = clu_word(&line);
+        count += word.length > 0;
     }
     return count;
 }
@@ -98,40 +93,33 @@ CLU_FN struct clu_list clu_list_on(struct clu_slice text)
     return list;
 }
 
-/* One key=value after the name. NULL, or what is accepted. */
-CLU_FN const char *clu_list_attribute(struct clu_slice word, struct clu_list_node *node)
+/* One key=value after the name. */
+CLU_FN bool clu_list_attribute(struct clu_slice word, struct clu_list_node *node)
 {
+    static const uint8_t fields[] = {
+        offsetof(struct clu_list_node, port), offsetof(struct clu_list_node, weight),  offsetof(struct clu_list_node, zone),
+        offsetof(struct clu_list_node, role), offsetof(struct clu_list_node, address),
+    };
     struct clu_slice value = word, key = clu_cut(&value, '=');
     struct cluster_address a;
-    uint64_t number;
-    uint32_t *count = NULL;
-    struct clu_slice *text = NULL;
-    if (clu_slice_is(key, "port"))
-        count = &node->port;
-    else if (clu_slice_is(key, "weight"))
-        count = &node->weight;
-    else if (clu_slice_is(key, "zone"))
-        text = &node->zone;
-    else if (clu_slice_is(key, "role"))
-        text = &node->role;
-    else if (clu_slice_is(key, "address"))
-        text = &node->address;
-    else
-        return "write port=, weight=, zone=, role= or address=";
-    if (count ? *count : text->length)
-        return "it stands there twice";
-    if (count) {
-        if (!clu_number(value, 65535, &number) || !number)
-            return "write a number from 1 to 65535";
-        *count = (uint32_t)number;
-        return NULL;
+    uint16_t number;
+    int which = clu_word_find("port weight zone role address", key);
+    char *field = (char *)node + fields[which < 0 ? 0 : which];
+    if (which < 0)
+        return false;
+    if (which < 2) {
+        uint32_t *count = (uint32_t *)(void *)field;
+        if (*count || !clu_port(value, &number))
+            return false;
+        *count = number;
+    } else {
+        struct clu_slice *text = (struct clu_slice *)(void *)field;
+        if (text->length || !value.length || !clu_name_clean(value.at, value.length) ||
+            (which == 4 && !clu_address_parse(value, &a, NULL)))
+            return false;
+        *text = value;
     }
-    if (!value.length || !clu_name_clean(value.at, value.length))
-        return "write a word without control bytes";
-    if (text == &node->address && !clu_address_parse(value, &a, NULL))
-        return "write an IP address like 10.0.0.1 or fd00::1";
-    *text = value;
-    return NULL;
+    return true;
 }
 
 /* 1: a node; 0: the end; CLUSTER_E_INVALID: a malformed line, with a sentence. Slices point into the text. */
@@ -139,26 +127,24 @@ CLU_FN int clu_list_next(struct clu_list *list, struct clu_list_node *node, stru
 {
     while (list->rest.at) {
         struct clu_slice line = clu_line(&list->rest), word = clu_word(&line);
-        const char *mend = NULL;
+        bool good = clu_name_valid(word.at, word.length) || clu_name_half_valid(word.at, word.length);
         list->line++;
         if (!word.length)
             continue;
         memset(node, 0, sizeof *node);
         node->name = word;
-        if (!clu_name_valid(word.at, word.length) && !clu_name_half_valid(word.at, word.length))
-            mend = "write name@host or host, then port=, weight=, zone=, role=, address=";
-        while (!mend) {
+        while (good) {
             word = clu_word(&line);
             if (!word.length)
                 return 1;
-            mend = clu_list_attribute(word, node);
+            good = clu_list_attribute(word, node);
         }
         clu_text_add(error, "line ");
         clu_text_u64(error, list->line);
         clu_text_add(error, ": '");
         clu_text_escaped(error, word.at, word.length > 80 ? 80 : word.length);
-        clu_text_add(error, "' is not right: ");
-        clu_text_add(error, mend);
+        clu_text_add(error, "' is not right: write name@host or host, then any of port=9100 weight=2 zone=eu role=db "
+                            "address=10.0.0.1, each once");
         list->rest = clu_slice_of(NULL, 0);
         return CLUSTER_E_INVALID;
     }

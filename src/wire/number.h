@@ -54,6 +54,17 @@ CLU_FN struct clu_slice clu_cut(struct clu_slice *rest, char separator)
     return part;
 }
 
+/* The place of a word in a list of words, each after one space; -1: it is none of them. */
+CLU_FN int clu_word_find(const char *words, struct clu_slice word)
+{
+    struct clu_slice rest = clu_slice_str(words);
+    int at;
+    for (at = 0; rest.at; at++)
+        if (clu_slice_same(clu_cut(&rest, ' '), word))
+            return at;
+    return -1;
+}
+
 /* One or more decimal digits, 0..max. */
 CLU_FN bool clu_number(struct clu_slice s, uint64_t max, uint64_t *out)
 {
@@ -74,25 +85,22 @@ CLU_FN bool clu_number(struct clu_slice s, uint64_t max, uint64_t *out)
 /* 500ms, 5s, 1m, 2h as nanoseconds; 0 needs no unit. CLUSTER_NEVER is no duration. */
 CLU_FN bool clu_duration(struct clu_slice s, uint64_t *out_ns)
 {
-    static const char units[4][3] = {"ms", "s", "m", "h"};
-    static const uint64_t scale[4] = {CLU_MS, CLU_SECOND, 60 * CLU_SECOND, 3600 * CLU_SECOND};
-    size_t digits = 0, i;
-    uint64_t value;
+    static const uint16_t factors[] = {1, 1000, 60, 60}; /* each unit in the one before, the first of them 1 ms */
+    size_t digits = 0;
+    uint64_t value, scale = CLU_MS;
+    int unit, i;
     while (digits < s.length && s.at[digits] >= '0' && s.at[digits] <= '9')
         digits++;
     if (!clu_number(clu_slice_of(s.at, digits), CLUSTER_NEVER - 1, &value))
         return false;
     s = clu_slice_from(s, digits);
-    if (!s.length && !value) {
-        *out_ns = 0;
-        return true;
-    }
-    for (i = 0; i < CLU_COUNT(units); i++)
-        if (clu_slice_is(s, units[i]) && value <= (CLUSTER_NEVER - 1) / scale[i]) {
-            *out_ns = value * scale[i];
-            return true;
-        }
-    return false;
+    unit = clu_word_find("ms s m h", s);
+    for (i = 0; i <= unit; i++)
+        scale *= factors[i];
+    if ((unit < 0 && (value || s.length)) || value > (CLUSTER_NEVER - 1) / scale)
+        return false;
+    *out_ns = value * scale;
+    return true;
 }
 
 /* 0%..100%. The sign must be there. */
