@@ -52,30 +52,26 @@ CLU_FN int clu_own_join(struct cluster *c)
 
 /* ---- name@auto -------------------------------------------------------- */
 
-struct clu_own_choice {
-    struct cluster_address address[CLU_OWN_ADDRESSES];
-    size_t count;
-};
-
-/* The addresses that others can reach this host by, one family: IPv4 where there is any; loopback if there is nothing else. */
-CLU_FN int clu_own_addresses(struct cluster *c, struct clu_own_choice *choice)
+/* Keep of this host's addresses those that others can reach it by, of one family: IPv4 where there is any; loopback if there is
+ * nothing else. Returns how many. */
+CLU_FN size_t clu_own_reachable(struct cluster_address *all, size_t count)
 {
-    struct cluster_address all[CLU_OWN_ADDRESSES];
-    int count = c->loop.io.interfaces(c->loop.io.ctx, NULL, all, CLU_OWN_ADDRESSES), i, family;
-    choice->count = 0;
-    if (count < 0)
-        return count;
-    if (count > CLU_OWN_ADDRESSES)
-        count = CLU_OWN_ADDRESSES;
-    for (family = 4; family <= 6 && !choice->count; family += 2)
-        for (i = 0; i < count; i++)
-            if (all[i].family == family && !clu_address_is_loopback(&all[i]) && !all[i].scope)
-                choice->address[choice->count++] = all[i];
-    if (!choice->count) {
-        (void)clu_address_parse(clu_slice_str("127.0.0.1"), &choice->address[0], NULL);
-        choice->count = 1;
+    uint8_t family = 6;
+    size_t kept = 0, i;
+    for (i = 0; i < count; i++) {
+        if (clu_address_is_loopback(&all[i]) || all[i].scope)
+            continue;
+        all[kept++] = all[i];
+        family = all[i].family == 4 ? 4 : family;
     }
-    return 0;
+    count = kept;
+    for (i = kept = 0; i < count; i++)
+        if (all[i].family == family)
+            all[kept++] = all[i];
+    if (kept)
+        return kept;
+    (void)clu_address_parse(clu_slice_str("127.0.0.1"), &all[0], NULL);
+    return 1;
 }
 
 CLU_FN int clu_own_take(struct cluster *c, const struct cluster_address *address, struct clu_text *error)
@@ -96,51 +92,42 @@ CLU_FN int clu_own_take(struct cluster *c, const struct cluster_address *address
 /* Is any address that the URL names in the network of this own one, or is it itself? */
 CLU_FN bool clu_own_routes(const struct cluster_address *own, const char *url)
 {
-    struct clu_slice rest = clu_slice_str(url);
-    struct cluster_address range = *own, a;
-    (void)clu_cut(&rest, ':');
-    while (rest.at && rest.length) {
-        size_t length = 0;
-        struct clu_slice word, host;
-        uint16_t port;
-        while (length < rest.length && !strchr(",?&=@", rest.at[length]))
-            length++;
-        word = clu_slice_of(rest.at, length);
-        rest = clu_slice_from(rest, length < rest.length ? length + 1 : length);
-        if ((clu_address_parse(word, &a, NULL) || (clu_host_port(word, &host, &port) && clu_address_parse(host, &a, NULL))) &&
-            clu_address_in(&a, &range))
+    struct cluster_address a;
+    while (*url) {
+        size_t length = strcspn(url, ",?&=@");
+        if (clu_address_port_parse(clu_slice_of(url, length), 0, &a) && clu_address_in(&a, own))
             return true;
+        url += length;
+        url += *url != '\0';
     }
     return false;
 }
 
-/* Before the first source with name@auto: the one own address that leads to it. */
+/* With name@auto: the one own address, or before the first source the one that leads to it. */
 CLU_FN int clu_own_resolve(struct cluster *c, const char *url, struct clu_text *error)
 {
-    struct clu_own_choice choice;
-    size_t i, found = 0, last = 0;
-    int result = clu_own_addresses(c, &choice);
-    if (result < 0) {
+    struct cluster_address own[CLU_OWN_ADDRESSES];
+    size_t count, i, found = 0, last = 0;
+    int known = c->loop.io.interfaces(c->loop.io.ctx, NULL, own, CLU_OWN_ADDRESSES);
+    if (known < 0) {
         clu_text_add(error, "name@auto: the addresses of this host cannot be read: write the own address after '@'");
-        return result;
+        return known;
     }
-    if (choice.count == 1)
-        return clu_own_take(c, &choice.address[0], error);
-    for (i = 0; url && i < choice.count; i++)
-        if (clu_own_routes(&choice.address[i], url)) {
+    count = clu_own_reachable(own, known < CLU_OWN_ADDRESSES ? (size_t)known : CLU_OWN_ADDRESSES);
+    for (i = 0; i < count; i++)
+        if (count == 1 || (url && clu_own_routes(&own[i], strchr(url, ':') ? strchr(url, ':') + 1 : url))) {
             found++;
             last = i;
         }
     if (found == 1)
-        return clu_own_take(c, &choice.address[last], error);
+        return clu_own_take(c, &own[last], error);
     if (!url)
         return 0; /* a source may decide it */
     clu_text_add(error, "name@auto is ambiguous, this host has ");
-    for (i = 0; i < choice.count && i < 6; i++) {
+    for (i = 0; i < count && i < 6; i++) {
         clu_text_add(error, i ? ", " : "");
-        clu_address_text(error, &choice.address[i]);
+        clu_address_text(error, &own[i]);
     }
-    clu_text_add(error, choice.count > 6 ? " and more" : "");
     clu_text_add(error, ": write one of them after '@' in options.node (--node)");
     return CLUSTER_E_INVALID;
 }

@@ -70,7 +70,8 @@ CLU_FN bool clu_queue_push(const struct cluster_allocator *a, struct clu_queue *
         return false;
     }
     *clu_queue_at(q, q->count++) = *event;
-    (void)clu_share(event->object);
+    if (event->object)
+        (void)clu_share(event->object);
     return true;
 }
 

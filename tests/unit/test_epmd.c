@@ -1,0 +1,294 @@
+/* The client's side of epmd: requests and replies as a real epmd answered them, in pieces, cut, and forged. */
+#include "../../src/wire/epmd.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "hex.h"
+
+static enum clu_parse port_reply(const uint8_t *bytes, size_t size, struct clu_epmd_port *out)
+{
+    uint8_t *exact = (uint8_t *)malloc(size ? size : 1);
+    enum clu_parse result;
+    assert_non_null(exact);
+    if (size)
+        memcpy(exact, bytes, size);
+    result = clu_epmd_port_reply(exact, size, out);
+    free(exact);
+    return result;
+}
+
+/* All names of a NAMES reply as `name:port,`; returns what was dropped. */
+static uint32_t names_of(const char *bytes, size_t size, char *out, size_t room, bool *cut, uint32_t *epmd_port)
+{
+    uint8_t *exact = (uint8_t *)malloc(size ? size : 1);
+    struct clu_reader r;
+    struct clu_slice name;
+    struct clu_text t = clu_text_on(out, room);
+    uint16_t port;
+    uint32_t dropped = 0;
+    assert_non_null(exact);
+    if (size)
+        memcpy(exact, bytes, size);
+    r = clu_reader_of(exact, size);
+    if (clu_epmd_names_begin(&r, epmd_port)) {
+        while (clu_epmd_names_next(&r, &name, &port, &dropped)) {
+            clu_text_bytes(&t, name.at, name.length);
+            clu_text_add(&t, ":");
+            clu_text_u64(&t, port);
+            clu_text_add(&t, ",");
+        }
+    }
+    *cut = r.bad;
+    assert_false(t.cut);
+    free(exact);
+    return dropped;
+}
+
+static void real_replies(void **state)
+{
+    static char line[4096];
+    FILE *f = fopen("tests/vectors/epmd.txt", "r");
+    char *field[4];
+    int seen = 0;
+    (void)state;
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f)) {
+        uint8_t request[1024], reply[1024], made[1024];
+        size_t request_size, size, cut;
+        if (line[0] == '#')
+            continue;
+        assert_int_equal(split_fields(line, field, 4), 4);
+        request_size = unhex(field[2], request, sizeof request);
+        size = unhex(field[3], reply, sizeof reply);
+        seen++;
+        if (strcmp(field[0], "names") == 0) {
+            char text[512];
+            bool was_cut;
+            uint32_t epmd_port, dropped;
+            assert_hex(made, clu_epmd_names_request(made, sizeof made), field[2]);
+            dropped = names_of((const char *)reply, size, text, sizeof text, &was_cut, &epmd_port);
+            assert_false(was_cut);
+            assert_int_equal(epmd_port, 14369);
+            if (strcmp(field[1], "no node") == 0) {
+                assert_string_equal(text, "");
+                assert_int_equal(dropped, 0);
+            } else {
+                /* Port 0 and the name with a space are dropped. Of the forged line both halves look true. */
+                assert_int_equal(dropped, 2);
+                assert_non_null(strstr(text, "live:"));
+                assert_non_null(strstr(text, ",a:1,victim:6666,j\xc3\xbcrgen:9103,old:9102,ei:9101,c_node:9100,b25:46695,"));
+            }
+            for (cut = 4; cut < size; cut++) {
+                (void)names_of((const char *)reply, cut, text, sizeof text, &was_cut, &epmd_port);
+                assert_int_equal(was_cut, cut > 4 && reply[cut - 1] != '\n');
+            }
+        } else if (strcmp(field[0], "port") == 0) {
+            const char *name = (const char *)request + 3;
+            struct clu_epmd_port port;
+            bool none = strcmp(field[1], "nobody") == 0 || strchr(field[1], '@') != NULL;
+            enum clu_parse result = port_reply(reply, size, &port);
+            if (!strchr(field[1], '@'))
+                assert_hex(made, clu_epmd_port_request(made, sizeof made, name, request_size - 3), field[2]);
+            if (strcmp(field[1], "zero") == 0) {
+                assert_int_equal(result, CLU_MALFORMED);
+                continue;
+            }
+            assert_int_equal(result, CLU_COMPLETE);
+            assert_int_equal(port.found, !none);
+            if (!none) {
+                assert_int_equal(strlen(port.name), request_size - 3);
+                assert_memory_equal(port.name, name, request_size - 3);
+                assert_int_equal(port.protocol, 0);
+                assert_int_equal(port.lowest, 5);
+                assert_int_equal(port.highest, strcmp(field[1], "old") == 0 ? 5 : 6);
+            }
+            if (strcmp(field[1], "b25") == 0)
+                assert_true(port.port == 46695 && port.type == CLU_EPMD_VISIBLE);
+            if (strcmp(field[1], "c_node") == 0)
+                assert_true(port.port == 9100 && port.type == CLU_EPMD_HIDDEN);
+            if (strcmp(field[1], "ei") == 0)
+                assert_int_equal(port.type, 104);
+            for (cut = 0; cut < size; cut++) {
+                assert_int_equal(port_reply(reply, cut, &port), CLU_NEED_MORE);
+                assert_false(port.found);
+            }
+        } else {
+            struct clu_epmd_alive alive;
+            uint16_t port = (uint16_t)(request[3] << 8 | request[4]);
+            assert_int_equal(clu_epmd_alive_reply(reply, size, &alive), CLU_COMPLETE);
+            assert_int_equal(alive.result, strcmp(field[1], "name taken") == 0);
+            assert_int_equal(alive.creation, alive.result ? 0x63 : reply[0] == 'y' ? 1 : 0x6b016b3d);
+            for (cut = 0; cut < size; cut++)
+                assert_int_equal(clu_epmd_alive_reply(reply, cut, &alive), CLU_NEED_MORE);
+            size = clu_epmd_alive_request(made, sizeof made, port, request[5], (const char *)request + 13, request_size - 15);
+            if (strchr(field[1], ' ') && (strstr(field[1], "forged") || strstr(field[1], "spaces")))
+                assert_int_equal(size, 0);
+            else if (strcmp(field[1], "version 5 only") != 0)
+                assert_hex(made, size, field[2]);
+        }
+    }
+    fclose(f);
+    assert_int_equal(seen, 20);
+}
+
+static void requests(void **state)
+{
+    uint8_t out[512];
+    char name[300];
+    size_t size, room;
+    (void)state;
+    memset(name, 'n', sizeof name);
+    assert_hex(out, clu_epmd_port_request(out, sizeof out, "b25@host", 8), "0004 7a 623235");
+    assert_hex(out, clu_epmd_port_request(out, sizeof out, "b25", 3), "0004 7a 623235");
+    assert_int_equal(clu_epmd_port_request(out, sizeof out, "", 0), 0);
+    assert_int_equal(clu_epmd_port_request(out, sizeof out, "@host", 5), 0);
+    assert_int_equal(clu_epmd_port_request(out, sizeof out, name, 254), 257);
+    assert_int_equal(clu_epmd_port_request(out, sizeof out, name, 255), 0);
+    assert_int_equal(clu_epmd_alive_request(out, sizeof out, 1, CLU_EPMD_VISIBLE, "a@b", 3), 0);
+    assert_int_equal(clu_epmd_alive_request(out, sizeof out, 1, CLU_EPMD_VISIBLE, "", 0), 0);
+    assert_int_equal(clu_epmd_alive_request(out, sizeof out, 1, CLU_EPMD_VISIBLE, name, 254), 0);
+    size = clu_epmd_alive_request(out, sizeof out, 1, CLU_EPMD_VISIBLE, name, 253);
+    assert_int_equal(size, 2 + 253 + 13);
+    assert_int_equal(out[0] << 8 | out[1], size - 2);
+    for (room = 0; room < 6; room++)
+        assert_int_equal(clu_epmd_port_request(out, room, "b25", 3), 0);
+    for (room = 0; room < 3; room++)
+        assert_int_equal(clu_epmd_names_request(out, room), 0);
+    for (room = 0; room < 18; room++)
+        assert_int_equal(clu_epmd_alive_request(out, room, 1, CLU_EPMD_VISIBLE, "b25", 3), 0);
+    assert_int_equal(clu_epmd_alive_request(out, 18, 1, CLU_EPMD_VISIBLE, "b25", 3), 18);
+}
+
+static void port_replies(void **state)
+{
+    static const struct {
+        const char *hex;
+        enum clu_parse result;
+    } cases[] = {
+        {"", CLU_NEED_MORE},
+        {"77", CLU_NEED_MORE},
+        {"78", CLU_MALFORMED},
+        {"00", CLU_MALFORMED},
+        {"78 00", CLU_MALFORMED},
+        {"77 01", CLU_COMPLETE},
+        {"77 ff", CLU_COMPLETE},
+        {"77 01 ff", CLU_COMPLETE},
+        {"77 00 0000", CLU_MALFORMED}, /* known before the rest comes */
+        {"77 00 00", CLU_NEED_MORE},
+        {"77 00 0001 4d 00 0006 0005 0001 61 0000", CLU_COMPLETE},
+        {"77 00 0001 4d 00 0006 0005 0001 61 0000 ff", CLU_COMPLETE},
+        {"77 00 0001 07 01 0006 0005 0001 61 0000", CLU_COMPLETE}, /* type and protocol are for the caller to judge */
+        {"77 00 0001 4d 00 0006 0005 0001 61 0002 aabb", CLU_COMPLETE},
+        {"77 00 0001 4d 00 0006 0005 0001 61 0002 aa", CLU_NEED_MORE},
+        {"77 00 0001 4d 00 0006 0005 0000 0000", CLU_MALFORMED},
+        {"77 00 0001 4d 00 0006 0005 0001 40 0000", CLU_MALFORMED},
+        {"77 00 0001 4d 00 0006 0005 0001 20 0000", CLU_MALFORMED},
+        {"77 00 0001 4d 00 0006 0005 0001 00 0000", CLU_MALFORMED},
+        {"77 00 0001 4d 00 0006 0005 00ff", CLU_MALFORMED},
+        {"77 00 0001 4d 00 0006 0005 ffff", CLU_MALFORMED},
+        {"77 00 0001 4d 00 0006 0005 00fd", CLU_NEED_MORE},
+        {"77 00 0001 4d 00 0006 0005 0001 61 ffff", CLU_MALFORMED},
+        {"77 00 0001 4d 00 0006 0005 0001 61 0bf4", CLU_NEED_MORE},
+        {"77 00 0001 4d 00 0006 0005 0001 61 0bf5", CLU_MALFORMED},
+    };
+    struct clu_epmd_port port;
+    uint8_t bytes[128];
+    size_t i;
+    (void)state;
+    for (i = 0; i < CLU_COUNT(cases); i++) {
+        if (port_reply(bytes, unhex(cases[i].hex, bytes, sizeof bytes), &port) != cases[i].result)
+            fail_msg("%s", cases[i].hex);
+        assert_int_equal(port.found, cases[i].result == CLU_COMPLETE && strlen(cases[i].hex) > 8);
+    }
+}
+
+static void alive_replies(void **state)
+{
+    struct clu_epmd_alive alive;
+    (void)state;
+    assert_int_equal(clu_epmd_alive_reply("v\0\x12\x34\x56\x78", 6, &alive), CLU_COMPLETE);
+    assert_int_equal(alive.creation, 0x12345678);
+    assert_int_equal(clu_epmd_alive_reply("y\0\x12\x34", 4, &alive), CLU_COMPLETE);
+    assert_int_equal(alive.creation, 0x1234);
+    assert_int_equal(clu_epmd_alive_reply("y\1\0c", 4, &alive), CLU_COMPLETE);
+    assert_int_equal(alive.result, 1);
+    assert_int_equal(clu_epmd_alive_reply("w", 1, &alive), CLU_MALFORMED);
+    assert_int_equal(clu_epmd_alive_reply("\0\0\0\0\0\0", 6, &alive), CLU_MALFORMED);
+}
+
+static void names_lines(void **state)
+{
+    static const struct {
+        const char *line;
+        bool taken;
+    } cases[] = {
+        {"name a at port 1", true},
+        {"name a at port 65535", true},
+        {"name a-b_1.c at port 9100", true},
+        {"name a at port 0", false},
+        {"name a at port 65536", false},
+        {"name a at port 99999999999999999999", false},
+        {"name a at port 01", false},
+        {"name a at port -1", false},
+        {"name a at port +1", false},
+        {"name a at port  1", false},
+        {"name a at port 1 ", false},
+        {"name a at port 1\r", false},
+        {"name a at port ", false},
+        {"name a at port", false},
+        {"name a at", false},
+        {"name a", false},
+        {"name ", false},
+        {"name", false},
+        {"", false},
+        {"name  at port 1", false},
+        {"name a@h at port 1", false},
+        {"name a\tb at port 1", false},
+        {"name a b at port 1", false},
+        {" name a at port 1", false},
+        {"Name a at port 1", false},
+        {"name a at port 1x", false},
+        {"name a at  port 1", false},
+        {"active name     <a> at port 1, fd = 5", false},
+    };
+    char reply[512], text[512];
+    bool cut;
+    uint32_t epmd_port, dropped;
+    size_t i;
+    (void)state;
+    for (i = 0; i < CLU_COUNT(cases); i++) {
+        int size = snprintf(reply + 4, sizeof reply - 4, "name first at port 7\n%s\nname last at port 8\n", cases[i].line);
+        memcpy(reply, "\0\0\x11\x11", 4);
+        dropped = names_of(reply, (size_t)size + 4, text, sizeof text, &cut, &epmd_port);
+        if (cut || dropped != !cases[i].taken)
+            fail_msg("%s", cases[i].line);
+        assert_int_equal(epmd_port, 4369);
+        assert_int_equal(strncmp(text, "first:7,", 8), 0);
+        assert_string_equal(text + strlen(text) - 7, "last:8,");
+        assert_int_equal(strlen(text) > 15, cases[i].taken);
+    }
+    /* A NUL in the line, a name that is too long, a reply that is too short for its port. */
+    dropped = names_of("\0\0\x11\x11name a\0b at port 1\n", 23, text, sizeof text, &cut, &epmd_port);
+    assert_true(dropped == 1 && !cut);
+    memset(reply, 'n', sizeof reply);
+    memcpy(reply, "\0\0\x11\x11name ", 9);
+    memcpy(reply + 9 + 254, " at port 1\n", 11);
+    assert_int_equal(names_of(reply, 9 + 254 + 11, text, sizeof text, &cut, &epmd_port), 1);
+    for (i = 0; i < 4; i++) {
+        (void)names_of(reply, i, text, sizeof text, &cut, &epmd_port);
+        assert_true(cut);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(real_replies),  cmocka_unit_test(requests),    cmocka_unit_test(port_replies),
+        cmocka_unit_test(alive_replies), cmocka_unit_test(names_lines),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

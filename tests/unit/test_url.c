@@ -1,0 +1,518 @@
+/* The URL grammar: what each good URL means, the sentence for each bad one, and that no secret is ever shown. */
+#include "../../src/wire/url.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+/* What a handle does: find who serves the scheme, then let the parser go on with the keys of that one. "mine" is registered by
+ * a program, with keys that no table knows. */
+static int parse(const char *url, struct clu_url *u, char *buffer, size_t size, struct clu_text *error)
+{
+    static const char *const own[][2] = {
+        {"static", ""},
+        {"push", ""},
+        {"file", ""},
+        {"epmd", "name"},
+        {"gossip", "secret secret-file auth if ttl broadcast announce wire"},
+        {"mine", "alpha token speed"},
+    };
+    struct clu_slice scheme;
+    size_t i;
+    int result = clu_url_scheme(url, &scheme, error);
+    if (result)
+        return result;
+    for (i = 0; i < CLU_COUNT(own); i++)
+        if (clu_slice_is(scheme, own[i][0]))
+            return clu_url_parse(u, url, own[i][1], buffer, size, error);
+    return clu_url_unknown_scheme(scheme, "mine", error);
+}
+
+/* Target items and options as one text: item|item?key=value&key=value */
+static void show(const struct clu_url *u, struct clu_text *t)
+{
+    const char *at = u->target;
+    size_t i;
+    for (i = 0; i < u->items; i++) {
+        clu_text_add(t, i ? "|" : "");
+        assert_string_equal(at, clu_url_item(u, i));
+        clu_text_add(t, at);
+        at = clu_url_next(at);
+    }
+    assert_string_equal(at, "");
+    assert_null(clu_url_item(u, u->items));
+    at = u->options;
+    for (i = 0; i < u->option_count; i++) {
+        clu_text_add(t, i ? "&" : "?");
+        clu_text_add(t, at);
+        clu_text_add(t, "=");
+        assert_string_equal(clu_url_option(u, at), clu_url_next(at));
+        at = clu_url_next(at);
+        clu_text_add(t, at);
+        at = clu_url_next(at);
+    }
+    assert_null(clu_url_option(u, "absent"));
+}
+
+static void takes_good_urls(void **state)
+{
+    static const char *const table[][2] = {
+        {"static:", ""},
+        {"static:a@h1", "a@h1"},
+        {"static:a@h1,b@h2", "a@h1|b@h2"},
+        {"static:?interval=0", "?interval=0"},
+        {"static:a%40h%2Cx,b@h", "a@h,x|b@h"},
+        {"static:a@fe80::1%25eth0", "a@fe80::1%eth0"},
+        {"static:a+b;c@h", "a+b;c@h"},
+        {"static:a=b@h", "a=b@h"},
+        {"push:web", "web"},
+        {"push:", ""},
+        {"file:/etc/nodes", "/etc/nodes"},
+        {"file:///etc/nodes", "///etc/nodes"},
+        {"file:a%2Cb%3Fc%26d", "a,b?c&d"},
+        {"file:nodes.txt?misses=2&min=1", "nodes.txt?misses=2&min=1"},
+        {"file:my nodes", "my nodes"},
+        {"epmd:", ""},
+        {"epmd:h1:4369,[::1]:4370", "h1:4369|[::1]:4370"},
+        {"epmd:h?name=web&port=9100", "h?name=web&port=9100"},
+        {"gossip:", ""},
+        {"gossip:233.252.1.32:45892?secret=a%26b%3Dc=d&auth=required", "233.252.1.32:45892?secret=a&b=c=d&auth=required"},
+        {"gossip:?ttl=0&broadcast=on&announce=off&wire=libcluster&if=eth0",
+         "?ttl=0&broadcast=on&announce=off&wire=libcluster&if=eth0"},
+        {"gossip:?secret=%C3%A4%0a", "?secret=\xC3\xA4\n"},
+        {"gossip:?secret-file=/run/secret", "?secret-file=/run/secret"},
+        {"gossip:?max-age=15s&timeout=500ms", "?max-age=15s&timeout=500ms"},
+        {"static:?interval=10ms&jitter=10%&timeout=1m&max-age=2h", "?interval=10ms&jitter=10%&timeout=1m&max-age=2h"},
+        {"static:?jitter=0%&weight=65535&limit=1000000&misses=1000", "?jitter=0%&weight=65535&limit=1000000&misses=1000"},
+        {"static:?node=web&prune=off&role=&zone=eu%20west", "?node=web&prune=off&role=&zone=eu west"},
+        {"static:?only=web*@*,d%3F@h&except=*-old@*", "?only=web*@*,d?@h&except=*-old@*"},
+        {"static:?allow=10.0.0.0/8,fd00::/8,192.0.2.1", "?allow=10.0.0.0/8,fd00::/8,192.0.2.1"},
+        {"static:?allow=10.0.0.0%2F8", "?allow=10.0.0.0/8"},
+        {"static:?role=a+b;c", "?role=a+b;c"},
+        {"mine:x?alpha=&token=t%41&speed=5%25&interval=1s", "x?alpha=&token=tA&speed=5%&interval=1s"},
+        {"mine://x/y", "//x/y"},
+    };
+    size_t i;
+    (void)state;
+    for (i = 0; i < CLU_COUNT(table); i++) {
+        /* the buffer is as small as is promised to be enough */
+        size_t size = strlen(table[i][0]) + 1;
+        char *buffer = (char *)malloc(size), text[512], sentence[512];
+        struct clu_text t = clu_text_on(text, sizeof text), error = clu_text_on(sentence, sizeof sentence);
+        struct clu_url u;
+        assert_non_null(buffer);
+        if (parse(table[i][0], &u, buffer, size, &error) != 0)
+            fail_msg("%s: %s", table[i][0], sentence);
+        show(&u, &t);
+        assert_string_equal(text, table[i][1]);
+        assert_int_equal(error.length, 0);
+        free(buffer);
+    }
+}
+
+/* A URL, and what its sentence must say: the offending part as written, and the mend. */
+static const char *const bad_urls[][3] = {
+    /* the scheme */
+    {"web@h1", "no ':' after the scheme in 'web@h1'", "write it like static:a@h1,b@h2"},
+    {"/etc/nodes", "no ':' after the scheme in '/etc/nodes'", "or file:PATH"},
+    {"gossip", "no ':' after the scheme in 'gossip'", "write it like"},
+    {"gossip?secret=hunter:2", "no ':' after the scheme in 'gossip'", "write it like"},
+    {":a@h", "unknown scheme ''", "there are static, push"},
+    {"gosip:", "unknown scheme 'gosip'", "did you mean 'gossip'?"},
+    {"Static:a@h", "unknown scheme 'Static'", "did you mean 'static'?"},
+    {"statci:a@h", "unknown scheme 'statci'", "did you mean 'static'?"},
+    {"emd:", "unknown scheme 'emd'", "did you mean 'epmd'?"},
+    {"epdm:", "unknown scheme 'epdm'", "did you mean 'epmd'?"},
+    {"fil:/x", "unknown scheme 'fil'", "did you mean 'file'?"},
+    {"mien:x", "unknown scheme 'mien'", "did you mean 'mine'?"},
+    {"http://h/", "unknown scheme 'http'", "there are static, push, file, epmd, gossip, mine"},
+    {"10.0.0.1:4369", "unknown scheme '10.0.0.1'", "there are static"},
+    {" static:a@h", "unknown scheme ' static'", "did you mean 'static'?"},
+    {"a\"b:", "unknown scheme 'a\\x22b'", "there are"},
+    /* the target */
+    {"static://a@h", "no '//' after 'static'", "write 'NODE,NODE,...' after its ':'"},
+    {"static:a@h,,b@h", "an empty item in the target of 'static'", "%2C"},
+    {"static:,a@h", "an empty item in the target of 'static'", "a ',' too many?"},
+    {"static:a@h,", "an empty item in the target of 'static'", "a ',' too many?"},
+    {"static:,", "an empty item in the target of 'static'", "a ',' too many?"},
+    {"file:", "the target of 'file'", "one 'PATH'"},
+    {"file:?interval=5s", "the target of 'file'", "one 'PATH'"},
+    {"file:/a,/b", "the target of 'file'", "one 'PATH', with a ',' in it written %2C"},
+    {"push:a,b", "the target of 'push'", "one 'NAME'"},
+    {"gossip:a:1,b:1", "the target of 'gossip'", "one 'ADDRESS:PORT'"},
+    {"static:a@h%", "bad escape in 'a@h%'", "two hexadecimal digits"},
+    {"static:a%4", "bad escape in 'a%4'", "two hexadecimal digits"},
+    {"static:a%zz@h,b@h", "bad escape in 'a%zz@h'", "'%' itself is %25"},
+    {"static:x@h,a%4g@h", "bad escape in 'a%4g@h'", "two hexadecimal digits"},
+    {"static:fe80::1%eth0", "bad escape in 'fe80::1%eth0'", "%25"},
+    {"static:a%00@h", "bad escape in 'a%00@h'", "not 00"},
+    {"static:a@h\n", "a control byte", "%XX"},
+    {"static:a@h?role=\x7f", "a control byte", "%XX"},
+    /* the shape of options */
+    {"static:a@h?", "option '' is not key=value", "%26"},
+    {"static:?interval=5s&", "option '' is not key=value", "%26"},
+    {"static:?&interval=5s", "option '' is not key=value", "%26"},
+    {"static:?interval=5s&&min=1", "option '' is not key=value", "%26"},
+    {"static:?interval", "option 'interval' is not key=value", "%26"},
+    {"static:?=5s", "option '=5s' is not key=value", "%26"},
+    {"static:?interval=5s?min=1", "a second '?'", "%3F"},
+    {"file:/a?b?c", "a second '?'", "%3F"},
+    {"static:?interval=5s&min=1&interval=6s", "option 'interval' is given twice", "keep one"},
+    {"gossip:?secret=a&secret=a", "option 'secret' is given twice", "keep one"},
+    {"mine:?alpha=1&alpha=2", "option 'alpha' is given twice", "keep one"},
+    /* keys */
+    {"static:?intervall=5s", "unknown option 'intervall'", "did you mean 'interval'?"},
+    {"static:?intreval=5s", "unknown option 'intreval'", "did you mean 'interval'?"},
+    {"static:?Interval=5s", "unknown option 'Interval'", "did you mean 'interval'?"},
+    {"static:?max_age=5s", "unknown option 'max_age'", "did you mean 'max-age'?"},
+    {"static:?maxage=5s", "unknown option 'maxage'", "did you mean 'max-age'?"},
+    {"static:?prot=1", "unknown option 'prot'", "did you mean 'port'?"},
+    {"static:?exept=a*", "unknown option 'exept'", "did you mean 'except'?"},
+    {"static:?jiter=10%", "unknown option 'jiter'", "did you mean 'jitter'?"},
+    {"static:?wieght=2", "unknown option 'wieght'", "did you mean 'weight'?"},
+    {"static:?mises=2", "unknown option 'mises'", "did you mean 'misses'?"},
+    {"static:?%6Ein=2", "unknown option '%6Ein'", "'static' takes node, interval"},
+    {"static:?nonsense=1", "unknown option 'nonsense'", "'static' takes node, interval, jitter"},
+    {"gossip:?nonsense=1", "unknown option 'nonsense'", "zone, secret, secret-file, auth"},
+    {"gossip:?brodcast=on", "unknown option 'brodcast'", "did you mean 'broadcast'?"},
+    {"gossip:?secert-file=x", "unknown option 'secert-file'", "did you mean 'secret-file'?"},
+    {"mine:?alhpa=x", "unknown option 'alhpa'", "did you mean 'alpha'?"},
+    {"static:?ttl=1", "option 'ttl' does not apply", "it is for 'gossip'"},
+    {"epmd:?secret=abc", "option 'secret' does not apply", "it is for 'gossip'"},
+    {"gossip:?name=web", "option 'name' does not apply", "it is for 'epmd'"},
+    {"mine:?wire=x", "option 'wire' does not apply", "it is for 'gossip'"},
+    /* values */
+    {"static:?interval=5", "'interval=5' is not right", "0 or a duration like 500ms, 5s, 1m, 2h, at least 10ms"},
+    {"static:?interval=", "'interval=' is not right", "'interval' takes"},
+    {"static:?interval=fast", "'interval=fast' is not right", "0 or a duration like 500ms, 5s, 1m, 2h"},
+    {"static:?interval=9ms", "'interval=9ms' is not right", "at least 10ms"},
+    {"static:?interval=1.5s", "'interval=1.5s' is not right", "a duration like"},
+    {"static:?interval=5sec", "'interval=5sec' is not right", "a duration like 500ms, 5s, 1m, 2h"},
+    {"static:?interval=2minutes", "'interval=2minutes' is not right", "0 or a duration"},
+    {"static:?interval=500msec", "'interval=500msec' is not right", "0 or a duration like 500ms"},
+    {"static:?interval=5%73", "'interval=5%73' is not right", "a duration like"},
+    {"static:?interval=-5s", "'interval=-5s' is not right", "a duration like"},
+    {"static:?interval=99999999999h", "'interval=99999999999h' is not right", "a duration like"},
+    {"static:?timeout=0", "'timeout=0' is not right", "'timeout' takes a duration like"},
+    {"static:?timeout=30", "'timeout=30' is not right", "a duration like 500ms, 5s"},
+    {"static:?max-age=1d", "'max-age=1d' is not right", "500ms, 5s, 1m, 2h"},
+    {"static:?jitter=10", "'jitter=10' is not right", "a percentage, 0% to 100%"},
+    {"static:?jitter=10%25", "'jitter=10%25' is not right", "a percentage, 0% to 100%"},
+    {"static:?jitter=101%", "'jitter=101%' is not right", "a percentage, 0% to 100%"},
+    {"static:?jitter=0.1", "'jitter=0.1' is not right", "a percentage, 0% to 100%"},
+    {"static:?port=0", "'port=0' is not right", "a number from 1 to 65535"},
+    {"static:?port=65536", "'port=65536' is not right", "a number from 1 to 65535"},
+    {"static:?port=91%300", "'port=91%300' is not right", "a number from 1 to 65535"},
+    {"static:?misses=0", "'misses=0' is not right", "a number from 1 to 1000"},
+    {"static:?misses=1001", "'misses=1001' is not right", "a number from 1 to 1000"},
+    {"static:?misses=+2", "'misses=+2' is not right", "a number from 1 to 1000"},
+    {"static:?min=-1", "'min=-1' is not right", "a number from 0 to 1000000"},
+    {"static:?limit=0", "'limit=0' is not right", "a number from 1 to 1000000"},
+    {"static:?weight=1.5", "'weight=1.5' is not right", "a number from 1 to 65535"},
+    {"static:?prune=yes", "'prune=yes' is not right", "'prune' takes off or on"},
+    {"static:?prune=false", "'prune=false' is not right", "'prune' takes off or on"},
+    {"static:?prune=0", "'prune=0' is not right", "'prune' takes off or on"},
+    {"static:?prune=of", "'prune=of' is not right", "did you mean 'off'?"},
+    {"static:?prune=ON", "'prune=ON' is not right", "did you mean 'on'?"},
+    {"static:?prune=%6fn", "'prune=%6fn' is not right", "'prune' takes off or on"},
+    {"static:?prune=maybe", "'prune=maybe' is not right", "'prune' takes off or on"},
+    {"static:?node=web@h1", "'node=web@h1' is not right", "the base name before '@'"},
+    {"static:?node=web%40h1", "'node=web%40h1' is not right", "'node' takes the base name before '@' alone"},
+    {"static:?node=", "'node=' is not right", "'node' takes"},
+    {"static:?node=a%20b", "'node=a%20b' is not right", "the base name"},
+    {"static:?only=", "'only=' is not right", "'only' takes"},
+    {"static:?only=a*,,b*", "'only=a*,,b*' is not right", "separated by ','"},
+    {"static:?except=,", "'except=,' is not right", "separated by ','"},
+    {"static:?allow=10.0.0.0/33", "'allow=10.0.0.0/33' is not right", "10.0.0.0/8,fd00::/8"},
+    {"static:?allow=internal", "'allow=internal' is not right", "10.0.0.0/8,fd00::/8"},
+    {"static:?allow=10.0.0.0/8,", "'allow=10.0.0.0/8,' is not right", "10.0.0.0/8,fd00::/8"},
+    {"static:?zone=%zz", "bad escape in 'zone=%zz'", "two hexadecimal digits"},
+    {"static:?role=%00", "bad escape in 'role=%00'", "not 00"},
+    {"gossip:?secret=", "'secret=' is not right", "'secret' takes"},
+    {"gossip:?secret-file=", "'secret-file=' is not right", "'secret-file' takes"},
+    {"gossip:?auth=require", "'auth=require' is not right", "did you mean 'required'?"},
+    {"gossip:?auth=no", "'auth=no' is not right", "'auth' takes optional or required"},
+    {"gossip:?ttl=256", "'ttl=256' is not right", "a number from 0 to 255"},
+    {"gossip:?announce=atuo", "'announce=atuo' is not right", "did you mean 'auto'?"},
+    {"gossip:?wire=nodefinder", "'wire=nodefinder' is not right", "'wire' takes libcluster"},
+    {"gossip:?broadcast=true", "'broadcast=true' is not right", "'broadcast' takes off or on"},
+    {"epmd:?name=web@h", "'name=web@h' is not right", "'name' takes the base name before '@' alone"},
+    {"mine:?alpha=%a", "bad escape in 'alpha=%a'", "two hexadecimal digits"},
+};
+
+static void says_what_is_wrong(void **state)
+{
+    size_t i, wrong = 0;
+    (void)state;
+    for (i = 0; i < CLU_COUNT(bad_urls); i++) {
+        const char *const *row = bad_urls[i];
+        char buffer[256], sentence[512];
+        struct clu_text error = clu_text_on(sentence, sizeof sentence);
+        struct clu_url u;
+        int result = parse(row[0], &u, buffer, sizeof buffer, &error);
+        if (result == CLUSTER_E_INVALID && !error.cut && strstr(sentence, row[1]) && strstr(sentence, row[2]))
+            continue;
+        print_error("%s\n  gave %d: %s\n  expected: %s ... %s\n", row[0], result, sentence, row[1], row[2]);
+        wrong++;
+    }
+    assert_int_equal(wrong, 0);
+    assert_true(CLU_COUNT(bad_urls) >= 70);
+}
+
+static void keeps_limits(void **state)
+{
+    static char url[70000], buffer[70000];
+    char sentence[512];
+    struct clu_text t, error;
+    struct clu_url u;
+    size_t i, length;
+    (void)state;
+    /* thousands of items */
+    t = clu_text_on(url, sizeof url);
+    clu_text_add(&t, "static:");
+    for (i = 0; i < 8000; i++) {
+        clu_text_add(&t, i ? ",n@h" : "n@h");
+        clu_text_u64(&t, i);
+    }
+    error = clu_text_on(sentence, sizeof sentence);
+    assert_int_equal(parse(url, &u, buffer, strlen(url) + 1, &error), 0);
+    assert_int_equal(u.items, 8000);
+    assert_string_equal(clu_url_item(&u, 7999), "n@h7999");
+    assert_int_equal(parse(url, &u, buffer, strlen(url), &error), CLUSTER_E_LIMIT);
+    /* the longest URL, then one byte more */
+    for (length = CLU_URL_MAX; length <= CLU_URL_MAX + 1; length++) {
+        memset(url, 'x', length);
+        memcpy(url, "file:", 5);
+        url[length] = '\0';
+        error = clu_text_on(sentence, sizeof sentence);
+        assert_int_equal(parse(url, &u, buffer, sizeof buffer, &error), length == CLU_URL_MAX ? 0 : CLUSTER_E_INVALID);
+    }
+    assert_non_null(strstr(sentence, "longer than 65535 bytes"));
+    /* what is quoted is shortened, and the sentence stays one */
+    memset(url, 'x', 5000);
+    memcpy(url, "static:?", 8);
+    url[5000] = '\0';
+    error = clu_text_on(sentence, sizeof sentence);
+    assert_int_equal(parse(url, &u, buffer, sizeof buffer, &error), CLUSTER_E_INVALID);
+    assert_false(error.cut);
+    assert_non_null(strstr(sentence, "xxx...' is not key=value"));
+    /* no room for the sentence at all */
+    error = clu_text_on(NULL, 0);
+    assert_int_equal(parse("static:?x=1", &u, buffer, sizeof buffer, &error), CLUSTER_E_INVALID);
+}
+
+static void fills_the_common_options(void **state)
+{
+    static const char url[] =
+        "gossip:?node=web&interval=250ms&jitter=25%&timeout=3s&port=9100&prune=off&misses=7&min=2&max-age=1m"
+        "&only=a*&except=b*&allow=10.0.0.0/8&limit=99&role=db&weight=3&zone=eu&ttl=4";
+    char buffer[512], sentence[512];
+    struct clu_text error = clu_text_on(sentence, sizeof sentence);
+    struct clu_url u;
+    struct clu_common c;
+    struct clu_option_help row;
+    size_t i;
+    (void)state;
+    memset(&c, 0, sizeof c);
+    c.prune = 1;
+    assert_int_equal(parse(url, &u, buffer, sizeof buffer, &error), 0);
+    clu_url_common(&u, &c);
+    assert_int_equal(c.given, 0xffff);
+    assert_string_equal(c.node, "web");
+    assert_int_equal(c.interval_ns, 250 * CLU_MS);
+    assert_int_equal(c.jitter_percent, 25);
+    assert_int_equal(c.timeout_ns, 3 * CLU_SECOND);
+    assert_int_equal(c.port, 9100);
+    assert_int_equal(c.prune, 0);
+    assert_int_equal(c.misses, 7);
+    assert_int_equal(c.min, 2);
+    assert_int_equal(c.max_age_ns, 60 * CLU_SECOND);
+    assert_string_equal(c.only, "a*");
+    assert_string_equal(c.except, "b*");
+    assert_string_equal(c.allow, "10.0.0.0/8");
+    assert_int_equal(c.limit, 99);
+    assert_string_equal(c.role, "db");
+    assert_int_equal(c.weight, 3);
+    assert_string_equal(c.zone, "eu");
+    /* defaults stay, a given 0 counts as given */
+    memset(&c, 0x55, sizeof c);
+    c.node = NULL;
+    assert_int_equal(parse("static:a@h?interval=0&prune=on", &u, buffer, sizeof buffer, &error), 0);
+    clu_url_common(&u, &c);
+    assert_int_equal(c.given, CLU_GIVEN_INTERVAL | CLU_GIVEN_PRUNE);
+    assert_int_equal(c.interval_ns, 0);
+    assert_int_equal(c.prune, 1);
+    assert_int_equal(c.misses, 0x55555555);
+    assert_null(c.node);
+    /* each bit belongs to its row */
+    for (i = 0; clu_url_help(i, &row) && !row.scheme[0]; i++) {
+        static const char *const values[] = {"x", "x", "x", "*", "::1", "1s", "1s", "1", "1%", "on"};
+        struct clu_text t = clu_text_on(sentence, sizeof sentence);
+        char own[128];
+        clu_text_add(&t, "static:?");
+        clu_text_add(&t, row.key);
+        clu_text_add(&t, "=");
+        clu_text_add(&t, values[row.info->type]);
+        error = clu_text_on(own, sizeof own);
+        assert_int_equal(parse(sentence, &u, buffer, sizeof buffer, &error), 0);
+        clu_url_common(&u, &c);
+        assert_int_equal(c.given, 1u << i);
+        assert_true(i != 8 || strcmp(row.key, "max-age") == 0);
+        assert_true(i != 15 || strcmp(row.key, "zone") == 0);
+    }
+    assert_int_equal(i, 16);
+    assert_int_equal(CLU_GIVEN_MAX_AGE, 1 << 8);
+    assert_int_equal(CLU_GIVEN_ZONE, 1 << 15);
+}
+
+static void hides_secrets(void **state)
+{
+    static const char *const table[][2] = {
+        {"gossip:?secret=hunter2", "gossip:?secret=***"},
+        {"gossip:1.2.3.4:5?secret=a=b&ttl=3", "gossip:1.2.3.4:5?secret=***&ttl=3"},
+        {"gossip:?ttl=3&secret=", "gossip:?ttl=3&secret="},
+        {"gossip:?secret-file=/run/x", "gossip:?secret-file=/run/x"},
+        {"kubernetes:x?token-file=/t&token=abc&auth=required", "kubernetes:x?token-file=/t&token=***&auth=required"},
+        {"x:?key=1&api-key=2&apikey=3&password=4&PassWord=5&cookie=6",
+         "x:?key=***&api-key=***&apikey=***&password=***&PassWord=***&cookie=***"},
+        {"x:?secert=hunter2&tokne=hunter2", "x:?secert=***&tokne=***"},
+        {"x:?secret=hunt&er2", "x:?secret=***&***"},
+        {"x:?secret=hunt?er2", "x:?secret=***"},
+        {"x:?secret:hunter2", "x:?***"},
+        {"x:?secrethunter2", "x:?***"},
+        {"x:?secret:hun=ter2", "x:?secret=***"},
+        {"x:?a&b", "x:?***&***"},
+        {"etcd:p?server=http://user:pass@h:1/x", "etcd:p?server=http://***@h:1/x"},
+        {"etcd:p?server=https://user@h", "etcd:p?server=https://***@h"},
+        {"etcd:p?server=http%3A%2F%2Fuser%3Apass%40h", "etcd:p?server=http%3A%2F%2F***%40h"},
+        {"etcd:http://u:p@h1,http://u:p@h2", "etcd:http://***@h1,http://***@h2"},
+        {"etcd:http://u:p/w@h1?ttl=1", "etcd:http://***@h1?ttl=1"},
+        {"etcd:http://h1/x,a@b", "etcd:http://h1/x,a@b"},
+        {"static:a@h,b@h?zone=a%zz%4", "static:a@h,b@h?zone=a%zz%4"},
+        {"", ""},
+        {"x", "x"},
+        {"x:?", "x:?"},
+        {"x:?&&", "x:?&&"},
+        {"x://", "x://"},
+        {"x://@", "x://***@"},
+        {"x:?=hunter", "x:?=hunter"},
+    };
+    size_t i;
+    (void)state;
+    for (i = 0; i < CLU_COUNT(table); i++) {
+        char text[256];
+        struct clu_text t = clu_text_on(text, sizeof text);
+        clu_url_redact(table[i][0], &t);
+        assert_string_equal(text, table[i][1]);
+    }
+}
+
+static void no_sentence_shows_a_secret(void **state)
+{
+    static const char *const urls[] = {
+        "gossip:?secret=hunter2&ttl=999",
+        "gossip:?secret=hunter2%zz",
+        "gossip:?secret=hunter2%00",
+        "gossip:?secret=x&hunter2",
+        "gossip:?secret=x&hunter2=y",
+        "gossip:?secret=x?hunter2",
+        "gossip:?secret=x&secret=hunter2",
+        "gossip:?secert=hunter2",
+        "gossip:?Secret=hunter2",
+        "gossip:?secret:hunter2",
+        "gossip:?secrethunter2",
+        "gossip:?secret hunter2",
+        "gossip:?secret-hunter2",
+        "gossip:?secret:hunter2=1",
+        "gossip:?password=hunter2",
+        "gossip?secret=hunter2",
+        "epmd:?secret=hunter2",
+        "gossip:?secret=hunter2\n",
+        "mine:?token=hunter2&token=hunter2",
+        "mine:?token=hunter2%",
+        "mine:?alpha=http://u:hunter2@h/%zz",
+        "mine:http://u:hunter2@h/%zz",
+        "mine:http%3a%2f%2fu:hunter2@h/%zz",
+        "static:?role=http://hunter2@h%",
+        "http://u:hunter2@h/",
+        "gosip:?secret=hunter2",
+    };
+    size_t i;
+    (void)state;
+    for (i = 0; i < CLU_COUNT(urls); i++) {
+        char buffer[256], sentence[1024];
+        struct clu_text error = clu_text_on(sentence, sizeof sentence);
+        struct clu_url u;
+        assert_int_equal(parse(urls[i], &u, buffer, sizeof buffer, &error), CLUSTER_E_INVALID);
+        assert_true(error.length > 0);
+        if (strstr(sentence, "hunter2"))
+            fail_msg("%s\n  gave: %s", urls[i], sentence);
+    }
+}
+
+static void measures_distance(void **state)
+{
+    static const struct {
+        const char *a, *b;
+        unsigned distance;
+    } table[] = {
+        {"", "", 0},         {"a", "", 1},     {"", "abc", 3},          {"gossip", "gosip", 1},
+        {"abcd", "acbd", 1}, {"ca", "abc", 3}, {"Static", "static", 0}, {"kitten", "sitting", 3},
+        {"file", "push", 4}, {"ab", "ba", 1},  {"abc", "cab", 2},       {"interval", "intreval", 1},
+    };
+    size_t i;
+    (void)state;
+    for (i = 0; i < CLU_COUNT(table); i++) {
+        assert_int_equal(clu_distance(clu_slice_str(table[i].a), clu_slice_str(table[i].b)), table[i].distance);
+        assert_int_equal(clu_distance(clu_slice_str(table[i].b), clu_slice_str(table[i].a)), table[i].distance);
+    }
+}
+
+/* Every row is whole and is found by its key, no key stands twice, and only what is secret is hidden. */
+static void has_whole_tables(void **state)
+{
+    struct clu_option_help row, other;
+    struct clu_scheme_help scheme;
+    size_t i, j;
+    bool own = false;
+    (void)state;
+    for (i = 0; clu_url_help(i, &row); i++) {
+        char text[256];
+        struct clu_text t = clu_text_on(text, sizeof text);
+        assert_true(strlen(row.help) > 10);
+        assert_true(strlen(row.fallback) > 0);
+        clu_option_takes(row.info, &t);
+        assert_true(t.length > 3 && !t.cut);
+        own |= row.scheme[0] != '\0';
+        assert_string_equal(row.scheme, row.info->scheme);
+        assert_int_equal(own, row.scheme[0] != '\0'); /* the common ones come first */
+        assert_true(!own || clu_word_find(CLU_URL_SCHEMES, clu_slice_str(row.scheme)) >= 0);
+        assert_int_equal(clu_word_find(own ? CLU_URL_OWN_KEYS : CLU_URL_KEYS, clu_slice_str(row.key)), own ? i - 16 : i);
+        assert_int_equal(clu_key_is_secret(clu_slice_str(row.key)), strcmp(row.key, "secret") == 0);
+        for (j = 0; j < i; j++) {
+            assert_true(clu_url_help(j, &other));
+            assert_true(strcmp(row.key, other.key) != 0);
+        }
+    }
+    assert_int_equal(i, 25);
+    for (i = 0; clu_url_scheme_help(i, &scheme); i++) {
+        assert_true(strlen(scheme.help) > 10);
+        assert_int_equal(clu_word_find(CLU_URL_SCHEMES, clu_slice_str(scheme.scheme)), i);
+        assert_string_equal(clu_scheme_info_at((int)i)->target, scheme.target);
+    }
+    assert_int_equal(i, 5);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(takes_good_urls),   cmocka_unit_test(says_what_is_wrong),
+        cmocka_unit_test(keeps_limits),      cmocka_unit_test(fills_the_common_options),
+        cmocka_unit_test(hides_secrets),     cmocka_unit_test(no_sentence_shows_a_secret),
+        cmocka_unit_test(measures_distance), cmocka_unit_test(has_whole_tables),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
