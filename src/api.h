@@ -230,7 +230,7 @@ CLUSTER_API uint64_t cluster_deadline(const struct cluster *c);
 /* The same for poll(2): milliseconds from now, rounded up; -1: never. */
 CLUSTER_API int cluster_timeout_ms(const struct cluster *c, uint64_t now);
 
-/* ---- conveniences for programs without a loop ------------------------- */
+/* ---- conveniences for programs without a loop (not in a build with CLUSTER_NO_POSIX) ---- */
 
 CLUSTER_API uint64_t cluster_now(void); /* CLOCK_MONOTONIC in ns */
 

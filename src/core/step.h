@@ -196,6 +196,7 @@ CLUSTER_DEF const struct cluster_event *cluster_next_event(struct cluster *c)
     e->text = c->text;
     if (c->loop.events.resync) {
         c->loop.events.resync = false;
+        clu_log(&c->loop, CLU_MESSAGE_EVENTS_LOST, "");
         e->type = CLUSTER_RESYNC;
         e->revision = c->table.revision;
         return e;
@@ -231,6 +232,8 @@ CLUSTER_DEF const char *cluster_event_name(uint32_t type)
 }
 
 /* ---- for programs without a loop -------------------------------------- */
+
+#ifndef CLUSTER_NO_POSIX
 
 CLU_FN int clu_poll(struct cluster *c, int timeout_ms)
 {
@@ -272,6 +275,8 @@ CLUSTER_DEF int cluster_wait(struct cluster *c, int timeout_ms)
     }
     return 0;
 }
+
+#endif
 
 /* ---- status ----------------------------------------------------------- */
 

@@ -360,15 +360,13 @@ CLU_FN void clu_source_reply(struct cluster_source *s, const struct cluster_node
                              const char *why)
 {
     struct clu_loop *l = s->home->loop;
-    struct clu_event e;
-    memset(&e, 0, sizeof e);
-    e.type = CLUSTER_REPLY;
-    e.error = error;
-    e.time = l->now;
-    e.request = s->request;
-    e.object = error ? clu_source_reply_text(s, why) : s->answer(s, nodes, count, &e.error);
+    struct clu_shared *reply = error ? clu_source_reply_text(s, why) : s->answer(s, nodes, count, &error);
+    struct clu_event *e = clu_queue_reply(&l->events);
+    e->error = error;
+    e->time = l->now;
+    e->request = s->request;
+    e->object = reply;
     s->ended = s->home->ends = l->kick = true;
-    clu_queue_reply(&l->events, &e);
 }
 
 /* ---- the doors of strategies ------------------------------------------ */
@@ -387,7 +385,7 @@ CLUSTER_DEF int cluster_source_publish(struct cluster_source *s, const struct cl
 
 CLUSTER_DEF int cluster_source_same(struct cluster_source *s)
 {
-    if (!s || s->answer || s->claims.committed != s->claims.batch)
+    if (!s || s->answer || !s->claims.committed || s->claims.committed != s->claims.batch)
         return CLUSTER_E_INVALID;
     s->heard_late = clu_source_is_late(s);
     clu_batch_commit(s->home->table, &s->claims, s->home->loop->now);

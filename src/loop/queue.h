@@ -60,22 +60,21 @@ CLU_FN void clu_queue_overflow(const struct cluster_allocator *a, struct clu_que
     q->resyncs++;
 }
 
-/* Queue a membership event; takes a reference of its own on the object. False: the queue has just overflowed. */
-CLU_FN bool clu_queue_push(const struct cluster_allocator *a, struct clu_queue *q, const struct clu_event *event)
+CLU_FN struct clu_event *clu_queue_append(struct clu_queue *q)
 {
-    if (q->resync)
-        return true;
-    if (!clu_queue_reserve(a, q, q->count + q->replies + 1)) {
-        clu_queue_overflow(a, q);
-        return false;
-    }
-    *clu_queue_at(q, q->count++) = *event;
-    if (event->object)
-        (void)clu_share(event->object);
-    return true;
+    struct clu_event *e = clu_queue_at(q, q->count++);
+    return (struct clu_event *)memset(e, 0, sizeof *e);
 }
 
-/* A place for the reply of a request; false: ask again later. */
+/* The place of a new membership event, empty. NULL: membership events are lost, and RESYNC waits to say so. */
+CLU_FN struct clu_event *clu_queue_put(const struct cluster_allocator *a, struct clu_queue *q)
+{
+    if (!q->resync && !clu_queue_reserve(a, q, q->count + q->replies + 1))
+        clu_queue_overflow(a, q);
+    return q->resync ? NULL : clu_queue_append(q);
+}
+
+/* Keep a place for the reply to a request; false: ask again later. */
 CLU_FN bool clu_queue_expect(const struct cluster_allocator *a, struct clu_queue *q)
 {
     if (!clu_queue_reserve(a, q, q->count + q->replies + 1))
@@ -84,11 +83,13 @@ CLU_FN bool clu_queue_expect(const struct cluster_allocator *a, struct clu_queue
     return true;
 }
 
-/* The reply, in its place; takes over the caller's reference on the object. */
-CLU_FN void clu_queue_reply(struct clu_queue *q, const struct clu_event *event)
+/* The place that was kept. */
+CLU_FN struct clu_event *clu_queue_reply(struct clu_queue *q)
 {
+    struct clu_event *e = clu_queue_append(q);
     q->replies--;
-    *clu_queue_at(q, q->count++) = *event;
+    e->type = CLUSTER_REPLY;
+    return e;
 }
 
 CLU_FN bool clu_queue_pop(struct clu_queue *q, struct clu_event *out)

@@ -143,17 +143,18 @@ CLU_FN void clu_index_remove(struct clu_table *t, const struct clu_member *m)
 
 CLU_FN void clu_table_event(struct clu_table *t, uint32_t type, struct clu_member *m, uint32_t changed, struct clu_claims *list)
 {
-    struct clu_event e;
-    memset(&e, 0, sizeof e);
-    e.type = type;
-    e.changed = changed;
-    e.time = t->loop->now;
-    e.revision = ++t->revision;
-    e.source = list ? list->source : NULL;
-    e.object = &m->record->shared;
-    t->loop->kick = true;
-    if (!clu_queue_push(&t->loop->memory, &t->loop->events, &e))
-        clu_log(t->loop, CLU_MESSAGE_EVENTS_LOST, "");
+    struct clu_loop *l = t->loop;
+    struct clu_event *e = clu_queue_put(&l->memory, &l->events);
+    t->revision++;
+    l->kick = true;
+    if (!e)
+        return;
+    e->type = type;
+    e->changed = changed;
+    e->time = l->now;
+    e->revision = t->revision;
+    e->source = list ? list->source : NULL;
+    e->object = (struct clu_shared *)clu_share(m->record);
 }
 
 CLU_FN int clu_member_compare(const void *a, const void *b)

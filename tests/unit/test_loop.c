@@ -745,14 +745,6 @@ static void refreshed_in_its_own_round(void **state)
 
 /* ---- hooks ------------------------------------------------------------ */
 
-static int refuse(struct fake *machine, int fd, const struct cluster_address *to)
-{
-    (void)machine;
-    (void)fd;
-    (void)to;
-    return CLUSTER_E_REFUSED;
-}
-
 static void busy_from_every_hook(void **state)
 {
     struct cluster_options o = fake_begin(&f);

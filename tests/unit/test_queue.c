@@ -34,27 +34,23 @@ static struct cluster_source *source;
 
 static void push(uint32_t type, uint64_t revision)
 {
-    struct clu_event e;
-    struct clu_shared *object = (struct clu_shared *)clu_share_new(&memory.hook, sizeof *object);
-    memset(&e, 0, sizeof e);
-    e.type = type;
-    e.revision = revision;
-    e.source = source;
-    e.object = object;
-    assert_non_null(object);
-    (void)clu_queue_push(&memory.hook, &q, &e);
-    clu_unshare(&memory.hook, object);
+    struct clu_event *e = clu_queue_put(&memory.hook, &q);
+    if (!e)
+        return;
+    e->type = type;
+    e->revision = revision;
+    e->source = source;
+    e->object = (struct clu_shared *)clu_share_new(&memory.hook, sizeof *e->object);
+    assert_non_null(e->object);
 }
 
 static void reply(uint64_t request)
 {
-    struct clu_event e;
-    memset(&e, 0, sizeof e);
-    e.type = CLUSTER_REPLY;
-    e.request = request;
-    e.object = (struct clu_shared *)clu_share_new(&memory.hook, sizeof *e.object);
-    assert_non_null(e.object);
-    clu_queue_reply(&q, &e);
+    struct clu_event *e = clu_queue_reply(&q);
+    assert_int_equal(e->type, CLUSTER_REPLY);
+    e->request = request;
+    e->object = (struct clu_shared *)clu_share_new(&memory.hook, sizeof *e->object);
+    assert_non_null(e->object);
 }
 
 static void expect(uint32_t type, uint64_t number)
@@ -186,7 +182,7 @@ static void no_memory(void **state)
     assert_true(clu_queue_expect(&memory.hook, &q));
     for (i = 0; i < 7; i++)
         push(CLUSTER_JOIN, i);
-    fake_memory_fail(&memory, 2, true); /* the first is the event's own object */
+    fake_memory_fail(&memory, 1, true);
     push(CLUSTER_JOIN, 8);
     assert_true(q.resync);
     assert_int_equal(q.count, 0);
@@ -210,7 +206,7 @@ static void no_memory(void **state)
 static void no_memory_for_the_first(void **state)
 {
     (void)state;
-    fake_memory_fail(&memory, 2, true);
+    fake_memory_fail(&memory, 1, true);
     push(CLUSTER_JOIN, 1);
     assert_true(q.resync);
     empty();
