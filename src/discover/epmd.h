@@ -35,7 +35,8 @@ struct clu_epmd {
     struct clu_epmd_question *questions;
     size_t count, capacity, asked; /* questions[asked] is under way while fd >= 0 */
     int fd;
-    bool sent;
+    bool waits;  /* for an answer: the question is out */
+    size_t sent; /* bytes of it */
     uint8_t *reply;
     size_t reply_size, reply_capacity;
     char *names;
@@ -49,7 +50,8 @@ CLU_FN void clu_epmd_hang_up(struct clu_epmd *e)
     if (e->fd >= 0)
         (void)cluster_source_close(e->source, e->fd);
     e->fd = -1;
-    e->sent = false;
+    e->waits = false;
+    e->sent = 0;
     e->reply_size = 0;
 }
 
@@ -291,17 +293,21 @@ CLU_FN int clu_epmd_reply_came(struct clu_epmd *e, bool ended)
     return clu_epmd_fail(e, q->host, CLUSTER_E_PROTOCOL, "its answer about a port is malformed or cut");
 }
 
+/* Send what is left of the question; 0 once it is out. */
 CLU_FN int64_t clu_epmd_send(struct clu_epmd *e)
 {
     const struct clu_epmd_question *q = &e->questions[e->asked];
-    const char *name = e->names + (q->name == SIZE_MAX ? 0 : q->name);
+    const char *name = q->name == SIZE_MAX ? NULL : e->names + q->name;
     uint8_t request[4 + CLU_NAME_MAX];
-    size_t size = q->name == SIZE_MAX ? clu_epmd_names_request(request, sizeof request)
-                                      : clu_epmd_port_request(request, sizeof request, name, strlen(name));
-    int64_t sent = cluster_source_send(e->source, e->fd, request, size, NULL);
-    if (sent < 0)
-        return sent;
-    e->sent = true; /* a fresh connection takes so few bytes whole, or it is broken and the answer will not come */
+    size_t size = name ? clu_epmd_port_request(request, sizeof request, name, strlen(name))
+                       : clu_epmd_names_request(request, sizeof request);
+    while (e->sent < size) {
+        int64_t sent = cluster_source_send(e->source, e->fd, request + e->sent, size - e->sent, NULL);
+        if (sent < 0)
+            return sent;
+        e->sent += (size_t)sent;
+    }
+    e->waits = true;
     return cluster_source_watch(e->source, e->fd, POLLIN);
 }
 
@@ -319,7 +325,7 @@ CLU_FN int clu_epmd_ready(void *state, int fd, int revents, uint64_t now)
         e->fd = -1;
         return clu_epmd_fail(e, host, CLUSTER_E_CLOSED, "the program closed its connection");
     }
-    count = e->sent ? 0 : clu_epmd_send(e);
+    count = e->waits ? 0 : clu_epmd_send(e);
     while (count >= 0) {
         if (!clu_reserve(cluster_source_allocator(e->source), &e->reply, &e->reply_capacity, e->reply_size + 512, 1))
             return clu_epmd_fail(e, host, CLUSTER_E_MEMORY, NULL);
@@ -328,8 +334,10 @@ CLU_FN int clu_epmd_ready(void *state, int fd, int revents, uint64_t now)
             break;
         e->reply_size += (size_t)count;
         result = clu_epmd_reply_came(e, count == 0);
-        if (result < 0)
+        if (result < 0) {
+            clu_epmd_hang_up(e);
             return result;
+        }
         if (result) {
             clu_epmd_hang_up(e);
             e->asked++;

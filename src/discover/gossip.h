@@ -64,8 +64,11 @@ CLU_FN int clu_gossip_use_secret(struct clu_gossip_source *g, const char *secret
         g->peers = (struct clu_gossip_peer *)clu_alloc_zero(memory, CLU_GOSSIP_PEERS * sizeof *g->peers);
     if (!g->keys)
         g->keys = (struct clu_gossip_keys *)clu_alloc_zero(memory, sizeof *g->keys);
-    if (!g->peers || !g->keys)
+    if (!g->peers || !g->keys) {
+        clu_free(memory, g->keys, sizeof *g->keys);
+        g->keys = NULL; /* they would be all zero */
         return CLUSTER_E_MEMORY;
+    }
     clu_gossip_keys_init(g->keys, secret, length);
     return 0;
 }

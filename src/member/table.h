@@ -171,8 +171,11 @@ CLU_FN void clu_member_free(struct clu_table *t, struct clu_member *m)
 /* Bring `sorted` up to date: free who is gone, merge who is new, from the back, with room kept by clu_table_stage. */
 CLU_FN void clu_table_settle(struct clu_table *t)
 {
-    struct clu_member **fresh = t->sorted + t->settled;
+    struct clu_member **fresh;
     size_t kept = 0, i, out;
+    if (!t->gone && !t->fresh)
+        return;
+    fresh = t->sorted + t->settled;
     if (t->gone) {
         for (i = 0; i < t->settled + t->fresh; i++) {
             if (!t->sorted[i]->gone) {
