@@ -149,10 +149,11 @@ CLU_FN int clu_epmd_locate(struct clu_epmd *e, size_t host)
         return clu_epmd_fail(e, host, CLUSTER_E_INVALID, "is no HOST[:PORT]; IPv6 takes brackets: [::1]:4369");
     h->address.port = port;
     result = clu_lookup(io, cluster_source_allocator(e->source), name, &h->address);
+    if (result == CLUSTER_E_NOT_FOUND)
+        return clu_epmd_fail(e, host, CLUSTER_E_UNSUPPORTED,
+                             "this version looks up no names but those in /etc/hosts: write its address");
     if (result < 0)
-        return clu_epmd_fail(
-            e, host, result,
-            result == CLUSTER_E_NOT_FOUND ? "this version looks up no names but those in /etc/hosts: write its address" : NULL);
+        return clu_epmd_fail(e, host, result, NULL);
     clu_address_text(&t, &h->address);
     return 0;
 }

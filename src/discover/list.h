@@ -6,6 +6,8 @@
 #define CLU_DISCOVER_LIST_H
 
 #include "../base/memory.h"
+#include "../base/text.h"
+#include "../wire/name.h"
 
 struct clu_nodes {
     struct cluster_node *nodes;
@@ -52,6 +54,26 @@ CLU_FN int clu_list_open(void *ctx, struct cluster_source *s, const char *target
     (void)target;
     *state = s;
     return 0;
+}
+
+/* What is written out can be refused at once. */
+CLU_FN int clu_static_open(void *ctx, struct cluster_source *s, const char *target, void **state)
+{
+    bool based = cluster_source_option(s, "node") || cluster_source_own(s)->name;
+    const char *item = NULL;
+    while ((item = cluster_source_item(s, item)) != NULL) {
+        char sentence[192];
+        struct clu_text why;
+        if (strchr(item, '@') ? clu_name_valid(item, strlen(item)) : based && clu_name_half_valid(item, strlen(item)))
+            continue;
+        why = clu_text_on(sentence, sizeof sentence);
+        clu_text_add(&why, "'");
+        clu_text_escaped(&why, item, strlen(item) < 64 ? strlen(item) : 64);
+        clu_text_add(&why, "' is no node: write NAME@HOST, or a host with node=NAME, without spaces, at most 255 bytes");
+        (void)cluster_source_fail(s, CLUSTER_E_INVALID, sentence);
+        return CLUSTER_E_INVALID;
+    }
+    return clu_list_open(ctx, s, target, state);
 }
 
 /* Nothing is waited for. */

@@ -21,7 +21,7 @@ CLU_FN const struct cluster_strategy *clu_builtin_find(struct clu_slice scheme)
         (uint32_t)sizeof(struct cluster_strategy), open, round, ready, close, options, interval, max_age, misses, flags        \
     }
     static const struct clu_builtin table[] = {
-        {"static", CLU_STRATEGY(clu_list_open, clu_static_round, clu_list_ready, clu_list_close, "", CLUSTER_NEVER, 0, 1, 0)},
+        {"static", CLU_STRATEGY(clu_static_open, clu_static_round, clu_list_ready, clu_list_close, "", CLUSTER_NEVER, 0, 1, 0)},
         {"push", CLU_STRATEGY(clu_list_open, NULL, clu_list_ready, clu_list_close, "", CLUSTER_NEVER, 0, 1, 0)},
 #ifndef CLUSTER_NO_FILE
         {"file", CLU_STRATEGY(clu_file_open, clu_file_round, clu_list_ready, clu_file_close, "", CLU_SECOND, 0, 1, 0)},
