@@ -211,7 +211,7 @@ def check_arrows(fragments):
                               % (f.layer, by_path[target].layer))
             lacks = set(f.parts) - set(by_path[target].parts)
             if lacks and by_path[target].parts:
-                raise Refused(where + "a fragment of %s includes src/%s, which is left out with %s: add it to the parts of that one"
+                raise Refused(where + "a fragment of %s includes src/%s, which is left out with %s: add it to the parts of that"
                               % (", ".join(f.parts), target, ", ".join(by_path[target].parts)))
     for f in fragments:
         cycle = find_cycle(f.path, by_path)

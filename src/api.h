@@ -232,6 +232,8 @@ CLUSTER_API int cluster_timeout_ms(const struct cluster *c, uint64_t now);
 
 /* ---- conveniences for programs without a loop (not in a build with CLUSTER_NO_POSIX) ---- */
 
+#ifndef CLUSTER_NO_POSIX
+
 CLUSTER_API uint64_t cluster_now(void); /* CLOCK_MONOTONIC in ns */
 
 /* poll(2) on the watches for at most timeout_ms (-1: until something is due), then one step. Returns at once while events
@@ -241,6 +243,8 @@ CLUSTER_API int cluster_poll(struct cluster *c, int timeout_ms);
 /* cluster_poll until the status is READY: a start-up gate. Events stay queued for the loop that follows; what exceeds the
  * queue becomes CLUSTER_RESYNC. CLUSTER_E_TIMEOUT when timeout_ms (-1: none) is over first. */
 CLUSTER_API int cluster_wait(struct cluster *c, int timeout_ms);
+
+#endif
 
 /* ---- errors ----------------------------------------------------------- */
 
@@ -476,6 +480,7 @@ CLUSTER_API int cluster_source_random(struct cluster_source *s, void *data, size
 CLUSTER_API uint64_t cluster_source_now(const struct cluster_source *s);                  /* the step's now */
 CLUSTER_API void cluster_source_log(struct cluster_source *s, int level, const char *message);
 
+#ifndef CLUSTER_NO_EPMD
 /* ---- one-off queries -------------------------------------------------- */
 
 /* Ask epmd at HOST[:PORT] (NULL: this host) for its names. CLUSTER_REPLY: text has a line `NAME PORT` for each. The query
@@ -485,6 +490,8 @@ CLUSTER_API int cluster_epmd_names(struct cluster *c, const char *host, uint64_t
 /* Ask the epmd of a node's host for its distribution port. CLUSTER_REPLY: text is the port, or CLUSTER_E_NOT_FOUND. */
 CLUSTER_API int cluster_epmd_port(struct cluster *c, const char *node, uint64_t *request);
 
+#endif
+
 /* ---- placement -------------------------------------------------------- */
 
 /* A 64-bit hash, the same on every platform and version: fit for placement and tables of trusted keys. */
@@ -492,6 +499,8 @@ CLUSTER_API uint64_t cluster_hash64(const void *data, size_t size, uint64_t seed
 
 /* SipHash-2-4 with a 128-bit key: for keys that an attacker may choose. */
 CLUSTER_API uint64_t cluster_siphash(const void *data, size_t size, uint64_t key0, uint64_t key1);
+
+#ifndef CLUSTER_NO_MAP
 
 /* The index of the node with the highest score for the key, O(count); CLUSTER_NOBODY for none. names: in any order. */
 CLUSTER_API uint32_t cluster_rendezvous(const void *key, size_t size, const char *const *names, size_t count, uint64_t seed);
@@ -533,6 +542,8 @@ CLUSTER_API size_t cluster_map_plan(const struct cluster_map *from, const struct
 /* The handle's map as of now, with a reference that cluster_map_free drops; NULL when options.map was not set. Call it, and
  * drop it, on the handle's thread. */
 CLUSTER_API struct cluster_map *cluster_current_map(struct cluster *c);
+
+#endif
 
 #ifdef __cplusplus
 }

@@ -18,7 +18,7 @@ struct clu_reader {
 CLU_FN struct clu_reader clu_reader_of(const void *data, size_t size)
 {
     struct clu_reader r;
-    r.at = (const uint8_t *)data;
+    r.at = (const uint8_t *)(data ? data : ""); /* NULL has no end, not even of 0 bytes */
     r.end = r.at + size;
     r.bad = false;
     return r;
@@ -72,7 +72,7 @@ CLU_FN uint32_t clu_read_u32(struct clu_reader *r)
 /* Do the next bytes equal these? They are taken only if so. */
 CLU_FN bool clu_read_match(struct clu_reader *r, const void *expected, size_t size)
 {
-    if (clu_left(r) < size || memcmp(r->at, expected, size) != 0)
+    if (r->bad || clu_left(r) < size || memcmp(r->at, expected, size) != 0)
         return false;
     r->at += size;
     return true;
@@ -87,8 +87,8 @@ CLU_FN struct clu_writer clu_writer_on(void *data, size_t size)
 {
     struct clu_writer w;
     w.begin = w.at = (uint8_t *)data;
-    w.end = w.at + size;
-    w.bad = false;
+    w.end = data ? w.at + size : NULL;
+    w.bad = !data;
     return w;
 }
 

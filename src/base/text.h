@@ -14,7 +14,7 @@ struct clu_text {
     bool cut;
 };
 
-CLU_FN struct clu_text clu_text_on(char *buffer, size_t size)
+CLU_CALLED struct clu_text clu_text_on(char *buffer, size_t size)
 {
     struct clu_text t;
     t.data = buffer;
@@ -98,9 +98,33 @@ CLU_FN struct clu_slice clu_slice_of(const char *at, size_t length)
     return s;
 }
 
+CLU_FN struct clu_slice clu_slice_str(const char *string)
+{
+    return clu_slice_of(string, strlen(string));
+}
+
 CLU_FN bool clu_slice_is(struct clu_slice s, const char *string)
 {
     return strlen(string) == s.length && memcmp(s.at, string, s.length) == 0;
+}
+
+#define CLU_SAY_MOST 80 /* bytes that a sentence quotes */
+
+/* A sentence, in which # stands for a text from outside, which is escaped and shortened, and $ for one of our own. It returns
+ * CLUSTER_E_INVALID, for those who refuse something with it. */
+CLU_FN int clu_say(struct clu_text *t, const char *sentence, struct clu_slice theirs, const char *ours)
+{
+    for (; *sentence; sentence++) {
+        if (*sentence == '#') {
+            clu_text_escaped(t, theirs.at, theirs.length < CLU_SAY_MOST ? theirs.length : CLU_SAY_MOST);
+            clu_text_add(t, theirs.length > CLU_SAY_MOST ? "..." : "");
+        } else if (*sentence == '$') {
+            clu_text_add(t, ours);
+        } else {
+            clu_text_bytes(t, sentence, 1);
+        }
+    }
+    return CLUSTER_E_INVALID;
 }
 
 #endif

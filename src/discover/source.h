@@ -3,7 +3,7 @@
  * timeouts, ageing), turns what it names into members, and holds to the three-valued result: an answer, an empty answer, or a
  * failure that changes nothing. Every cluster_source_... function is here; strategies have no other door.
  *
- *              round()                publish, or the next round        
+ *              round()                publish, or the next round
  *   waiting ------------> under way ------------------------------> ANSWER, EMPTY
  *      ^                      |       fail, timeout                      |
  *      |                      +--------------------------> FAILED       |

@@ -14,11 +14,6 @@ CLU_FN size_t clu_slice_find(struct clu_slice s, char byte)
     return at ? (size_t)(at - s.at) : s.length;
 }
 
-CLU_FN struct clu_slice clu_slice_str(const char *string)
-{
-    return clu_slice_of(string, strlen(string));
-}
-
 CLU_FN struct clu_slice clu_slice_from(struct clu_slice s, size_t offset)
 {
     return clu_slice_of(s.at + offset, s.length - offset);

@@ -55,6 +55,22 @@ static void matches_or_leaves(void **state)
     assert_int_equal(clu_read_u8(&r), 3);
 }
 
+static void takes_no_bytes(void **state)
+{
+    struct clu_reader r = clu_reader_of(NULL, 0);
+    struct clu_writer w = clu_writer_on(NULL, 0);
+    (void)state;
+    assert_int_equal(clu_left(&r), 0);
+    assert_non_null(clu_take(&r, 0));
+    assert_true(clu_read_match(&r, "", 0));
+    assert_false(r.bad);
+    assert_int_equal(clu_read_u8(&r), 0);
+    assert_true(r.bad);
+    assert_false(clu_read_match(&r, "", 0)); /* not even nothing is in what is bad */
+    assert_int_equal(clu_written(&w), 0);
+    assert_null(clu_room(&w, 1));
+}
+
 static void writes_in_order(void **state)
 {
     uint8_t out[12];
@@ -101,6 +117,7 @@ int main(void)
         cmocka_unit_test(reads_in_order),
         cmocka_unit_test(stays_bad),
         cmocka_unit_test(matches_or_leaves),
+        cmocka_unit_test(takes_no_bytes),
         cmocka_unit_test(writes_in_order),
         cmocka_unit_test(writes_nothing_past_the_room),
     };

@@ -1,0 +1,83 @@
+"""The one table of what the tests need: Debian package, what it is for, the parts that use it, how to see that it is there."""
+import glob
+import os
+import shutil
+
+from tools import PACKAGE_OF, Failure, must
+
+C_PARTS = "compile symbols unit cross memory sim faults fuzz examples docs footprint cli interop lint coverage soak bench"
+
+# package, its programs or files (any one of several, separated by |), what for, parts
+TABLE = [
+    ("gcc", "gcc", "the compiler", C_PARTS),
+    ("libc6-dev", "/usr/include/stdio.h", "the C library's headers", C_PARTS),
+    ("make", "make", "the build", "examples docs"),
+    ("g++", "g++", "the header as C++", "compile"),
+    ("clang", "clang", "the second compiler", "compile memory soak"),
+    ("clang-tidy", "clang-tidy", "static analysis", "lint"),
+    ("clang-format", "clang-format", "the layout", "lint"),
+    ("cppcheck", "cppcheck", "static analysis", "lint"),
+    ("libcmocka-dev", "/usr/include/cmocka.h", "unit tests", "unit sim faults fuzz coverage soak"),
+    ("tcc", "tcc", "a small compiler", "compile"),
+    ("musl-tools", "musl-gcc", "another C library", "compile"),
+    ("libclang-rt-dev", "/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a", "clang's sanitizers and fuzzer",
+     "memory soak"),
+    ("binutils", "nm", "the symbol table", "symbols footprint"),
+    ("erlang-base", "erl", "real nodes and epmd", "interop cli docs"),
+    ("erlang-crypto", "/usr/lib/erlang/lib/crypto-*", "gossip that is enciphered", "interop"),
+    ("elixir", "elixir", "libcluster's own language", "interop"),
+    ("gcovr", "gcovr", "coverage", "coverage"),
+    ("gcc-i686-linux-gnu", "i686-linux-gnu-gcc", "32 bits", "compile cross"),
+    ("libc6-dev-i386-cross", "/usr/i686-linux-gnu/include/stdio.h", "32 bits", "compile cross"),
+    ("gcc-s390x-linux-gnu", "s390x-linux-gnu-gcc", "big-endian", "compile cross"),
+    ("libc6-dev-s390x-cross", "/usr/s390x-linux-gnu/include/stdio.h", "big-endian", "compile cross"),
+    ("qemu-user", "qemu-s390x", "running what is built for other machines", "cross"),
+    ("iproute2", "ip", "network namespaces", "interop cli"),
+    ("strace", "strace", "watching the system calls", "interop cli"),
+    ("valgrind", "valgrind", "memory checks", "memory"),
+    ("procps", "ps", "looking at processes", "interop cli"),
+    ("util-linux", "unshare", "network namespaces", "interop cli"),
+]
+
+for _package, _probe, _, _ in TABLE:
+    if not _probe.startswith("/"):
+        PACKAGE_OF[_probe] = _package
+
+
+def present(probe):
+    return bool(glob.glob(probe)) if probe.startswith("/") else shutil.which(probe) is not None
+
+
+def needed(parts):
+    """The rows of the table that these parts use."""
+    return [row for row in TABLE if set(row[3].split()) & set(parts)]
+
+
+def missing(parts):
+    return [row for row in needed(parts) if not present(row[1])]
+
+
+def can_install():
+    """As root on Debian, unless DEPS=none."""
+    return (os.environ.get("DEPS") != "none" and os.geteuid() == 0
+            and os.path.exists("/etc/debian_version") and shutil.which("apt-get") is not None)
+
+
+def install(parts, say):
+    """Get what the parts lack. Returns a sentence on what is still missing, or an empty one."""
+    rows = missing(parts)
+    if not rows:
+        return ""
+    for package, _, why, users in rows:
+        say("missing: %s (%s; for %s)" % (package, why, ", ".join(p for p in users.split() if p in parts)))
+    if can_install():
+        environment = {"DEBIAN_FRONTEND": "noninteractive"}
+        say("installing with apt-get; DEPS=none goes without")
+        try:
+            must(["apt-get", "update", "-q"], timeout=300, env=environment)
+            must(["apt-get", "install", "-q", "-y", "--no-install-recommends", *(row[0] for row in rows)],
+                 timeout=900, env=environment)
+        except Failure as failure:
+            say(str(failure))
+    rows = missing(parts)
+    return "still missing: " + " ".join(row[0] for row in rows) if rows else ""

@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""Measure what the library costs: docs/footprint.md. With --check, say whether that is still true and within the limit; with
+--fragments, print where the code goes, as far as the compiler does not mix the fragments.
+
+Sizes are of the object that gcc makes at -Os on x86-64: the text column of size(1), which counts code, constants and the
+tables that unwind the stack, and the constant tables of addresses beside it.
+"""
+import os
+import platform
+import re
+import statistics
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+from tools import ROOT, Failure, Skip, built, compile_c, must  # noqa: E402
+
+sys.path.insert(0, ROOT)
+import amalgamate  # noqa: E402
+
+PAGE = os.path.join(ROOT, "docs", "footprint.md")
+LIMIT = 40 * 1024
+TOLERANCE = 0.02
+
+HEAD = """\
+# What it costs
+
+Written by `make footprint`: bytes of the object that `gcc -c -Os -std=c99` makes on x86-64, gcc {gcc}. `text` is that column
+of `size`: code, constants and the tables that unwind the stack. Nothing in the object is writable. The tests hold the text
+of the whole below {limit} bytes.
+"""
+
+
+def measure(name, preset, without, times=1):
+    """Lines and bytes of the header without these parts, text of its object, median seconds to compile it."""
+    path = built("footprint", name, "cluster.h")
+    must([sys.executable, "amalgamate.py", "--preset", preset, "--without", ",".join(without), "-o", path])
+    argv = ["-c", "-Os", "-std=c99", "-I" + os.path.dirname(path), "tests/build/implementation.c"]
+    out, seconds = path[:-2] + ".o", []
+    for _ in range(times):
+        began = time.monotonic()
+        compile_c("gcc", out, [], argv)
+        seconds.append(time.monotonic() - began)
+    with open(path, encoding="ascii") as f:
+        header = f.read()
+    return dict(sections(out), lines=header.count("\n"), bytes=len(header), seconds=statistics.median(seconds))
+
+
+def sections(path):
+    """The bytes of an object by use; `text` is the column of that name of size(1)."""
+    sizes = {"code": r"\.text", "constants": r"\.rodata", "unwind": r"\.eh_frame", "addresses": r"\.data\.rel\.ro"}
+    rows = [line.split() for line in must(["size", "-A", path]).split("\n")]
+    found = {use: sum(int(row[1]) for row in rows if len(row) == 3 and re.match(start, row[0])) for use, start in sizes.items()}
+    found["text"] = int(must(["size", path]).split("\n")[1].split()[0])
+    return found
+
+
+def fragments():
+    """Bytes of code by fragment, without inlining, the largest first."""
+    path = built("footprint", "line", "cluster.h")
+    must([sys.executable, "amalgamate.py", "--line", "-o", path])
+    out = compile_c("gcc", path[:-2] + ".o", [], ["-c", "-g", "-Os", "-fno-inline", "-std=c99", "-I" + os.path.dirname(path),
+                                                  "tests/build/implementation.c"])
+    sizes = {}
+    symbols = must(["nm", "-S", "-l", out], timeout=120)
+    for size, name in re.findall(r"^\S+ (\S+) [tT] \S+\t.*?(src/[\w/]+\.h):\d+$", symbols, re.M):
+        sizes[name] = sizes.get(name, 0) + int(size, 16)
+    for name, size in sorted(sizes.items(), key=lambda item: -item[1]):
+        print("%7d  %s" % (size, name))
+    print("%7d" % sum(sizes.values()))
+
+
+def builds():
+    """Every build of the page: its key, preset, parts left out."""
+    yield "all", "all", []
+    for preset in amalgamate.PRESETS:
+        if preset != "all":
+            yield preset, preset, []
+    for part in amalgamate.PARTS:
+        yield "without-" + part, "all", [part]
+    yield "without-every", "all", list(amalgamate.PARTS)
+
+
+def page(sizes):
+    gcc = must(["gcc", "-dumpfullversion"]).strip()
+    lines = [HEAD.format(limit=LIMIT, gcc=gcc)]
+    columns = ["text", "code", "constants", "unwind", "addresses", "bytes", "lines"]
+    lines += ["| build | text | code | constants | unwind | addresses | header | lines | compile |", "|---" + "|--:" * 8 + "|"]
+    for key, label in [("all", "whole")] + [(p, "`--preset %s`" % p) for p in amalgamate.PRESETS if p != "all"]:
+        size = sizes[key]
+        lines.append("| %s | %s | %.1f s |" % (label, " | ".join(str(size[c]) for c in columns), size["seconds"]))
+    lines += ["", "| switch | leaves out | saves |", "|---|---|--:|"]
+    whole = sizes["all"]["text"]
+    for part, what in amalgamate.PARTS.items():
+        lines.append("| `CLUSTER_NO_%s` | %s | %d |" % (part, what, whole - sizes["without-" + part]["text"]))
+    lines.append("| every one | | %d |" % (whole - sizes["without-every"]["text"]))
+    return "\n".join(lines) + "\n"
+
+
+def figures(text):
+    """(row, column) -> number, for all numbers of the tables but the times."""
+    found = {}
+    for line in text.split("\n"):
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("|"):
+            found.update({(cells[0], i): int(cell) for i, cell in enumerate(cells) if re.fullmatch(r"-?\d+", cell)})
+    return found
+
+
+def measure_all():
+    if platform.machine() != "x86_64":
+        raise Skip("the figures are of x86-64, this is " + platform.machine())
+    return {key: measure(key, preset, without, 3 if key in amalgamate.PRESETS else 1) for key, preset, without in builds()}
+
+
+def below_limit():
+    text = measure("limit", "all", [])["text"]
+    if text >= LIMIT:
+        raise Failure("the whole has %d bytes of text at -Os; the limit is %d: take something out" % (text, LIMIT))
+
+
+def is_current():
+    try:
+        with open(PAGE, encoding="utf-8") as f:
+            written = f.read()
+    except FileNotFoundError:
+        raise Failure("docs/footprint.md: there is none: run `make footprint` and commit it")
+    sizes = measure_all()
+    now, then = figures(page(sizes)), figures(written)
+    whole = sizes["all"]["text"]
+    wrong = ["%s, column %d: written %s, measured %s" % (*key, then.get(key, "nothing"), now.get(key, "nothing"))
+             for key in sorted(set(now) | set(then))
+             if key not in now or key not in then or abs(now[key] - then[key]) > TOLERANCE * max(whole, now[key])]
+    if wrong:
+        version = re.search(r"gcc (\d[\d.]*\d)\b", written)
+        here = must(["gcc", "-dumpfullversion"]).strip()
+        if version and version.group(1).split(".")[0] != here.split(".")[0]:
+            raise Skip("written with gcc %s, this is %s" % (version.group(1), here))
+        raise Failure("docs/footprint.md is not true any more:\n%s\nrun `make footprint` and commit it" % "\n".join(wrong))
+
+
+def jobs():
+    return [("the whole is below %d bytes" % LIMIT, below_limit), ("docs/footprint.md is true", is_current)]
+
+
+def main():
+    os.chdir(ROOT)
+    try:
+        if sys.argv[1:] == ["--check"]:
+            for _, job in jobs():
+                job()
+        elif sys.argv[1:] == ["--fragments"]:
+            fragments()
+        elif sys.argv[1:]:
+            print(__doc__.strip() + "\n\nusage: tests/footprint.py [--check | --fragments]", file=sys.stderr)
+            return 2
+        else:
+            text = page(measure_all())
+            with open(PAGE, "w", encoding="utf-8") as f:
+                f.write(text)
+            print(text, end="")
+    except (Failure, Skip) as problem:
+        print("tests/footprint.py: %s" % problem, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+/*
+ * epmd's replies. The verdict on a reply does not change when more of it comes, and what is found in it is fit for use.
+ */
+#include "../../src/wire/epmd.h"
+
+#define CHECK(x)                                                                                                               \
+    do {                                                                                                                       \
+        if (!(x))                                                                                                              \
+            abort();                                                                                                           \
+    } while (0)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct clu_epmd_port whole, part;
+    struct clu_epmd_alive alive, alive_part;
+    struct clu_reader r;
+    struct clu_slice name;
+    uint32_t epmd_port, dropped = 0;
+    uint16_t port;
+    size_t cut, lines = 0, ends = 0;
+    enum clu_parse result, earlier;
+    if (!size)
+        return 0;
+
+    result = clu_epmd_port_reply(data, size, &whole);
+    if (result == CLU_COMPLETE && whole.found)
+        CHECK(whole.port && clu_name_half_valid(whole.name, strlen(whole.name)));
+    for (cut = 1; cut < size; cut++) {
+        earlier = clu_epmd_port_reply(data, cut, &part);
+        CHECK(earlier == CLU_NEED_MORE || earlier == result);
+        if (earlier == CLU_COMPLETE)
+            CHECK(part.found == whole.found && part.port == whole.port && strcmp(part.name, whole.name) == 0);
+    }
+
+    result = clu_epmd_alive_reply(data, size, &alive);
+    for (cut = 1; cut < size && cut < 8; cut++) {
+        earlier = clu_epmd_alive_reply(data, cut, &alive_part);
+        CHECK(earlier == CLU_NEED_MORE || earlier == result);
+        if (earlier == CLU_COMPLETE)
+            CHECK(alive.result == alive_part.result && alive.creation == alive_part.creation);
+    }
+
+    r = clu_reader_of(data, size);
+    if (clu_epmd_names_begin(&r, &epmd_port)) {
+        while (clu_epmd_names_next(&r, &name, &port, &dropped)) {
+            CHECK(port && clu_name_half_valid(name.at, name.length));
+            lines++;
+        }
+        CHECK(r.bad == (size > 4 && data[size - 1] != '\n'));
+        for (cut = 4; cut < size; cut++)
+            ends += data[cut] == '\n';
+        CHECK(dropped + lines == ends); /* every line is either told or counted */
+    }
+    return 0;
+}
