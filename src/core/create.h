@@ -105,8 +105,8 @@ CLU_FN int clu_options_loop(struct cluster *c, const struct cluster_options *o, 
         clu_text_add(error, "options.limit_events is at least 2");
         return CLUSTER_E_INVALID;
     }
-    if (o->io && o->io->size < sizeof l->io) {
-        clu_text_add(error, "options.io.size is not set: it is sizeof(struct cluster_io)");
+    if (o->io && (o->io->size < sizeof l->io || !clu_tail_is_zero(o->io, o->io->size, sizeof l->io))) {
+        clu_text_add(error, "options.io.size is not sizeof(struct cluster_io)");
         return CLUSTER_E_INVALID;
     }
     if (o->io)

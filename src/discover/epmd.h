@@ -253,7 +253,7 @@ CLU_FN int clu_epmd_names_came(struct clu_epmd *e, size_t host)
     struct clu_slice name;
     uint16_t port;
     int result = 0;
-    if (!clu_epmd_names_begin(&r, &epmd_port))
+    if (!clu_epmd_names_begin(&r, &epmd_port) || epmd_port > 65535) /* any text begins with more */
         return clu_epmd_fail(e, host, CLUSTER_E_PROTOCOL, "its answer is no list of names: is that port an epmd's?");
     while (!result && clu_epmd_names_next(&r, &name, &port, &bad))
         result = clu_epmd_add(e, host, name);

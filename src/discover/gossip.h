@@ -5,7 +5,7 @@
  *
  * A packet of one who knows the secret bears the sender's wall clock. Of an instance that was heard before it must be later than
  * the last one, whatever the clocks say; of a new instance it must be near our own time. So a replay is refused, and a clock that
- * jumps on either side cuts no known peer off. (The table of instances has a fixed size: of names that share a place the one
+ * jumps cuts nobody off: ours does not matter for known instances, and one who jumps back speaks as two. (The table of instances has a fixed size: of names that share a place the one
  * heard last is known.)
  */
 #ifndef CLU_DISCOVER_GOSSIP_H
@@ -26,6 +26,10 @@ struct clu_gossip_peer {
     uint64_t name, instance, time_ns;
 };
 
+struct clu_gossip_self {
+    uint64_t instance, time_ns; /* of its last packet */
+};
+
 struct clu_gossip_source {
     struct cluster_source *source;
     struct clu_gossip_keys *keys; /* NULL: no secret */
@@ -33,9 +37,9 @@ struct clu_gossip_source {
     struct cluster_address to, via;
     int fd, ttl;
     bool broadcast, required, announce, conflict;
-    uint32_t unheard; /* own packets since one came back */
-    uint64_t unheard_since_ns;
-    struct clu_gossip self;
+    bool deaf;                        /* the own packets do not come back */
+    uint32_t unheard;                 /* own packets since one came back */
+    struct clu_gossip_self selves[2]; /* as whom it speaks; instance 0: not */
     uint8_t packet[CLU_GOSSIP_DATAGRAM];
 };
 
@@ -190,9 +194,8 @@ CLU_FN int clu_gossip_start(struct clu_gossip_source *g)
     const struct cluster_io *io = cluster_source_io(g->source);
     struct cluster_address any;
     int result = g->keys || !cluster_source_option(g->source, "secret-file") ? 0 : clu_gossip_read_secret(g);
-    if (!result && !g->self.has_instance) {
-        result = cluster_source_random(g->source, &g->self.instance, sizeof g->self.instance);
-        g->self.has_instance = result == 0;
+    if (!result && !g->selves[0].instance) {
+        result = cluster_source_random(g->source, &g->selves[0].instance, sizeof g->selves[0].instance);
         if (result)
             return clu_gossip_fail(g, result, "no random bytes: ");
     }
@@ -219,64 +222,93 @@ CLU_FN int clu_gossip_start(struct clu_gossip_source *g)
 
 /* ---- saying ----------------------------------------------------------- */
 
-/* The wall clock, but never the same time twice. After a jump back by more than others tolerate, a new instance begins. */
-CLU_FN int clu_gossip_tell_time(struct clu_gossip_source *g)
+/* When the own clock has jumped back nobody here knows which time is right: a second instance begins with the new one, for
+ * those whose clocks agree with it, and the first goes on where it was, for those who know it. */
+CLU_FN int clu_gossip_split(struct clu_gossip_source *g, uint64_t wall)
 {
-    const struct cluster_io *io = cluster_source_io(g->source);
-    uint64_t wall = io->wall_time(io->ctx), last = g->self.time_ns;
-    g->self.time_ns = wall > last ? wall : last + 1;
-    if (g->self.time_ns - wall < CLU_GOSSIP_SKEW)
+    struct clu_gossip_self *first = &g->selves[0], *second = &g->selves[1];
+    if (first->time_ns <= clu_add_time(wall, CLU_GOSSIP_SKEW)) {
+        second->instance = 0;
         return 0;
-    g->self.time_ns = wall;
-    return cluster_source_random(g->source, &g->self.instance, sizeof g->self.instance);
+    }
+    if (second->instance && second->time_ns <= clu_add_time(wall, CLU_GOSSIP_SKEW))
+        return 0;
+    second->time_ns = 0;
+    return cluster_source_random(g->source, &second->instance, sizeof second->instance);
+}
+
+CLU_FN int64_t clu_gossip_send(struct clu_gossip_source *g, struct clu_gossip_self *self, uint64_t wall)
+{
+    const struct cluster_node *own = cluster_source_own(g->source);
+    uint8_t iv[CLU_AES_BLOCK] = {0};
+    struct clu_gossip p;
+    struct clu_text name = clu_text_on(p.name, sizeof p.name), zone = clu_text_on(p.zone, sizeof p.zone);
+    struct clu_text role = clu_text_on(p.role, sizeof p.role);
+    size_t size;
+    int result = g->keys ? cluster_source_random(g->source, iv, sizeof iv) : 0;
+    if (result)
+        return clu_gossip_fail(g, result, "no random bytes: ");
+    self->time_ns = wall > self->time_ns ? wall : self->time_ns + 1; /* never the same twice */
+    clu_text_add(&name, own->name);
+    clu_text_add(&zone, own->zone ? own->zone : "");
+    clu_text_add(&role, own->role ? own->role : "");
+    p.time_ns = self->time_ns;
+    p.instance = self->instance;
+    p.has_instance = true;
+    p.port = own->port;
+    p.weight = own->weight;
+    p.flags = own->flags;
+    size = clu_gossip_encode(&p, g->keys, iv, g->packet, sizeof g->packet);
+    if (!size)
+        return clu_gossip_fail(g, CLUSTER_E_INVALID, "the own name is no UTF-8, or zone or role is longer than 63 bytes: ");
+    return cluster_source_send(g->source, g->fd, g->packet, size, &g->to);
 }
 
 CLU_FN int clu_gossip_announce(struct clu_gossip_source *g, uint64_t now)
 {
-    const struct cluster_node *own = cluster_source_own(g->source);
-    uint8_t iv[CLU_AES_BLOCK];
-    struct clu_text name = clu_text_on(g->self.name, sizeof g->self.name);
-    struct clu_text zone = clu_text_on(g->self.zone, sizeof g->self.zone);
-    struct clu_text role = clu_text_on(g->self.role, sizeof g->self.role);
-    size_t size;
-    int64_t sent;
-    int result = clu_gossip_tell_time(g);
-    if (result == 0 && g->keys)
-        result = cluster_source_random(g->source, iv, sizeof iv);
-    if (result < 0)
-        return clu_gossip_fail(g, result, "no random bytes: ");
-    clu_text_add(&name, own->name);
-    clu_text_add(&zone, own->zone ? own->zone : "");
-    clu_text_add(&role, own->role ? own->role : "");
-    g->self.port = own->port;
-    g->self.weight = own->weight;
-    g->self.flags = own->flags;
-    size = clu_gossip_encode(&g->self, g->keys, iv, g->packet, sizeof g->packet);
-    if (!size)
-        return clu_gossip_fail(g, CLUSTER_E_INVALID, "the own name is no UTF-8, or zone or role is longer than 63 bytes: ");
-    sent = cluster_source_send(g->source, g->fd, g->packet, size, &g->to);
+    const struct cluster_io *io = cluster_source_io(g->source);
+    uint64_t wall = io->wall_time(io->ctx);
+    int64_t sent = clu_gossip_split(g, wall);
+    size_t i;
+    for (i = 0; sent >= 0 && i < CLU_COUNT(g->selves) && g->selves[i].instance; i++)
+        sent = clu_gossip_send(g, &g->selves[i], wall);
     if (sent == CLUSTER_E_AGAIN)
         return 0;
     if (sent < 0)
-        return clu_gossip_fail(g, (int)sent, "cannot send to the group: ");
+        return g->fd < 0 ? (int)sent : clu_gossip_fail(g, (int)sent, "cannot send to the group: ");
     if (!g->unheard++)
-        g->unheard_since_ns = now;
+        (void)cluster_source_timer(g->source, clu_add_time(now, CLU_SECOND));
     return 0;
 }
 
 CLU_FN int clu_gossip_round(void *state, uint64_t now)
 {
     struct clu_gossip_source *g = (struct clu_gossip_source *)state;
-    bool deaf = g->unheard >= CLU_GOSSIP_UNHEARD && now - g->unheard_since_ns >= CLU_SECOND;
     int result = g->fd < 0 ? clu_gossip_start(g) : 0;
     if (result == 0 && g->announce)
         result = clu_gossip_announce(g, now);
-    if (result == 0 && deaf)
+    if (result == 0 && g->deaf)
         (void)cluster_source_fail(
             g->source, CLUSTER_E_UNREACHABLE,
             "the own packets do not come back, so multicast does not work on this interface: name another "
             "one with if=, or try broadcast=on");
     return result;
+}
+
+/* A second after a packet that did not come back: say it again, and after some times give the socket up. The next round joins
+ * the group anew, but the source fails until it hears itself. */
+CLU_FN int clu_gossip_listen(struct clu_gossip_source *g, uint64_t now)
+{
+    if (!g->unheard || g->fd < 0)
+        return 0;
+    if (g->unheard < CLU_GOSSIP_UNHEARD) {
+        (void)cluster_source_timer(g->source, clu_add_time(now, CLU_SECOND));
+        return clu_gossip_announce(g, now);
+    }
+    g->deaf = true;
+    (void)cluster_source_close(g->source, g->fd);
+    g->fd = -1;
+    return clu_gossip_round(g, now);
 }
 
 /* ---- hearing ---------------------------------------------------------- */
@@ -285,7 +317,7 @@ CLU_FN int clu_gossip_round(void *state, uint64_t now)
 CLU_FN bool clu_gossip_is_fresh(struct clu_gossip_source *g, const struct clu_gossip *p)
 {
     const struct cluster_io *io = cluster_source_io(g->source);
-    uint64_t name = cluster_hash64(p->name, strlen(p->name), g->self.instance);
+    uint64_t name = cluster_hash64(p->name, strlen(p->name), g->selves[0].instance);
     struct clu_gossip_peer *peer = &g->peers[name % CLU_GOSSIP_PEERS];
     uint64_t wall = io->wall_time(io->ctx);
     if (peer->name == name && peer->instance == p->instance) {
@@ -313,8 +345,9 @@ CLU_FN void clu_gossip_hear(struct clu_gossip_source *g, size_t size, const stru
         return;
     }
     if (own && strcmp(own, p.name) == 0) {
-        if (p.has_instance && p.instance == g->self.instance) {
+        if (p.has_instance && (p.instance == g->selves[0].instance || p.instance == g->selves[1].instance)) {
             g->unheard = 0;
+            g->deaf = false;
         } else if (p.has_instance && !g->conflict) {
             g->conflict = true;
             cluster_source_log(g->source, CLUSTER_LOG_WARN,
@@ -339,8 +372,9 @@ CLU_FN int clu_gossip_ready(void *state, int fd, int revents, uint64_t now)
 {
     struct clu_gossip_source *g = (struct clu_gossip_source *)state;
     struct cluster_address from;
-    (void)now;
-    if (fd < 0 || fd != g->fd)
+    if (fd < 0)
+        return clu_gossip_listen(g, now);
+    if (fd != g->fd)
         return 0;
     if (revents & POLLNVAL) {
         g->fd = -1;

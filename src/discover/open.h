@@ -38,44 +38,60 @@ CLU_FN void clu_source_free(struct cluster_source *s)
     clu_free(&l->memory, s, sizeof *s);
 }
 
-CLU_FN void clu_source_settings(struct cluster_source *s)
+/* The URL into the source. Its options go over the defaults of its strategy. */
+CLU_FN int clu_source_parse(struct cluster_source *s, struct clu_url_parser *p)
 {
     struct clu_common *o = &s->common;
-    bool hears = (s->strategy.flags & CLUSTER_STRATEGY_HEARS) != 0;
-    o->interval_ns = s->strategy.interval_ns ? s->strategy.interval_ns : CLU_INTERVAL;
+    const struct cluster_strategy *strategy = &s->strategy;
+    const char *url = p->scheme.at;
+    size_t room = strlen(url) + 1;
+    struct clu_text shown;
+    int result;
+    s->text_size = room * 3;
+    s->text = (char *)clu_alloc(&s->home->loop->memory, s->text_size);
+    if (!s->text)
+        return CLUSTER_E_MEMORY;
+    o->interval_ns = strategy->interval_ns ? strategy->interval_ns : CLU_INTERVAL;
     o->timeout_ns = CLU_TIMEOUT;
-    o->max_age_ns = s->strategy.max_age_ns;
+    o->max_age_ns = strategy->max_age_ns;
     o->jitter_percent = 10;
-    o->misses = s->strategy.misses ? s->strategy.misses : CLU_MISSES;
-    o->limit = hears ? CLU_HEARD_LIMIT : 0;
+    o->misses = strategy->misses ? strategy->misses : CLU_MISSES;
+    o->limit = strategy->flags & CLUSTER_STRATEGY_HEARS ? CLU_HEARD_LIMIT : UINT32_MAX;
     o->prune = true;
-    clu_url_common(&s->url, o);
+    p->out = &s->url;
+    p->common = o;
+    p->at = s->text;
+    p->own_keys = strategy->options ? strategy->options : "";
+    result = clu_url_parse(p);
+    if (result)
+        return result;
     if (!o->interval_ns)
         o->interval_ns = CLUSTER_NEVER;
     s->claims.misses = o->prune ? o->misses : 0;
     s->claims.min = o->min;
-    s->claims.limit = o->limit ? o->limit : SIZE_MAX;
+    s->claims.limit = o->limit;
     s->bucket = CLU_HEARD_BURST;
+    s->shown = s->text + room;
+    shown = clu_text_on(s->shown, 2 * room);
+    clu_url_redact(url, &shown);
+    return 0;
 }
 
-/* The URL into the source. */
-CLU_FN int clu_source_parse(struct cluster_source *s, const char *url, struct clu_text *error)
+/* From the scheme of a URL to its strategy; NULL: nobody serves it, with a sentence. */
+CLU_FN const struct cluster_strategy *clu_source_strategy(struct clu_discovery *home, struct clu_url_parser *p, void **ctx)
 {
-    size_t length = strlen(url);
-    struct clu_text shown;
-    int result;
-    s->text_size = (length + 2) * 3;
-    s->text = (char *)clu_alloc(&s->home->loop->memory, s->text_size);
-    if (!s->text)
-        return CLUSTER_E_MEMORY;
-    result = clu_url_parse(&s->url, url, s->strategy.options ? s->strategy.options : "", s->text, length + 2, error);
-    if (result)
-        return result;
-    s->shown = s->text + length + 2;
-    shown = clu_text_on(s->shown, s->text_size - (length + 2));
-    clu_url_redact(url, &shown);
-    clu_source_settings(s);
-    return 0;
+    struct clu_scheme *own = clu_scheme_registered(home, p->scheme);
+    const struct cluster_strategy *strategy = own ? &own->strategy : clu_builtin_find(p->scheme);
+    char buffer[128];
+    struct clu_text names = clu_text_on(buffer, sizeof buffer);
+    if (own)
+        *ctx = own->ctx;
+    if (strategy)
+        return strategy;
+    for (own = home->schemes; own; own = own->next)
+        (void)clu_say(&names, names.length ? " $" : "$", p->scheme, own->name);
+    (void)clu_url_unknown(p->error, "scheme", p->scheme, CLU_URL_SCHEMES, buffer);
+    return NULL;
 }
 
 /* A new source, not yet in the list; the sentence of a failure is in the loop's error. */
@@ -83,29 +99,22 @@ CLU_FN int clu_source_create(struct clu_discovery *home, const char *url, struct
 {
     struct clu_loop *l = home->loop;
     struct clu_text error = clu_text_on(l->error, sizeof l->error);
+    struct clu_url_parser p;
     const struct cluster_strategy *strategy;
     struct cluster_source *s;
-    struct clu_scheme *own;
-    struct clu_slice scheme;
-    int result = clu_url_scheme(url, &scheme, &error);
+    void *ctx = NULL;
+    int result;
+    memset(&p, 0, sizeof p);
+    p.error = &error;
+    result = clu_url_scheme(&p, url);
     if (result)
         return result;
-    own = clu_scheme_registered(home, scheme);
-    strategy = own ? &own->strategy : clu_builtin_find(scheme);
-    if (!strategy) {
-        char names[128];
-        struct clu_text t = clu_text_on(names, sizeof names);
-        for (own = home->schemes; own; own = own->next) {
-            clu_text_add(&t, t.length ? " " : "");
-            clu_text_add(&t, own->name);
-        }
-        return clu_url_unknown_scheme(scheme, names, &error);
-    }
-    if (!clu_timers_reserve(&l->memory, &l->timers, 4))
-        return clu_fail(l, CLUSTER_E_MEMORY, "no memory for another source");
+    strategy = clu_source_strategy(home, &p, &ctx);
+    if (!strategy)
+        return CLUSTER_E_INVALID;
     s = (struct cluster_source *)clu_alloc_zero(&l->memory, sizeof *s);
-    if (!s) {
-        l->timers.reserved -= 4;
+    if (!s || !clu_timers_reserve(&l->memory, &l->timers, 4)) {
+        clu_free(&l->memory, s, sizeof *s);
         return clu_fail(l, CLUSTER_E_MEMORY, "no memory for another source");
     }
     s->home = home;
@@ -117,17 +126,13 @@ CLU_FN int clu_source_create(struct clu_discovery *home, const char *url, struct
     s->claims.source = s;
     s->claims.rank = home->next_rank++;
     s->strategy = *strategy;
-    result = clu_source_parse(s, url, &error);
-    if (!result) {
-        l->error[0] = '\0';
-        result = s->strategy.open(own ? own->ctx : NULL, s, strchr(url, ':') + 1, &s->state_of_strategy);
-        if (result && !l->error[0])
-            (void)clu_fail(l, result, cluster_strerror(result));
-    } else if (!error.length) {
-        (void)clu_fail(l, result, "no memory for another source");
-    }
+    result = clu_source_parse(s, &p);
+    if (!result)
+        result = s->strategy.open(ctx, s, strchr(url, ':') + 1, &s->state_of_strategy);
     s->opened = result == 0;
     if (result) {
+        if (!l->error[0])
+            (void)clu_fail(l, result, cluster_strerror(result));
         clu_source_free(s);
         return result;
     }

@@ -25,14 +25,14 @@ CLU_FN bool clu_ipv4_parse(struct clu_slice s, uint8_t *out)
     return true;
 }
 
-/* A hexadecimal digit's value, or 16. */
+/* A hexadecimal digit's value, or 256. */
 CLU_FN unsigned clu_hex_digit(char c)
 {
     unsigned value = (unsigned)(unsigned char)c - '0';
     if (value < 10)
         return value;
     value = ((unsigned)(unsigned char)c | 0x20) - 'a';
-    return value < 6 ? value + 10 : 16;
+    return value < 6 ? value + 10 : 256;
 }
 
 CLU_FN bool clu_ipv6_parse(struct clu_slice s, uint8_t *out)

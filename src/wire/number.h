@@ -1,5 +1,5 @@
 /*
- * What every text grammar here is made of: splitting at a byte, whole decimals, durations, percentages. A slice in, a bool and
+ * What every text grammar here is made of: splitting at a byte, whole decimals, durations. A slice in, a bool and
  * a value out; on false nothing was written. Knows no sign, fraction, space or locale.
  */
 #ifndef CLU_WIRE_NUMBER_H
@@ -95,16 +95,6 @@ CLU_FN bool clu_duration(struct clu_slice s, uint64_t *out_ns)
     if ((unit < 0 && (value || s.length)) || value > (CLUSTER_NEVER - 1) / scale)
         return false;
     *out_ns = value * scale;
-    return true;
-}
-
-/* 0%..100%. The sign must be there. */
-CLU_FN bool clu_percent(struct clu_slice s, uint32_t *out)
-{
-    uint64_t value;
-    if (!s.length || s.at[s.length - 1] != '%' || !clu_number(clu_slice_of(s.at, s.length - 1), 100, &value))
-        return false;
-    *out = (uint32_t)value;
     return true;
 }
 

@@ -1,8 +1,8 @@
 /*
  * The URLs of sources: `scheme:item,item?key=value&key=value`. Split first, decode after: %XX counts in items and in values
  * that are text, numbers and durations are taken as written. One table knows every option and one every scheme; they serve
- * the parser, the nearest right word in its sentences, and the printed reference. What is decoded goes into the caller's
- * buffer. No sentence and no redacted URL ever shows a secret.
+ * the parser, its sentences, and the printed reference. What is decoded goes into the caller's buffer. Sentences and redacted
+ * URLs show no value of a key that is known for secrets, and no user or password before a host.
  */
 #ifndef CLU_WIRE_URL_H
 #define CLU_WIRE_URL_H
@@ -28,33 +28,13 @@ enum {
     CLU_OPTION_CHOICE /* one of the words of choices, which stands for its place among them: so off is 0, on is 1 */
 };
 
-/* The values of the common options. clu_url_common changes what the URL gives and leaves all else as it was, so the caller
- * puts its defaults there first. Text points into the URL's buffer. */
+/* The values of the common options. Parsing changes what the URL gives and leaves all else as it was, so the caller puts its
+ * defaults there first. Text points into the URL's buffer. */
 struct clu_common {
     uint64_t interval_ns, timeout_ns, max_age_ns;
+    uint64_t own; /* of an option of the scheme's own, which the strategy reads as text */
     const char *node, *only, *except, *allow, *role, *zone;
     uint32_t jitter_percent, port, misses, min, limit, weight, prune;
-    uint32_t given; /* CLU_GIVEN_... */
-};
-
-/* Bits of `given`, in the order of the table. */
-enum {
-    CLU_GIVEN_NODE = 1 << 0,
-    CLU_GIVEN_INTERVAL = 1 << 1,
-    CLU_GIVEN_JITTER = 1 << 2,
-    CLU_GIVEN_TIMEOUT = 1 << 3,
-    CLU_GIVEN_PORT = 1 << 4,
-    CLU_GIVEN_PRUNE = 1 << 5,
-    CLU_GIVEN_MISSES = 1 << 6,
-    CLU_GIVEN_MIN = 1 << 7,
-    CLU_GIVEN_MAX_AGE = 1 << 8,
-    CLU_GIVEN_ONLY = 1 << 9,
-    CLU_GIVEN_EXCEPT = 1 << 10,
-    CLU_GIVEN_ALLOW = 1 << 11,
-    CLU_GIVEN_LIMIT = 1 << 12,
-    CLU_GIVEN_ROLE = 1 << 13,
-    CLU_GIVEN_WEIGHT = 1 << 14,
-    CLU_GIVEN_ZONE = 1 << 15
 };
 
 /* Every option: key, whose it is ("": every scheme's), type, least and most, the field of struct clu_common, choices, what
@@ -79,15 +59,15 @@ enum {
     X("zone", "", TEXT, 0, 0, zone, "", "none", "zone of the nodes that the source gives none")
 
 #define CLU_URL_OWN_LIST(X)                                                                                                 \
-    X("name", "epmd", BASE, 0, 0, node, "", "all", "take only what is registered under this name")                           \
-    X("secret", "gossip", FILLED, 0, 0, node, "", "none", "encrypt with this; every node needs the same")                    \
-    X("secret-file", "gossip", FILLED, 0, 0, node, "", "none", "file with the secret, to keep it out of process lists")      \
-    X("auth", "gossip", CHOICE, 0, 0, node, "optional required", "optional", "required: take only authenticated packets")    \
-    X("if", "gossip", FILLED, 0, 0, node, "", "by the route", "interface to use, by name or by address")                     \
-    X("ttl", "gossip", COUNT, 0, 255, node, "", "1", "how many routers a multicast packet may pass")                         \
-    X("broadcast", "gossip", CHOICE, 0, 0, node, "off on", "off", "on: broadcast in place of multicast")                       \
-    X("announce", "gossip", CHOICE, 0, 0, node, "auto on off", "auto", "say the own name; auto: if it can be dialled")       \
-    X("wire", "gossip", CHOICE, 0, 0, node, "libcluster", "libcluster", "whose packets are spoken")
+    X("name", "epmd", BASE, 0, 0, own, "", "all", "take only what is registered under this name")                           \
+    X("secret", "gossip", FILLED, 0, 0, own, "", "none", "encrypt with this; every node needs the same")                    \
+    X("secret-file", "gossip", FILLED, 0, 0, own, "", "none", "file with the secret, to keep it out of process lists")      \
+    X("auth", "gossip", CHOICE, 0, 0, own, "optional required", "optional", "required: take only authenticated packets")    \
+    X("if", "gossip", FILLED, 0, 0, own, "", "by the route", "interface to use, by name or by address")                     \
+    X("ttl", "gossip", COUNT, 0, 255, own, "", "1", "how many routers a multicast packet may pass")                         \
+    X("broadcast", "gossip", CHOICE, 0, 0, own, "off on", "off", "on: broadcast in place of multicast")                       \
+    X("announce", "gossip", CHOICE, 0, 0, own, "auto on off", "auto", "say the own name; auto: if it can be dialled")       \
+    X("wire", "gossip", CHOICE, 0, 0, own, "libcluster", "libcluster", "whose packets are spoken")
 
 /* Every scheme of this build: its name, how its target is written, the least and most items there, and what it does. */
 #define CLU_URL_SCHEME_LIST(X)                                                                                              \
@@ -116,7 +96,7 @@ enum {
 /* The keys and the schemes, as lists of words. */
 #define CLU_WORD(word, ...) " " word
 #define CLU_URL_KEYS (&(CLU_URL_COMMON_LIST(CLU_WORD))[1])
-#define CLU_URL_OWN_KEYS (&(CLU_URL_OWN_LIST(CLU_WORD))[1])
+#define CLU_URL_ALL_KEYS (&(CLU_URL_COMMON_LIST(CLU_WORD) CLU_URL_OWN_LIST(CLU_WORD))[1])
 #define CLU_URL_SCHEMES (&(CLU_URL_SCHEME_LIST(CLU_WORD))[1])
 
 struct clu_option_info {
@@ -126,23 +106,16 @@ struct clu_option_info {
     uint8_t type;
 };
 
+/* By place in CLU_URL_ALL_KEYS; of -1 for any other, which is text. */
+CLU_FN const struct clu_option_info *clu_option_at(int index)
+{
 #define CLU_ROW(key, scheme, type, min, max, member, choices, fallback, help)                                                  \
     {scheme, choices, min, max, (uint16_t)offsetof(struct clu_common, member), CLU_OPTION_##type},
-
-/* By place in CLU_URL_KEYS. */
-CLU_FN const struct clu_option_info *clu_option_common(int index)
-{
-    static const struct clu_option_info table[] = {CLU_URL_COMMON_LIST(CLU_ROW)};
-    return &table[index];
-}
-
-/* By place in CLU_URL_OWN_KEYS. */
-CLU_FN const struct clu_option_info *clu_option_own(int index)
-{
-    static const struct clu_option_info table[] = {CLU_URL_OWN_LIST(CLU_ROW)};
-    return &table[index];
-}
+    static const struct clu_option_info table[] = {CLU_ROW("", "", TEXT, 0, 0, own, "", "", "") CLU_URL_COMMON_LIST(CLU_ROW)
+                                                       CLU_URL_OWN_LIST(CLU_ROW)};
 #undef CLU_ROW
+    return &table[index + 1];
+}
 
 struct clu_scheme_info {
     const char *target;
@@ -170,13 +143,10 @@ CLU_FN bool clu_url_help(size_t index, struct clu_option_help *out)
 #define CLU_ROW(key, scheme, type, min, max, member, choices, fallback, help) {key, scheme, fallback, help, NULL},
     static const struct clu_option_help table[] = {CLU_URL_COMMON_LIST(CLU_ROW) CLU_URL_OWN_LIST(CLU_ROW)};
 #undef CLU_ROW
-    int common;
     if (index >= CLU_COUNT(table))
         return false;
     *out = table[index];
-    common = clu_word_find(CLU_URL_KEYS, clu_slice_str(out->key));
-    out->info =
-        common >= 0 ? clu_option_common(common) : clu_option_own(clu_word_find(CLU_URL_OWN_KEYS, clu_slice_str(out->key)));
+    out->info = clu_option_at((int)index);
     return true;
 }
 
@@ -195,131 +165,51 @@ CLU_FN bool clu_url_scheme_help(size_t index, struct clu_scheme_help *out)
     return true;
 }
 
-/* ---- the nearest right word ------------------------------------------- */
-
-#define CLU_NEAR_MAX 31
-
-/* How many bytes were mistyped, left out, put in, or swapped with a neighbour (Damerau-Levenshtein, each place once); case
- * does not count. Both at most CLU_NEAR_MAX long. */
-CLU_FN unsigned clu_distance(struct clu_slice a, struct clu_slice b)
-{
-    uint8_t table[CLU_NEAR_MAX + 1][CLU_NEAR_MAX + 1];
-    size_t i, j;
-    for (i = 0; i <= a.length; i++)
-        for (j = 0; j <= b.length; j++) {
-            unsigned best = (unsigned)(i + j), other;
-            if (i && j) {
-                char x = clu_lower(a.at[i - 1]), y = clu_lower(b.at[j - 1]);
-                best = table[i - 1][j - 1] + (x != y ? 1u : 0u);
-                other = (table[i - 1][j] < table[i][j - 1] ? table[i - 1][j] : table[i][j - 1]) + 1u;
-                if (other < best)
-                    best = other;
-                if (i > 1 && j > 1 && x == clu_lower(b.at[j - 2]) && y == clu_lower(a.at[i - 2]) &&
-                    table[i - 2][j - 2] + 1u < best)
-                    best = table[i - 2][j - 2] + 1u;
-            }
-            table[i][j] = (uint8_t)best;
-        }
-    return table[a.length][b.length];
-}
-
 /* ---- redaction -------------------------------------------------------- */
 
-/* How much of a text can be a key: letters, digits, '-', '_'. */
-CLU_FN size_t clu_key_length(struct clu_slice s)
-{
-    size_t length = 0;
-    while (length < s.length && (clu_hex_digit(s.at[length]) < 10 || s.at[length] == '-' || s.at[length] == '_' ||
-                                 (unsigned)(clu_lower(s.at[length]) - 'a') < 26))
-        length++;
-    return length;
-}
-
-/* Is the value of this key to be hidden? So is one that looks like a misspelling; names of files are no secrets. */
+/* Is the value of this key hidden? What counts is the last word of it: so it is of auth-token, not of token-file. */
 CLU_FN bool clu_key_is_secret(struct clu_slice key)
 {
-    struct clu_slice words = clu_slice_str("secret token password passwd passphrase cookie key");
-    size_t at;
-    key.length = clu_key_length(key);
-    if (key.length > 5 && clu_slice_is(clu_slice_from(key, key.length - 5), "-file"))
-        return false;
-    while (words.at) {
-        struct clu_slice word = clu_cut(&words, ' '), part;
-        for (at = 0; at < key.length; at++) {
-            part = clu_slice_from(key, at);
-            if (part.length > word.length)
-                part.length = word.length;
-            if (clu_distance(part, word) <= word.length / 5)
-                return true;
-        }
-    }
-    return false;
+    struct clu_slice word;
+    do
+        word = clu_cut(&key, '-');
+    while (key.at);
+    return clu_word_find("secret token password key cookie", word) >= 0;
 }
 
-/* The byte that stands at s.at[*at], decoded where it is a good escape; *at moves past it. */
-CLU_FN char clu_url_byte(struct clu_slice s, size_t *at)
+/* An item or an option as written, with *** for a secret value, or for what stands between the first :// and the last @. */
+CLU_FN void clu_redact(struct clu_text *out, struct clu_slice part)
 {
-    char c = s.at[(*at)++];
-    if (c == '%' && s.length - *at >= 2) {
-        unsigned high = clu_hex_digit(s.at[*at]), low = clu_hex_digit(s.at[*at + 1]);
-        if ((high | low) < 16) {
-            *at += 2;
-            c = (char)(high << 4 | low);
-        }
-    }
-    return c;
-}
-
-/* A text, as written, with *** for what stands between :// and @, also where these are escaped. A slash does not end it: people
- * put passwords there that should have been escaped. */
-CLU_FN void clu_redact_text(struct clu_text *out, struct clu_slice s)
-{
-    size_t at = 0, seen = 0;
-    while (at < s.length) {
-        size_t from = at, last = 0, i, before;
-        char c = clu_url_byte(s, &at);
-        seen = c == ':' ? 1 : c == '/' && seen ? seen + 1 : 0;
-        clu_text_bytes(out, s.at + from, at - from);
-        if (seen < 3)
+    struct clu_slice value = part, key = clu_cut(&value, '=');
+    size_t from = key.length + 1, to = part.length;
+    if (!clu_key_is_secret(key)) {
+        for (from = 0; from < part.length && !clu_slice_starts(clu_slice_from(part, from), "://");)
+            from++;
+        from += 3;
+        while (to && part.at[--to] != '@')
             continue;
-        for (i = at; i < s.length && s.at[i] != ',';) {
-            before = i;
-            if (clu_url_byte(s, &i) == '@')
-                last = before;
-        }
-        if (last) {
-            clu_text_add(out, "***");
-            at = last;
-        }
-        seen = 0;
     }
+    if (from < to) {
+        clu_text_bytes(out, part.at, from);
+        clu_text_add(out, "***");
+        part = clu_slice_from(part, to);
+    }
+    clu_text_bytes(out, part.at, part.length);
 }
 
-CLU_FN void clu_redact_option(struct clu_text *out, struct clu_slice option)
-{
-    size_t length = clu_key_length(option);
-    if (length + 1 >= option.length || !clu_key_is_secret(option)) {
-        clu_redact_text(out, option);
-    } else {
-        clu_text_bytes(out, option.at, length);
-        clu_text_add(out, "=***");
-    }
-}
-
-/* The URL as written, without its secrets; any text at all. What has no '=' may be the rest of a secret with an '&' in it.
- * At most twice as long as the URL. */
+/* The URL as written, without its secrets; any text at all. At most twice as long as the URL. */
 CLU_FN void clu_url_redact(const char *url, struct clu_text *out)
 {
-    struct clu_slice options = clu_slice_str(url), option;
-    const char *separator = "?";
-    clu_redact_text(out, clu_cut(&options, '?'));
-    while (options.at) {
-        option = clu_cut(&options, '&');
-        clu_text_add(out, separator);
-        if (option.length && clu_slice_find(option, '=') == option.length)
-            option = clu_slice_str("***");
-        clu_redact_option(out, option);
-        separator = "&";
+    const char *separators = "?,";
+    for (;;) {
+        size_t length = strcspn(url, separators);
+        clu_redact(out, clu_slice_of(url, length));
+        url += length;
+        if (!*url)
+            return;
+        if (*url == '?')
+            separators = "&";
+        clu_text_bytes(out, url++, 1);
     }
 }
 
@@ -338,17 +228,6 @@ CLU_FN const char *clu_url_next(const char *text)
     return text + strlen(text) + 1;
 }
 
-/* The index-th item; NULL past the end. */
-CLU_FN const char *clu_url_item(const struct clu_url *u, size_t index)
-{
-    const char *item = u->target;
-    if (index >= u->items)
-        return NULL;
-    while (index--)
-        item = clu_url_next(item);
-    return item;
-}
-
 /* The decoded value; NULL when it is not given. */
 CLU_FN const char *clu_url_option(const struct clu_url *u, const char *key)
 {
@@ -365,56 +244,37 @@ CLU_FN const char *clu_url_option(const struct clu_url *u, const char *key)
 
 /* ---- sentences -------------------------------------------------------- */
 
-/* What a sentence can name, as $0 to $4. */
-enum { CLU_WORD_SCHEME, CLU_WORD_PART, CLU_WORD_KEY, CLU_WORD_NEAR, CLU_WORD_TARGET, CLU_WORD_COUNT };
-
-struct clu_url_parser {
-    struct clu_url *out;
-    char *at; /* in the buffer: what is written is never longer than what was read */
-    struct clu_text *error;
-    const char *more; /* words beside the built-in ones: keys of the scheme, or registered schemes */
-    const struct clu_option_info *info;
-    struct clu_slice word[CLU_WORD_COUNT];
-    unsigned distance; /* of the nearest word */
-    bool after_secret;
-};
-
-CLU_FN void clu_url_parser_init(struct clu_url_parser *p, struct clu_text *error, const char *more)
+/* What is left of the longer of two words without the beginning and the end that both share. */
+CLU_FN size_t clu_distance(struct clu_slice a, struct clu_slice b)
 {
-    memset(p, 0, sizeof *p);
-    p->error = error;
-    p->more = more;
-    p->distance = CLU_NEAR_MAX;
+    for (; a.length && b.length && *a.at == *b.at; a = clu_slice_from(a, 1))
+        b = clu_slice_from(b, 1);
+    for (; a.length && b.length && a.at[a.length - 1] == b.at[b.length - 1]; a.length--)
+        b.length--;
+    return a.length > b.length ? a.length : b.length;
 }
 
-/* The word of a list that was likely meant, or what an earlier list gave if that is nearer. */
-CLU_FN void clu_nearest(struct clu_url_parser *p, struct clu_slice word, const char *words)
+/* The sentence for a word that is in none of two lists: the one that was likely meant, or else all of them. */
+CLU_FN int clu_url_unknown(struct clu_text *error, const char *kind, struct clu_slice word, const char *words, const char *more)
 {
-    struct clu_slice rest = clu_slice_str(words);
-    while (rest.at) {
-        struct clu_slice candidate = clu_cut(&rest, ' ');
-        size_t longer = word.length > candidate.length ? word.length : candidate.length;
-        unsigned most = longer < 5 ? 1 : longer < 9 ? 2 : 3, distance;
-        if (longer > CLU_NEAR_MAX)
-            continue;
-        distance = clu_distance(word, candidate);
-        if (distance < longer && distance <= most && distance < p->distance) {
-            p->distance = distance;
-            p->word[CLU_WORD_NEAR] = candidate;
+    struct clu_slice near = clu_slice_of(NULL, 0), rest;
+    size_t nearer = word.length < 4 ? 2 : 3;
+    const char *list;
+    for (list = words; list; list = list == words ? more : NULL) {
+        for (rest = clu_slice_str(list); rest.at;) {
+            struct clu_slice candidate = clu_cut(&rest, ' ');
+            size_t distance = clu_distance(word, candidate);
+            if (distance < nearer && distance < word.length) {
+                nearer = distance;
+                near = candidate;
+            }
         }
     }
-}
-
-/* The words of a list, the first after `first`, the others after `between`; nothing for an empty list. */
-CLU_FN void clu_text_words(struct clu_text *out, const char *words, const char *first, const char *between)
-{
-    if (*words)
-        clu_text_add(out, first);
-    for (; *words; words++)
-        if (*words == ' ')
-            clu_text_add(out, between);
-        else
-            clu_text_bytes(out, words, 1);
+    (void)clu_say(error, "unknown $ '#': ", word, kind);
+    if (near.at)
+        return clu_say(error, "did you mean '#'?", near, "");
+    (void)clu_say(error, "there are $ ", word, words);
+    return clu_say(error, "$", word, more);
 }
 
 /* What an option takes, e.g. "a number from 1 to 1000". */
@@ -426,259 +286,183 @@ CLU_FN void clu_option_takes(const struct clu_option_info *info, struct clu_text
         "the base name before '@' alone (the own node's whole name is options.node, or --node)",
         "patterns of names with * and ? (written %3F), separated by ','",
         "ranges of addresses like 10.0.0.0/8,fd00::/8",
-        "0 or a duration like 500ms, 5s, 1m, 2h",
-        "a duration like 500ms, 5s, 1m, 2h",
+        "0 or a duration like 500ms, 5s, 1m, 2h, at least ",
+        "a duration like 500ms, 5s, 1m, 2h, at least ",
         "a number from ",
         "a percentage, 0% to 100%",
-        "",
+        "one of ",
     };
     clu_text_add(out, what[info->type]);
-    clu_text_words(out, info->choices, "", " or ");
-    if (info->type == CLU_OPTION_COUNT) {
-        clu_text_u64(out, info->min);
-        clu_text_add(out, " to ");
+    clu_text_add(out, info->choices);
+    if (info->type < CLU_OPTION_DURATION || info->type > CLU_OPTION_COUNT)
+        return;
+    clu_text_u64(out, info->min);
+    clu_text_add(out, info->type == CLU_OPTION_COUNT ? " to " : "ms");
+    if (info->type == CLU_OPTION_COUNT)
         clu_text_u64(out, info->max);
-    } else if (info->min > 1) {
-        clu_text_add(out, ", at least ");
-        clu_text_u64(out, info->min);
-        clu_text_add(out, "ms");
-    }
 }
 
-/* One sentence. A word is redacted, escaped and shortened; $K is all keys, $S all schemes, $T what the option takes. The result
- * is what the caller returns. */
+/* ---- parsing ---------------------------------------------------------- */
+
+/* The caller fills in what comes first. */
+struct clu_url_parser {
+    struct clu_text *error; /* for one sentence */
+    struct clu_url *out;
+    struct clu_common *common; /* the defaults */
+    char *at;                  /* a buffer of strlen(url) + 1 bytes: never more is written than was read */
+    const char *own_keys;      /* what the scheme takes beside the common options, separated by spaces */
+    struct clu_slice scheme;   /* clu_url_scheme fills it in */
+    struct clu_slice part;     /* the item or option at work */
+    bool after_secret;         /* what follows may be the rest of a secret with an '&' in it */
+};
+
+/* A sentence about the part at work, shown without its secret. */
 CLU_FN int clu_url_say(struct clu_url_parser *p, const char *sentence)
 {
-    for (; *sentence; sentence++) {
-        char buffer[100];
-        struct clu_text quoted = clu_text_on(buffer, sizeof buffer);
-        if (*sentence != '$') {
-            clu_text_bytes(p->error, sentence, 1);
-        } else if (*++sentence == 'T') {
-            clu_option_takes(p->info, p->error);
-        } else if (*sentence > '9') {
-            clu_text_words(p->error, *sentence == 'K' ? CLU_URL_KEYS : CLU_URL_SCHEMES, "", ", ");
-            clu_text_words(p->error, p->more, ", ", ", ");
-        } else {
-            clu_redact_option(&quoted, p->word[*sentence - '0']);
-            clu_text_add(p->error, "'");
-            clu_text_escaped(p->error, quoted.data, quoted.length);
-            clu_text_add(p->error, quoted.cut ? "...'" : "'");
-        }
-    }
-    return CLUSTER_E_INVALID;
+    char buffer[2 * CLU_SAY_MOST];
+    struct clu_text shown = clu_text_on(buffer, sizeof buffer);
+    clu_redact(&shown, p->part);
+    return clu_say(p->error, sentence, clu_slice_of(buffer, shown.length), "");
 }
-
-/* ---- the scheme ------------------------------------------------------- */
 
 /* What stands before the first ':'. */
-CLU_FN int clu_url_scheme(const char *url, struct clu_slice *scheme, struct clu_text *error)
+CLU_FN int clu_url_scheme(struct clu_url_parser *p, const char *url)
 {
-    struct clu_url_parser p;
     struct clu_slice rest = clu_slice_str(url), head;
-    const char *sentence = NULL;
-    size_t i;
-    clu_url_parser_init(&p, error, "");
     if (rest.length > CLU_URL_MAX)
-        sentence = "the URL is longer than 65535 bytes: make several sources of it, or use file:PATH";
-    for (i = 0; i < rest.length; i++)
-        if ((unsigned char)url[i] < 0x20 || url[i] == 0x7f)
-            sentence = "the URL has a control byte, maybe the end of a line: take it out, or write it as %XX";
+        return clu_say(p->error, "the URL is longer than 65535 bytes: make several sources of it, or use file:PATH", rest, "");
     head = clu_cut(&rest, '?');
-    *scheme = p.word[CLU_WORD_SCHEME] = clu_cut(&head, ':');
-    if (!sentence && !head.at)
-        sentence = "no ':' after the scheme in $0: write it like static:a@h1,b@h2 or file:PATH";
-    return sentence ? clu_url_say(&p, sentence) : 0;
+    p->scheme = clu_cut(&head, ':');
+    if (!head.at)
+        return clu_say(p->error, "no ':' after the scheme in '#': write it like static:a@h1,b@h2 or file:PATH", p->scheme, "");
+    return 0;
 }
 
-/* The sentence for a scheme that nobody serves. `registered`: schemes beside the built-in ones, separated by spaces. */
-CLU_FN int clu_url_unknown_scheme(struct clu_slice scheme, const char *registered, struct clu_text *error)
+/* Text and its NUL, decoded if wanted. */
+CLU_FN int clu_url_put(struct clu_url_parser *p, struct clu_slice text, bool decode)
 {
-    struct clu_url_parser p;
-    clu_url_parser_init(&p, error, registered);
-    p.word[CLU_WORD_SCHEME] = scheme;
-    clu_nearest(&p, scheme, CLU_URL_SCHEMES);
-    clu_nearest(&p, scheme, registered);
-    return clu_url_say(&p, p.word[CLU_WORD_NEAR].at ? "unknown scheme $0: did you mean $3? There are $S"
-                                                    : "unknown scheme $0: there are $S");
+    size_t i;
+    for (i = 0; i < text.length; i++) {
+        unsigned c = (unsigned char)text.at[i];
+        if (c < 0x20 || c == 0x7f)
+            return clu_url_say(p, "a control byte in '#', maybe the end of a line: take it out, or write it as %XX");
+        if (decode && c == '%') {
+            c = text.length - i < 3 ? 256 : clu_hex_digit(text.at[i + 1]) << 4 | clu_hex_digit(text.at[i + 2]);
+            if (!c || c > 255)
+                return clu_url_say(p, "bad escape in '#': after '%' come two hexadecimal digits, not 00; '%' itself is %25");
+            i += 2;
+        }
+        *p->at++ = (char)c;
+    }
+    *p->at++ = '\0';
+    return 0;
 }
-
-/* ---- options ---------------------------------------------------------- */
 
 /* Is this a value of the option? What it counts, in ns for durations, goes to *out. */
 CLU_FN bool clu_option_value(const struct clu_option_info *info, struct clu_slice s, uint64_t *out)
 {
-    uint32_t percent;
     int choice;
-    if (info->type == CLU_OPTION_BASE)
+    switch (info->type) {
+    case CLU_OPTION_BASE:
         return clu_name_half_valid(s.at, s.length);
-    if (info->type == CLU_OPTION_RANGES)
+    case CLU_OPTION_RANGES:
         return clu_ranges_valid(s);
-    if (info->type == CLU_OPTION_COUNT)
+    case CLU_OPTION_DURATION:
+    case CLU_OPTION_PERIOD:
+        return clu_duration(s, out) && (*out >= info->min * CLU_MS || (!*out && info->type == CLU_OPTION_DURATION));
+    case CLU_OPTION_PERCENT:
+        if (!s.length || s.at[--s.length] != '%')
+            return false; /* fall through */
+    case CLU_OPTION_COUNT:
         return clu_number(s, info->max, out) && *out >= info->min;
-    if (info->type == CLU_OPTION_DURATION || info->type == CLU_OPTION_PERIOD)
-        return clu_duration(s, out) && (*out ? *out >= info->min * CLU_MS : info->type == CLU_OPTION_DURATION);
-    if (info->type == CLU_OPTION_PERCENT) {
-        if (!clu_percent(s, &percent))
-            return false;
-        *out = percent;
-    } else if (info->type == CLU_OPTION_CHOICE) {
+    case CLU_OPTION_CHOICE:
         choice = clu_word_find(info->choices, s);
         *out = (uint64_t)choice;
         return choice >= 0;
-    } else if (info->type != CLU_OPTION_TEXT) /* FILLED is not empty, and so is no part of GLOBS */
+    case CLU_OPTION_GLOBS:
         while (s.at)
-            if (!clu_cut(&s, info->type == CLU_OPTION_GLOBS ? ',' : '\0').length)
+            if (!clu_cut(&s, ',').length)
                 return false;
-    return true;
-}
-
-/* Text and its NUL, decoded if wanted. False: a bad escape. */
-CLU_FN bool clu_url_put(struct clu_url_parser *p, struct clu_slice text, bool decode)
-{
-    size_t at = 0;
-    while (at < text.length) {
-        size_t from = at;
-        char c = text.at[at++];
-        if (decode && c == '%') {
-            c = clu_url_byte(text, &from);
-            if (from == at || !c) {
-                (void)clu_url_say(p, "bad escape in $1: after '%' come two hexadecimal digits, not 00; '%' itself is %25");
-                return false;
-            }
-            at = from;
-        }
-        *p->at++ = c;
+        return true;
+    default:
+        return s.length || info->type == CLU_OPTION_TEXT;
     }
-    *p->at++ = '\0';
-    return true;
-}
-
-CLU_FN int clu_url_unknown_option(struct clu_url_parser *p, int own)
-{
-    struct clu_slice *word = p->word;
-    if (own >= 0) {
-        word[CLU_WORD_NEAR] = clu_slice_str(clu_option_own(own)->scheme);
-        return clu_url_say(p, "option $2 does not apply: it is for $3");
-    }
-    clu_nearest(p, word[CLU_WORD_KEY], CLU_URL_KEYS);
-    clu_nearest(p, word[CLU_WORD_KEY], p->more);
-    if (word[CLU_WORD_NEAR].at)
-        return clu_url_say(p, "unknown option $2: did you mean $3?");
-    if (p->after_secret)
-        word[CLU_WORD_KEY] = clu_slice_str("***");
-    return clu_url_say(p, "unknown option $2: $0 takes $K");
 }
 
 CLU_FN int clu_url_add_option(struct clu_url_parser *p, struct clu_slice option)
 {
     struct clu_slice value = option, key = clu_cut(&value, '=');
+    int index = clu_word_find(CLU_URL_ALL_KEYS, key);
+    const struct clu_option_info *info = clu_option_at(index);
     const char *name = p->at, *text;
-    bool secret = clu_key_is_secret(key);
-    int index = clu_word_find(CLU_URL_KEYS, key), own = clu_word_find(CLU_URL_OWN_KEYS, key);
-    uint64_t ignored;
-    p->word[CLU_WORD_PART] = option;
-    p->word[CLU_WORD_KEY] = key;
+    void *field;
+    uint64_t number;
+    p->part = option;
     if (!value.at || !key.length) {
-        if (secret || p->after_secret)
-            p->word[CLU_WORD_PART] = clu_slice_str("***");
-        return clu_url_say(p, "option $1 is not key=value; an '&' in a value is written %26");
+        clu_text_add(p->error, "option ");
+        clu_text_u64(p->error, p->out->option_count + 1);
+        return clu_say(p->error, " is not key=value: an '&' in a value is written %26", key, "");
     }
-    p->info = NULL;
-    if (index >= 0)
-        p->info = clu_option_common(index);
-    else if (clu_word_find(p->more, key) < 0)
-        return clu_url_unknown_option(p, own);
-    else if (own >= 0 && clu_slice_is(p->word[CLU_WORD_SCHEME], clu_option_own(own)->scheme))
-        p->info = clu_option_own(own);
-    p->after_secret = secret;
+    if (clu_word_find(p->own_keys, key) >= 0) {
+        if (*info->scheme && !clu_slice_is(p->scheme, info->scheme))
+            info = clu_option_at(-1);
+    } else if (*info->scheme) {
+        return clu_say(p->error, "option '#' does not apply: it is for '$'", key, info->scheme);
+    } else if (index < 0) {
+        return clu_url_unknown(p->error, "option", p->after_secret ? clu_slice_str("***") : key, CLU_URL_KEYS, p->own_keys);
+    }
+    p->after_secret = clu_key_is_secret(key);
     (void)clu_url_put(p, key, false);
     if (clu_url_option(p->out, name))
-        return clu_url_say(p, "option $2 is given twice: keep one of them");
+        return clu_say(p->error, "option '#' is given twice: keep one of them", key, "");
     text = p->at;
-    if (!clu_url_put(p, value, !p->info || p->info->type < CLU_OPTION_DURATION))
+    if (clu_url_put(p, value, info->type < CLU_OPTION_DURATION))
         return CLUSTER_E_INVALID;
     p->out->option_count++;
-    value = clu_slice_str(text);
-    if (!p->info || clu_option_value(p->info, value, &ignored))
-        return 0;
-    clu_nearest(p, value, p->info->choices);
-    return clu_url_say(p, p->word[CLU_WORD_NEAR].at ? "$1 is not right: $2 takes $T: did you mean $3?"
-                                                    : "$1 is not right: $2 takes $T");
+    if (!clu_option_value(info, clu_slice_str(text), &number)) {
+        (void)clu_url_say(p, "'#' is not right: it takes ");
+        clu_option_takes(info, p->error);
+        return CLUSTER_E_INVALID;
+    }
+    field = (char *)p->common + info->offset;
+    if (info->type < CLU_OPTION_DURATION)
+        *(const char **)field = text;
+    else if (info->type < CLU_OPTION_COUNT)
+        *(uint64_t *)field = number;
+    else
+        *(uint32_t *)field = (uint32_t)number;
+    return 0;
 }
 
-/* Take a URL apart. own_keys: what the scheme takes beside the common options, separated by spaces. The buffer needs
- * strlen(url) + 1 bytes and must outlive *out. On failure there is one sentence in *error. */
-CLU_FN int clu_url_parse(struct clu_url *out, const char *url, const char *own_keys, char *buffer, size_t size,
-                         struct clu_text *error)
+/* Take a URL apart, of which clu_url_scheme gave the scheme. */
+CLU_FN int clu_url_parse(struct clu_url_parser *p)
 {
-    struct clu_url_parser p;
-    struct clu_slice target, options = clu_slice_str(url);
-    const struct clu_scheme_info *info;
+    struct clu_slice options = clu_slice_str(p->scheme.at + p->scheme.length + 1), target = clu_cut(&options, '?');
+    int index = clu_word_find(CLU_URL_SCHEMES, p->scheme), result = 0;
+    const struct clu_scheme_info *info = clu_scheme_info_at(index);
     const char *sentence = NULL;
-    int result, scheme;
-    clu_url_parser_init(&p, error, own_keys);
-    result = clu_url_scheme(url, &p.word[CLU_WORD_SCHEME], error);
-    if (result)
-        return result;
-    if (size <= options.length)
-        return CLUSTER_E_LIMIT;
-    p.out = out;
-    p.at = buffer;
-    memset(out, 0, sizeof *out);
-    out->target = buffer;
-    target = clu_slice_from(clu_cut(&options, '?'), p.word[CLU_WORD_SCHEME].length + 1);
-    scheme = clu_word_find(CLU_URL_SCHEMES, p.word[CLU_WORD_SCHEME]);
-    info = clu_scheme_info_at(scheme);
-    p.word[CLU_WORD_TARGET] = clu_slice_str(info->target);
-    if (scheme >= 0 && !info->min && clu_slice_starts(target, "//"))
-        sentence = "no '//' after $0: write $4 after its ':'";
+    p->out->target = p->at;
+    if (index >= 0 && !info->min && clu_slice_starts(target, "//"))
+        sentence = "no '//' after '#': write '$' after its ':'";
     if (!target.length)
         target.at = NULL;
     while (target.at) {
-        struct clu_slice item = p.word[CLU_WORD_PART] = clu_cut(&target, ',');
-        if (!item.length)
-            sentence = "an empty item in the target of $0: a ',' too many? In an item it is written %2C";
-        else if (!clu_url_put(&p, item, true))
+        p->part = clu_cut(&target, ',');
+        if (!p->part.length)
+            sentence = "an empty item in the target of '#': a ',' too many? In an item it is written %2C";
+        if (clu_url_put(p, p->part, true))
             return CLUSTER_E_INVALID;
-        out->items++;
+        p->out->items++;
     }
-    if (options.at && clu_slice_find(options, '?') < options.length)
-        sentence = "a second '?' among the options of $0: in a value it is written %3F";
-    else if (out->items < (info->min) || out->items > info->max)
-        sentence = "the target of $0 must be one $4, with a ',' in it written %2C";
+    if (p->out->items < info->min || p->out->items > info->max)
+        sentence = "the target of '#' must be one '$', with a ',' in it written %2C";
     if (sentence)
-        return clu_url_say(&p, sentence);
-    *p.at++ = '\0';
-    out->options = p.at;
+        return clu_say(p->error, sentence, p->scheme, info->target);
+    *p->at++ = '\0';
+    p->out->options = p->at;
     while (options.at && !result)
-        result = clu_url_add_option(&p, clu_cut(&options, '&'));
+        result = clu_url_add_option(p, clu_cut(&options, '&'));
     return result;
-}
-
-/* The common options of a parsed URL, over the caller's defaults. */
-CLU_FN void clu_url_common(const struct clu_url *u, struct clu_common *out)
-{
-    const char *key = u->options, *text;
-    size_t i;
-    out->given = 0;
-    for (i = 0; i < u->option_count; i++, key = clu_url_next(text)) {
-        int index = clu_word_find(CLU_URL_KEYS, clu_slice_str(key));
-        const struct clu_option_info *info = clu_option_common(index < 0 ? 0 : index);
-        char *field = (char *)out + info->offset;
-        uint64_t value = 0;
-        text = clu_url_next(key);
-        if (index < 0)
-            continue;
-        out->given |= (uint32_t)1 << index;
-        (void)clu_option_value(info, clu_slice_str(text), &value);
-        if (info->type < CLU_OPTION_DURATION)
-            *(const char **)(void *)field = text;
-        else if (info->type < CLU_OPTION_COUNT)
-            *(uint64_t *)(void *)field = value;
-        else
-            *(uint32_t *)(void *)field = (uint32_t)value;
-    }
 }
 
 #endif

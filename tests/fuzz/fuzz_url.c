@@ -19,7 +19,7 @@ static void write_text(struct clu_text *t, const char *text, bool escape)
 {
     for (; *text; text++) {
         uint8_t byte = (uint8_t)*text;
-        if (!escape || clu_key_length(clu_slice_of(text, 1))) {
+        if (!escape || (byte < 0x80 && (clu_hex_digit(*text) < 16 || (byte | 0x20) - 'a' < 26u))) {
             clu_text_bytes(t, text, 1);
         } else {
             clu_text_add(t, "%");
@@ -30,19 +30,37 @@ static void write_text(struct clu_text *t, const char *text, bool escape)
 
 static bool is_as_written(const char *key)
 {
-    int common = clu_word_find(CLU_URL_KEYS, clu_slice_str(key)), own = clu_word_find(CLU_URL_OWN_KEYS, clu_slice_str(key));
-    return (common >= 0 ? clu_option_common(common) : clu_option_own(own))->type >= CLU_OPTION_DURATION;
+    return clu_option_at(clu_word_find(CLU_URL_ALL_KEYS, clu_slice_str(key)))->type >= CLU_OPTION_DURATION;
 }
 
-static void write_and_parse_again(const struct clu_url *u, struct clu_slice scheme, const char *keys, size_t length)
+static int parse(const char *url, struct clu_url *u, struct clu_common *common, char *buffer, struct clu_text *error)
+{
+    struct clu_url_parser p;
+    int result;
+    memset(&p, 0, sizeof p);
+    memset(u, 0, sizeof *u);
+    memset(common, 0, sizeof *common);
+    p.error = error;
+    p.out = u;
+    p.common = common;
+    p.at = buffer;
+    result = clu_url_scheme(&p, url);
+    if (result)
+        return result;
+    p.own_keys = clu_slice_is(p.scheme, "gossip") ? gossip_keys : clu_slice_is(p.scheme, "epmd") ? "name" : "";
+    return clu_url_parse(&p);
+}
+
+static void write_and_parse_again(const struct clu_url *u, const char *url, size_t length)
 {
     char *text = (char *)malloc(3 * length + 8), *buffer = (char *)malloc(3 * length + 8), sentence[256];
     struct clu_text t = clu_text_on(text, 3 * length + 8), error = clu_text_on(sentence, sizeof sentence);
     struct clu_url again;
+    struct clu_common common;
     const char *at = u->target, *other;
     size_t i;
     CHECK(text && buffer);
-    clu_text_bytes(&t, scheme.at, scheme.length);
+    clu_text_bytes(&t, url, (size_t)(strchr(url, ':') - url));
     clu_text_add(&t, ":");
     for (i = 0; i < u->items; i++, at = clu_url_next(at)) {
         CHECK(*at);
@@ -60,7 +78,7 @@ static void write_and_parse_again(const struct clu_url *u, struct clu_slice sche
     }
     CHECK(!t.cut);
     if (t.length <= CLU_URL_MAX) {
-        CHECK(clu_url_parse(&again, text, keys, buffer, t.length + 1, &error) == 0);
+        CHECK(parse(text, &again, &common, buffer, &error) == 0);
         CHECK(again.items == u->items && again.option_count == u->option_count);
         for (i = 0, at = u->target, other = again.target; i < u->items; i++) {
             CHECK(strcmp(at, other) == 0);
@@ -82,10 +100,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *url, *buffer, *shown, sentence[1024];
     struct clu_text error = clu_text_on(sentence, sizeof sentence), t;
-    struct clu_slice scheme;
     struct clu_url u;
     struct clu_common common;
-    const char *keys, *secret;
+    const char *secret;
     int result;
     if (size > 70000)
         return 0;
@@ -101,31 +118,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     t = clu_text_on(shown, 2 * size + 8);
     clu_url_redact(url, &t);
     CHECK(!t.cut);
-    result = clu_url_scheme(url, &scheme, &error);
-    CHECK(result == 0 || (result == CLUSTER_E_INVALID && error.length));
+    result = parse(url, &u, &common, buffer, &error);
+    CHECK(result == 0 ? !error.length : result == CLUSTER_E_INVALID && error.length);
     if (result == 0) {
-        keys = clu_slice_is(scheme, "gossip") ? gossip_keys : clu_slice_is(scheme, "epmd") ? "name" : "";
-        result = clu_url_parse(&u, url, keys, buffer, size + 1, &error);
-        CHECK(result == 0 ? !error.length : result == CLUSTER_E_INVALID && error.length && !error.cut);
-        if (result == 0) {
-            memset(&common, 0, sizeof common);
-            clu_url_common(&u, &common);
-            CHECK(!(common.given & CLU_GIVEN_JITTER) || common.jitter_percent <= 100);
-            CHECK(!(common.given & CLU_GIVEN_NODE) || clu_name_half_valid(common.node, strlen(common.node)));
-            CHECK(!(common.given & CLU_GIVEN_PORT) || (common.port && common.port <= 65535));
-            CHECK(common.prune <= 1);
-            write_and_parse_again(&u, scheme, keys, size);
-            secret = clu_url_option(&u, "secret");
-            if (secret) {
-                CHECK(*secret);
-                secret = strstr(shown, "?secret=");
-                secret = secret ? secret : strstr(shown, "&secret=");
-                CHECK(secret && strncmp(secret + 8, "***", 3) == 0 && (!secret[11] || secret[11] == '&'));
-            }
-        } else {
-            error = clu_text_on(sentence, sizeof sentence);
-            CHECK(clu_url_unknown_scheme(scheme, "mine", &error) == CLUSTER_E_INVALID && error.length);
+        CHECK(common.jitter_percent <= 100);
+        CHECK(!common.node || clu_name_half_valid(common.node, strlen(common.node)));
+        CHECK(common.port <= 65535);
+        CHECK(common.prune <= 1);
+        write_and_parse_again(&u, url, size);
+        secret = clu_url_option(&u, "secret");
+        if (secret) {
+            CHECK(*secret);
+            secret = strstr(shown, "?secret=");
+            secret = secret ? secret : strstr(shown, "&secret=");
+            CHECK(secret && strncmp(secret + 8, "***", 3) == 0 && (!secret[11] || secret[11] == '&'));
         }
+    } else {
+        error = clu_text_on(sentence, sizeof sentence);
+        CHECK(clu_url_unknown(&error, "scheme", clu_slice_of(url, size < 300 ? size : 300), CLU_URL_SCHEMES, "mine") ==
+              CLUSTER_E_INVALID);
+        CHECK(error.length);
     }
     free(url);
     free(buffer);

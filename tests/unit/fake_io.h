@@ -50,6 +50,7 @@ struct fake_socket {
 
 struct fake_file {
     const char *path, *text;
+    size_t size; /* of the text; 0: to its NUL */
     uint64_t stamp;
     int error;
 };
@@ -250,7 +251,7 @@ static inline int64_t fake_read_file(void *ctx, const char *path, void *data, si
         if (*stamp == file->stamp)
             return CLUSTER_E_AGAIN;
         *stamp = file->stamp;
-        length = strlen(file->text);
+        length = file->size ? file->size : strlen(file->text);
         if (size)
             memcpy(data, file->text, length < size ? length : size);
         return (int64_t)length;

@@ -120,12 +120,16 @@ static inline int fake_step(struct fake *f, struct cluster *c, uint64_t now)
 /* The host's loop until nothing is left to do at `until`; *now moves there. */
 static inline void fake_run(struct fake *f, struct cluster *c, uint64_t *now, uint64_t until)
 {
+    struct pollfd fds[FAKE_FDS];
     unsigned turns = 0;
     for (;;) {
-        int fired = fake_step(f, c, *now);
-        uint64_t deadline = cluster_deadline(c);
+        uint64_t deadline;
+        (void)fake_step(f, c, *now);
         assert_true(++turns < 100000);
-        if (fired || deadline <= *now)
+        if (fake_poll(f, fds, cluster_watches(c, fds, FAKE_FDS)))
+            continue;
+        deadline = cluster_deadline(c);
+        if (deadline <= *now)
             continue;
         if (*now >= until)
             return;

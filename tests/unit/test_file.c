@@ -101,7 +101,6 @@ static void attributes(void **state)
 {
     const struct cluster_member *m;
     (void)state;
-    contents(NULL);
     begin("file:/etc/nodes?node=app&port=9000&zone=south");
     contents("a@h port=9100 weight=7 zone=east role=db address=10.0.0.7 # one\n10.0.0.8\n10.0.0.9\tzone=west\n");
     wait_for(0);

@@ -1,4 +1,4 @@
-/* Splitting, decimals, durations, percentages and ports: exact values, and every way to be malformed. */
+/* Splitting, decimals, durations and ports: exact values, and every way to be malformed. */
 #include "../../src/wire/number.h"
 
 #include <setjmp.h>
@@ -137,21 +137,6 @@ static void reads_durations(void **state)
     }
 }
 
-static void reads_percentages(void **state)
-{
-    static const char *const bad[] = {"", "%", "10", "101%", "-1%", "10%%", "10 %", "1.5%", "10%25"};
-    size_t i;
-    uint32_t value;
-    (void)state;
-    assert_true(clu_percent(clu_slice_str("0%"), &value));
-    assert_int_equal(value, 0);
-    assert_true(clu_percent(clu_slice_str("100%"), &value));
-    assert_int_equal(value, 100);
-    for (i = 0; i < CLU_COUNT(bad); i++)
-        assert_false(clu_percent(clu_slice_str(bad[i]), &value));
-    assert_int_equal(value, 100);
-}
-
 static void reads_ports(void **state)
 {
     static const char *const bad[] = {"", "0", "65536", "0-9", "9-0", "9200-9100", "1-", "-1", "1-2-3", "1-65536", "a-b"};
@@ -178,8 +163,8 @@ static void reads_ports(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(splits_at_a_byte), cmocka_unit_test(compares_slices),   cmocka_unit_test(reads_decimals),
-        cmocka_unit_test(reads_durations),  cmocka_unit_test(reads_percentages), cmocka_unit_test(reads_ports),
+        cmocka_unit_test(splits_at_a_byte), cmocka_unit_test(compares_slices), cmocka_unit_test(reads_decimals),
+        cmocka_unit_test(reads_durations),  cmocka_unit_test(reads_ports),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

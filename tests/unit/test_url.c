@@ -10,7 +10,7 @@
 
 /* What a handle does: find who serves the scheme, then let the parser go on with the keys of that one. "mine" is registered by
  * a program, with keys that no table knows. */
-static int parse(const char *url, struct clu_url *u, char *buffer, size_t size, struct clu_text *error)
+static int parse_over(const char *url, struct clu_url *u, struct clu_common *common, char *buffer, struct clu_text *error)
 {
     static const char *const own[][2] = {
         {"static", ""},
@@ -20,15 +20,41 @@ static int parse(const char *url, struct clu_url *u, char *buffer, size_t size, 
         {"gossip", "secret secret-file auth if ttl broadcast announce wire"},
         {"mine", "alpha token speed"},
     };
-    struct clu_slice scheme;
+    struct clu_url_parser p;
     size_t i;
-    int result = clu_url_scheme(url, &scheme, error);
+    int result;
+    memset(&p, 0, sizeof p);
+    memset(u, 0, sizeof *u);
+    p.error = error;
+    p.out = u;
+    p.common = common;
+    p.at = buffer;
+    result = clu_url_scheme(&p, url);
     if (result)
         return result;
-    for (i = 0; i < CLU_COUNT(own); i++)
-        if (clu_slice_is(scheme, own[i][0]))
-            return clu_url_parse(u, url, own[i][1], buffer, size, error);
-    return clu_url_unknown_scheme(scheme, "mine", error);
+    for (i = 0; i < CLU_COUNT(own); i++) {
+        p.own_keys = own[i][1];
+        if (clu_slice_is(p.scheme, own[i][0]))
+            return clu_url_parse(&p);
+    }
+    return clu_url_unknown(error, "scheme", p.scheme, CLU_URL_SCHEMES, "mine");
+}
+
+static int parse(const char *url, struct clu_url *u, char *buffer, struct clu_text *error)
+{
+    struct clu_common common;
+    return parse_over(url, u, &common, buffer, error);
+}
+
+/* The index-th item; NULL past the end. */
+static const char *item_at(const struct clu_url *u, size_t index)
+{
+    const char *item = u->target;
+    if (index >= u->items)
+        return NULL;
+    while (index--)
+        item = clu_url_next(item);
+    return item;
 }
 
 /* Target items and options as one text: item|item?key=value&key=value */
@@ -38,12 +64,12 @@ static void show(const struct clu_url *u, struct clu_text *t)
     size_t i;
     for (i = 0; i < u->items; i++) {
         clu_text_add(t, i ? "|" : "");
-        assert_string_equal(at, clu_url_item(u, i));
+        assert_string_equal(at, item_at(u, i));
         clu_text_add(t, at);
         at = clu_url_next(at);
     }
     assert_string_equal(at, "");
-    assert_null(clu_url_item(u, u->items));
+    assert_null(item_at(u, u->items));
     at = u->options;
     for (i = 0; i < u->option_count; i++) {
         clu_text_add(t, i ? "&" : "?");
@@ -92,6 +118,7 @@ static void takes_good_urls(void **state)
         {"static:?allow=10.0.0.0/8,fd00::/8,192.0.2.1", "?allow=10.0.0.0/8,fd00::/8,192.0.2.1"},
         {"static:?allow=10.0.0.0%2F8", "?allow=10.0.0.0/8"},
         {"static:?role=a+b;c", "?role=a+b;c"},
+        {"static:?role=a?b", "?role=a?b"},
         {"mine:x?alpha=&token=t%41&speed=5%25&interval=1s", "x?alpha=&token=tA&speed=5%&interval=1s"},
         {"mine://x/y", "//x/y"},
     };
@@ -104,7 +131,7 @@ static void takes_good_urls(void **state)
         struct clu_text t = clu_text_on(text, sizeof text), error = clu_text_on(sentence, sizeof sentence);
         struct clu_url u;
         assert_non_null(buffer);
-        if (parse(table[i][0], &u, buffer, size, &error) != 0)
+        if (parse(table[i][0], &u, buffer, &error) != 0)
             fail_msg("%s: %s", table[i][0], sentence);
         show(&u, &t);
         assert_string_equal(text, table[i][1]);
@@ -120,7 +147,7 @@ static const char *const bad_urls[][3] = {
     {"/etc/nodes", "no ':' after the scheme in '/etc/nodes'", "or file:PATH"},
     {"gossip", "no ':' after the scheme in 'gossip'", "write it like"},
     {"gossip?secret=hunter:2", "no ':' after the scheme in 'gossip'", "write it like"},
-    {":a@h", "unknown scheme ''", "there are static, push"},
+    {":a@h", "unknown scheme ''", "there are static push"},
     {"gosip:", "unknown scheme 'gosip'", "did you mean 'gossip'?"},
     {"Static:a@h", "unknown scheme 'Static'", "did you mean 'static'?"},
     {"statci:a@h", "unknown scheme 'statci'", "did you mean 'static'?"},
@@ -128,7 +155,7 @@ static const char *const bad_urls[][3] = {
     {"epdm:", "unknown scheme 'epdm'", "did you mean 'epmd'?"},
     {"fil:/x", "unknown scheme 'fil'", "did you mean 'file'?"},
     {"mien:x", "unknown scheme 'mien'", "did you mean 'mine'?"},
-    {"http://h/", "unknown scheme 'http'", "there are static, push, file, epmd, gossip, mine"},
+    {"http://h/", "unknown scheme 'http'", "there are static push file epmd gossip mine"},
     {"10.0.0.1:4369", "unknown scheme '10.0.0.1'", "there are static"},
     {" static:a@h", "unknown scheme ' static'", "did you mean 'static'?"},
     {"a\"b:", "unknown scheme 'a\\x22b'", "there are"},
@@ -152,14 +179,14 @@ static const char *const bad_urls[][3] = {
     {"static:a@h\n", "a control byte", "%XX"},
     {"static:a@h?role=\x7f", "a control byte", "%XX"},
     /* the shape of options */
-    {"static:a@h?", "option '' is not key=value", "%26"},
-    {"static:?interval=5s&", "option '' is not key=value", "%26"},
-    {"static:?&interval=5s", "option '' is not key=value", "%26"},
-    {"static:?interval=5s&&min=1", "option '' is not key=value", "%26"},
-    {"static:?interval", "option 'interval' is not key=value", "%26"},
-    {"static:?=5s", "option '=5s' is not key=value", "%26"},
-    {"static:?interval=5s?min=1", "a second '?'", "%3F"},
-    {"file:/a?b?c", "a second '?'", "%3F"},
+    {"static:a@h?", "option 1 is not key=value", "%26"},
+    {"static:?interval=5s&", "option 2 is not key=value", "%26"},
+    {"static:?&interval=5s", "option 1 is not key=value", "%26"},
+    {"static:?interval=5s&&min=1", "option 2 is not key=value", "%26"},
+    {"static:?interval", "option 1 is not key=value", "%26"},
+    {"static:?=5s", "option 1 is not key=value", "%26"},
+    {"static:?interval=5s?min=1", "'interval=5s?min=1' is not right", "a duration like"},
+    {"file:/a?b?c", "option 1 is not key=value", "%26"},
     {"static:?interval=5s&min=1&interval=6s", "option 'interval' is given twice", "keep one"},
     {"gossip:?secret=a&secret=a", "option 'secret' is given twice", "keep one"},
     {"mine:?alpha=1&alpha=2", "option 'alpha' is given twice", "keep one"},
@@ -174,9 +201,9 @@ static const char *const bad_urls[][3] = {
     {"static:?jiter=10%", "unknown option 'jiter'", "did you mean 'jitter'?"},
     {"static:?wieght=2", "unknown option 'wieght'", "did you mean 'weight'?"},
     {"static:?mises=2", "unknown option 'mises'", "did you mean 'misses'?"},
-    {"static:?%6Ein=2", "unknown option '%6Ein'", "'static' takes node, interval"},
-    {"static:?nonsense=1", "unknown option 'nonsense'", "'static' takes node, interval, jitter"},
-    {"gossip:?nonsense=1", "unknown option 'nonsense'", "zone, secret, secret-file, auth"},
+    {"static:?%6Ein=2", "unknown option '%6Ein'", "there are node interval"},
+    {"static:?nonsense=1", "unknown option 'nonsense'", "there are node interval jitter"},
+    {"gossip:?nonsense=1", "unknown option 'nonsense'", "zone secret secret-file auth"},
     {"gossip:?brodcast=on", "unknown option 'brodcast'", "did you mean 'broadcast'?"},
     {"gossip:?secert-file=x", "unknown option 'secert-file'", "did you mean 'secret-file'?"},
     {"mine:?alhpa=x", "unknown option 'alhpa'", "did you mean 'alpha'?"},
@@ -186,7 +213,7 @@ static const char *const bad_urls[][3] = {
     {"mine:?wire=x", "option 'wire' does not apply", "it is for 'gossip'"},
     /* values */
     {"static:?interval=5", "'interval=5' is not right", "0 or a duration like 500ms, 5s, 1m, 2h, at least 10ms"},
-    {"static:?interval=", "'interval=' is not right", "'interval' takes"},
+    {"static:?interval=", "'interval=' is not right", "it takes 0 or a duration"},
     {"static:?interval=fast", "'interval=fast' is not right", "0 or a duration like 500ms, 5s, 1m, 2h"},
     {"static:?interval=9ms", "'interval=9ms' is not right", "at least 10ms"},
     {"static:?interval=1.5s", "'interval=1.5s' is not right", "a duration like"},
@@ -196,7 +223,7 @@ static const char *const bad_urls[][3] = {
     {"static:?interval=5%73", "'interval=5%73' is not right", "a duration like"},
     {"static:?interval=-5s", "'interval=-5s' is not right", "a duration like"},
     {"static:?interval=99999999999h", "'interval=99999999999h' is not right", "a duration like"},
-    {"static:?timeout=0", "'timeout=0' is not right", "'timeout' takes a duration like"},
+    {"static:?timeout=0", "'timeout=0' is not right", "it takes a duration like"},
     {"static:?timeout=30", "'timeout=30' is not right", "a duration like 500ms, 5s"},
     {"static:?max-age=1d", "'max-age=1d' is not right", "500ms, 5s, 1m, 2h"},
     {"static:?jitter=10", "'jitter=10' is not right", "a percentage, 0% to 100%"},
@@ -212,18 +239,18 @@ static const char *const bad_urls[][3] = {
     {"static:?min=-1", "'min=-1' is not right", "a number from 0 to 1000000"},
     {"static:?limit=0", "'limit=0' is not right", "a number from 1 to 1000000"},
     {"static:?weight=1.5", "'weight=1.5' is not right", "a number from 1 to 65535"},
-    {"static:?prune=yes", "'prune=yes' is not right", "'prune' takes off or on"},
-    {"static:?prune=false", "'prune=false' is not right", "'prune' takes off or on"},
-    {"static:?prune=0", "'prune=0' is not right", "'prune' takes off or on"},
-    {"static:?prune=of", "'prune=of' is not right", "did you mean 'off'?"},
-    {"static:?prune=ON", "'prune=ON' is not right", "did you mean 'on'?"},
-    {"static:?prune=%6fn", "'prune=%6fn' is not right", "'prune' takes off or on"},
-    {"static:?prune=maybe", "'prune=maybe' is not right", "'prune' takes off or on"},
+    {"static:?prune=yes", "'prune=yes' is not right", "it takes one of off on"},
+    {"static:?prune=false", "'prune=false' is not right", "it takes one of off on"},
+    {"static:?prune=0", "'prune=0' is not right", "it takes one of off on"},
+    {"static:?prune=of", "'prune=of' is not right", "it takes one of off on"},
+    {"static:?prune=ON", "'prune=ON' is not right", "it takes one of off on"},
+    {"static:?prune=%6fn", "'prune=%6fn' is not right", "it takes one of off on"},
+    {"static:?prune=maybe", "'prune=maybe' is not right", "it takes one of off on"},
     {"static:?node=web@h1", "'node=web@h1' is not right", "the base name before '@'"},
-    {"static:?node=web%40h1", "'node=web%40h1' is not right", "'node' takes the base name before '@' alone"},
-    {"static:?node=", "'node=' is not right", "'node' takes"},
+    {"static:?node=web%40h1", "'node=web%40h1' is not right", "it takes the base name before '@' alone"},
+    {"static:?node=", "'node=' is not right", "it takes"},
     {"static:?node=a%20b", "'node=a%20b' is not right", "the base name"},
-    {"static:?only=", "'only=' is not right", "'only' takes"},
+    {"static:?only=", "'only=' is not right", "it takes"},
     {"static:?only=a*,,b*", "'only=a*,,b*' is not right", "separated by ','"},
     {"static:?except=,", "'except=,' is not right", "separated by ','"},
     {"static:?allow=10.0.0.0/33", "'allow=10.0.0.0/33' is not right", "10.0.0.0/8,fd00::/8"},
@@ -231,15 +258,15 @@ static const char *const bad_urls[][3] = {
     {"static:?allow=10.0.0.0/8,", "'allow=10.0.0.0/8,' is not right", "10.0.0.0/8,fd00::/8"},
     {"static:?zone=%zz", "bad escape in 'zone=%zz'", "two hexadecimal digits"},
     {"static:?role=%00", "bad escape in 'role=%00'", "not 00"},
-    {"gossip:?secret=", "'secret=' is not right", "'secret' takes"},
-    {"gossip:?secret-file=", "'secret-file=' is not right", "'secret-file' takes"},
-    {"gossip:?auth=require", "'auth=require' is not right", "did you mean 'required'?"},
-    {"gossip:?auth=no", "'auth=no' is not right", "'auth' takes optional or required"},
+    {"gossip:?secret=", "'secret=' is not right", "it takes"},
+    {"gossip:?secret-file=", "'secret-file=' is not right", "it takes"},
+    {"gossip:?auth=require", "'auth=require' is not right", "it takes one of optional required"},
+    {"gossip:?auth=no", "'auth=no' is not right", "it takes one of optional required"},
     {"gossip:?ttl=256", "'ttl=256' is not right", "a number from 0 to 255"},
-    {"gossip:?announce=atuo", "'announce=atuo' is not right", "did you mean 'auto'?"},
-    {"gossip:?wire=nodefinder", "'wire=nodefinder' is not right", "'wire' takes libcluster"},
-    {"gossip:?broadcast=true", "'broadcast=true' is not right", "'broadcast' takes off or on"},
-    {"epmd:?name=web@h", "'name=web@h' is not right", "'name' takes the base name before '@' alone"},
+    {"gossip:?announce=atuo", "'announce=atuo' is not right", "it takes one of auto on off"},
+    {"gossip:?wire=nodefinder", "'wire=nodefinder' is not right", "it takes one of libcluster"},
+    {"gossip:?broadcast=true", "'broadcast=true' is not right", "it takes one of off on"},
+    {"epmd:?name=web@h", "'name=web@h' is not right", "it takes the base name before '@' alone"},
     {"mine:?alpha=%a", "bad escape in 'alpha=%a'", "two hexadecimal digits"},
 };
 
@@ -252,7 +279,7 @@ static void says_what_is_wrong(void **state)
         char buffer[256], sentence[512];
         struct clu_text error = clu_text_on(sentence, sizeof sentence);
         struct clu_url u;
-        int result = parse(row[0], &u, buffer, sizeof buffer, &error);
+        int result = parse(row[0], &u, buffer, &error);
         if (result == CLUSTER_E_INVALID && !error.cut && strstr(sentence, row[1]) && strstr(sentence, row[2]))
             continue;
         print_error("%s\n  gave %d: %s\n  expected: %s ... %s\n", row[0], result, sentence, row[1], row[2]);
@@ -278,30 +305,29 @@ static void keeps_limits(void **state)
         clu_text_u64(&t, i);
     }
     error = clu_text_on(sentence, sizeof sentence);
-    assert_int_equal(parse(url, &u, buffer, strlen(url) + 1, &error), 0);
+    assert_int_equal(parse(url, &u, buffer, &error), 0);
     assert_int_equal(u.items, 8000);
-    assert_string_equal(clu_url_item(&u, 7999), "n@h7999");
-    assert_int_equal(parse(url, &u, buffer, strlen(url), &error), CLUSTER_E_LIMIT);
+    assert_string_equal(item_at(&u, 7999), "n@h7999");
     /* the longest URL, then one byte more */
     for (length = CLU_URL_MAX; length <= CLU_URL_MAX + 1; length++) {
         memset(url, 'x', length);
         memcpy(url, "file:", 5);
         url[length] = '\0';
         error = clu_text_on(sentence, sizeof sentence);
-        assert_int_equal(parse(url, &u, buffer, sizeof buffer, &error), length == CLU_URL_MAX ? 0 : CLUSTER_E_INVALID);
+        assert_int_equal(parse(url, &u, buffer, &error), length == CLU_URL_MAX ? 0 : CLUSTER_E_INVALID);
     }
     assert_non_null(strstr(sentence, "longer than 65535 bytes"));
     /* what is quoted is shortened, and the sentence stays one */
     memset(url, 'x', 5000);
-    memcpy(url, "static:?", 8);
+    memcpy(url, "static:?min=", 12);
     url[5000] = '\0';
     error = clu_text_on(sentence, sizeof sentence);
-    assert_int_equal(parse(url, &u, buffer, sizeof buffer, &error), CLUSTER_E_INVALID);
+    assert_int_equal(parse(url, &u, buffer, &error), CLUSTER_E_INVALID);
     assert_false(error.cut);
-    assert_non_null(strstr(sentence, "xxx...' is not key=value"));
+    assert_non_null(strstr(sentence, "xxx...' is not right"));
     /* no room for the sentence at all */
     error = clu_text_on(NULL, 0);
-    assert_int_equal(parse("static:?x=1", &u, buffer, sizeof buffer, &error), CLUSTER_E_INVALID);
+    assert_int_equal(parse("static:?x=1", &u, buffer, &error), CLUSTER_E_INVALID);
 }
 
 static void fills_the_common_options(void **state)
@@ -312,15 +338,11 @@ static void fills_the_common_options(void **state)
     char buffer[512], sentence[512];
     struct clu_text error = clu_text_on(sentence, sizeof sentence);
     struct clu_url u;
-    struct clu_common c;
-    struct clu_option_help row;
-    size_t i;
+    struct clu_common c, untouched;
     (void)state;
     memset(&c, 0, sizeof c);
     c.prune = 1;
-    assert_int_equal(parse(url, &u, buffer, sizeof buffer, &error), 0);
-    clu_url_common(&u, &c);
-    assert_int_equal(c.given, 0xffff);
+    assert_int_equal(parse_over(url, &u, &c, buffer, &error), 0);
     assert_string_equal(c.node, "web");
     assert_int_equal(c.interval_ns, 250 * CLU_MS);
     assert_int_equal(c.jitter_percent, 25);
@@ -337,35 +359,21 @@ static void fills_the_common_options(void **state)
     assert_string_equal(c.role, "db");
     assert_int_equal(c.weight, 3);
     assert_string_equal(c.zone, "eu");
-    /* defaults stay, a given 0 counts as given */
+    /* defaults stay, a given 0 takes their place */
     memset(&c, 0x55, sizeof c);
     c.node = NULL;
-    assert_int_equal(parse("static:a@h?interval=0&prune=on", &u, buffer, sizeof buffer, &error), 0);
-    clu_url_common(&u, &c);
-    assert_int_equal(c.given, CLU_GIVEN_INTERVAL | CLU_GIVEN_PRUNE);
+    assert_int_equal(parse_over("static:a@h?interval=0&prune=on", &u, &c, buffer, &error), 0);
     assert_int_equal(c.interval_ns, 0);
     assert_int_equal(c.prune, 1);
     assert_int_equal(c.misses, 0x55555555);
     assert_null(c.node);
-    /* each bit belongs to its row */
-    for (i = 0; clu_url_help(i, &row) && !row.scheme[0]; i++) {
-        static const char *const values[] = {"x", "x", "x", "*", "::1", "1s", "1s", "1", "1%", "on"};
-        struct clu_text t = clu_text_on(sentence, sizeof sentence);
-        char own[128];
-        clu_text_add(&t, "static:?");
-        clu_text_add(&t, row.key);
-        clu_text_add(&t, "=");
-        clu_text_add(&t, values[row.info->type]);
-        error = clu_text_on(own, sizeof own);
-        assert_int_equal(parse(sentence, &u, buffer, sizeof buffer, &error), 0);
-        clu_url_common(&u, &c);
-        assert_int_equal(c.given, 1u << i);
-        assert_true(i != 8 || strcmp(row.key, "max-age") == 0);
-        assert_true(i != 15 || strcmp(row.key, "zone") == 0);
-    }
-    assert_int_equal(i, 16);
-    assert_int_equal(CLU_GIVEN_MAX_AGE, 1 << 8);
-    assert_int_equal(CLU_GIVEN_ZONE, 1 << 15);
+    /* the options of a scheme's own touch none of them */
+    memset(&c, 0x55, sizeof c);
+    assert_int_equal(parse_over("gossip:?ttl=4&secret=x&auth=required", &u, &c, buffer, &error), 0);
+    assert_int_equal(parse_over("mine:?alpha=4", &u, &c, buffer, &error), 0);
+    memset(&untouched, 0x55, sizeof untouched);
+    untouched.own = c.own;
+    assert_memory_equal(&c, &untouched, sizeof c);
 }
 
 static void hides_secrets(void **state)
@@ -376,18 +384,12 @@ static void hides_secrets(void **state)
         {"gossip:?ttl=3&secret=", "gossip:?ttl=3&secret="},
         {"gossip:?secret-file=/run/x", "gossip:?secret-file=/run/x"},
         {"kubernetes:x?token-file=/t&token=abc&auth=required", "kubernetes:x?token-file=/t&token=***&auth=required"},
-        {"x:?key=1&api-key=2&apikey=3&password=4&PassWord=5&cookie=6",
-         "x:?key=***&api-key=***&apikey=***&password=***&PassWord=***&cookie=***"},
-        {"x:?secert=hunter2&tokne=hunter2", "x:?secert=***&tokne=***"},
-        {"x:?secret=hunt&er2", "x:?secret=***&***"},
+        {"x:?key=1&api-key=2&password=4&cookie=6", "x:?key=***&api-key=***&password=***&cookie=***"},
+        {"x:?key-id=1&monkey=2", "x:?key-id=1&monkey=2"},
         {"x:?secret=hunt?er2", "x:?secret=***"},
-        {"x:?secret:hunter2", "x:?***"},
-        {"x:?secrethunter2", "x:?***"},
-        {"x:?secret:hun=ter2", "x:?secret=***"},
-        {"x:?a&b", "x:?***&***"},
+        {"x:?secret=a,b", "x:?secret=***"},
         {"etcd:p?server=http://user:pass@h:1/x", "etcd:p?server=http://***@h:1/x"},
         {"etcd:p?server=https://user@h", "etcd:p?server=https://***@h"},
-        {"etcd:p?server=http%3A%2F%2Fuser%3Apass%40h", "etcd:p?server=http%3A%2F%2F***%40h"},
         {"etcd:http://u:p@h1,http://u:p@h2", "etcd:http://***@h1,http://***@h2"},
         {"etcd:http://u:p/w@h1?ttl=1", "etcd:http://***@h1?ttl=1"},
         {"etcd:http://h1/x,a@b", "etcd:http://h1/x,a@b"},
@@ -397,7 +399,7 @@ static void hides_secrets(void **state)
         {"x:?", "x:?"},
         {"x:?&&", "x:?&&"},
         {"x://", "x://"},
-        {"x://@", "x://***@"},
+        {"x://@", "x://@"},
         {"x:?=hunter", "x:?=hunter"},
     };
     size_t i;
@@ -418,7 +420,6 @@ static void no_sentence_shows_a_secret(void **state)
         "gossip:?secret=hunter2%00",
         "gossip:?secret=x&hunter2",
         "gossip:?secret=x&hunter2=y",
-        "gossip:?secret=x?hunter2",
         "gossip:?secret=x&secret=hunter2",
         "gossip:?secert=hunter2",
         "gossip:?Secret=hunter2",
@@ -426,7 +427,6 @@ static void no_sentence_shows_a_secret(void **state)
         "gossip:?secrethunter2",
         "gossip:?secret hunter2",
         "gossip:?secret-hunter2",
-        "gossip:?secret:hunter2=1",
         "gossip:?password=hunter2",
         "gossip?secret=hunter2",
         "epmd:?secret=hunter2",
@@ -435,7 +435,6 @@ static void no_sentence_shows_a_secret(void **state)
         "mine:?token=hunter2%",
         "mine:?alpha=http://u:hunter2@h/%zz",
         "mine:http://u:hunter2@h/%zz",
-        "mine:http%3a%2f%2fu:hunter2@h/%zz",
         "static:?role=http://hunter2@h%",
         "http://u:hunter2@h/",
         "gosip:?secret=hunter2",
@@ -446,7 +445,7 @@ static void no_sentence_shows_a_secret(void **state)
         char buffer[256], sentence[1024];
         struct clu_text error = clu_text_on(sentence, sizeof sentence);
         struct clu_url u;
-        assert_int_equal(parse(urls[i], &u, buffer, sizeof buffer, &error), CLUSTER_E_INVALID);
+        assert_int_equal(parse(urls[i], &u, buffer, &error), CLUSTER_E_INVALID);
         assert_true(error.length > 0);
         if (strstr(sentence, "hunter2"))
             fail_msg("%s\n  gave: %s", urls[i], sentence);
@@ -457,11 +456,19 @@ static void measures_distance(void **state)
 {
     static const struct {
         const char *a, *b;
-        unsigned distance;
+        size_t distance;
     } table[] = {
-        {"", "", 0},         {"a", "", 1},     {"", "abc", 3},          {"gossip", "gosip", 1},
-        {"abcd", "acbd", 1}, {"ca", "abc", 3}, {"Static", "static", 0}, {"kitten", "sitting", 3},
-        {"file", "push", 4}, {"ab", "ba", 1},  {"abc", "cab", 2},       {"interval", "intreval", 1},
+        {"", "", 0},
+        {"a", "", 1},
+        {"", "abc", 3},
+        {"gossip", "gosip", 1},
+        {"abcd", "acbd", 2},
+        {"ca", "abc", 3},
+        {"Static", "static", 1},
+        {"aa", "aaa", 1},
+        {"file", "push", 4},
+        {"ab", "ba", 2},
+        {"interval", "intreval", 2},
     };
     size_t i;
     (void)state;
@@ -490,7 +497,8 @@ static void has_whole_tables(void **state)
         assert_string_equal(row.scheme, row.info->scheme);
         assert_int_equal(own, row.scheme[0] != '\0'); /* the common ones come first */
         assert_true(!own || clu_word_find(CLU_URL_SCHEMES, clu_slice_str(row.scheme)) >= 0);
-        assert_int_equal(clu_word_find(own ? CLU_URL_OWN_KEYS : CLU_URL_KEYS, clu_slice_str(row.key)), own ? i - 16 : i);
+        assert_int_equal(clu_word_find(CLU_URL_ALL_KEYS, clu_slice_str(row.key)), i);
+        assert_int_equal(clu_word_find(CLU_URL_KEYS, clu_slice_str(row.key)), own ? -1 : (int)i);
         assert_int_equal(clu_key_is_secret(clu_slice_str(row.key)), strcmp(row.key, "secret") == 0);
         for (j = 0; j < i; j++) {
             assert_true(clu_url_help(j, &other));
