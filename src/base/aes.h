@@ -48,18 +48,17 @@ CLU_FN void clu_aes256_init(struct clu_aes256 *aes, const uint8_t key[32])
     size_t i;
     clu_aes_boxes(aes);
     memcpy(w, key, 32);
-    for (i = 32; i < sizeof aes->round_key; i += 4) {
-        unsigned turn = i % 32 == 0, j;
-        for (j = 0; j < 4; j++) {
-            uint8_t b = w[i - 4 + (j + turn) % 4];
-            if (i % 16 == 0)
-                b = aes->box[b];
-            w[i + j] = (uint8_t)(w[i - 32 + j] ^ b);
-        }
-        if (turn) {
-            w[i] ^= constant;
+    for (i = 32; i < sizeof aes->round_key; i++) {
+        /* of every eighth word the four bytes turn by one */
+        size_t at = i % 32;
+        uint8_t b = w[i - (at < 3 ? 3 : at == 3 ? 7 : 4)];
+        if (at % 16 < 4)
+            b = aes->box[b];
+        if (!at) {
+            b ^= constant;
             constant = clu_aes_double(constant);
         }
+        w[i] = w[i - 32] ^ b;
     }
 }
 
@@ -80,24 +79,16 @@ CLU_FN void clu_aes_substitute(uint8_t *block, const uint8_t *box, unsigned step
         block[i] = box[old[(i * step) % CLU_AES_BLOCK]];
 }
 
-/* MixColumns. Its inverse is the same after a first step that multiplies a column by 4x^2 + 5. */
-CLU_FN void clu_aes_columns(uint8_t *block, bool inverse)
+/* MixColumns. Four times change nothing, so three times undo one. */
+CLU_FN void clu_aes_columns(uint8_t *block)
 {
-    uint8_t *c;
-    for (c = block; c < block + CLU_AES_BLOCK; c += 4) {
-        uint8_t all, first;
-        unsigned i;
-        if (inverse) {
-            for (i = 0; i < 2; i++) {
-                uint8_t four = clu_aes_double(clu_aes_double((uint8_t)(c[i] ^ c[i + 2])));
-                c[i] ^= four;
-                c[i + 2] ^= four;
-            }
-        }
-        all = (uint8_t)(c[0] ^ c[1] ^ c[2] ^ c[3]);
-        first = c[0];
-        for (i = 0; i < 4; i++)
-            c[i] = (uint8_t)(c[i] ^ all ^ clu_aes_double((uint8_t)(c[i] ^ (i < 3 ? c[i + 1] : first))));
+    uint8_t old[CLU_AES_BLOCK];
+    unsigned i;
+    memcpy(old, block, sizeof old);
+    for (i = 0; i < CLU_AES_BLOCK; i++) {
+        const uint8_t *column = old + (i & ~3u);
+        uint8_t next = column[(i + 1) % 4];
+        block[i] = (uint8_t)(clu_aes_double(old[i] ^ next) ^ next ^ column[(i + 2) % 4] ^ column[(i + 3) % 4]);
     }
 }
 
@@ -108,21 +99,22 @@ CLU_FN void clu_aes256_encrypt(const struct clu_aes256 *aes, uint8_t block[CLU_A
     for (round = 1; round <= CLU_AES_ROUNDS; round++) {
         clu_aes_substitute(block, aes->box, 5);
         if (round < CLU_AES_ROUNDS)
-            clu_aes_columns(block, false);
+            clu_aes_columns(block);
         clu_aes_xor(block, aes->round_key[round]);
     }
 }
 
 CLU_FN void clu_aes256_decrypt(const struct clu_aes256 *aes, uint8_t block[CLU_AES_BLOCK])
 {
-    unsigned round;
-    for (round = CLU_AES_ROUNDS; round; round--) {
+    unsigned round = CLU_AES_ROUNDS, times = 0;
+    for (;; times = 3) {
         clu_aes_xor(block, aes->round_key[round]);
-        if (round < CLU_AES_ROUNDS)
-            clu_aes_columns(block, true);
+        if (!round--)
+            return;
+        for (; times; times--)
+            clu_aes_columns(block);
         clu_aes_substitute(block, aes->inverse, 13);
     }
-    clu_aes_xor(block, aes->round_key[0]);
 }
 
 /* In place, whole blocks: what is left of `size` beyond them stays as it is. */
@@ -138,11 +130,11 @@ CLU_FN void clu_aes256_cbc_encrypt(const struct clu_aes256 *aes, const uint8_t i
 /* The same back; from the last block on, so that each still finds the one before it enciphered. */
 CLU_FN void clu_aes256_cbc_decrypt(const struct clu_aes256 *aes, const uint8_t iv[CLU_AES_BLOCK], uint8_t *data, size_t size)
 {
-    size_t at = size / CLU_AES_BLOCK * CLU_AES_BLOCK;
-    while (at) {
+    uint8_t *at = data + size / CLU_AES_BLOCK * CLU_AES_BLOCK;
+    while (at > data) {
         at -= CLU_AES_BLOCK;
-        clu_aes256_decrypt(aes, data + at);
-        clu_aes_xor(data + at, at ? data + at - CLU_AES_BLOCK : iv);
+        clu_aes256_decrypt(aes, at);
+        clu_aes_xor(at, at > data ? at - CLU_AES_BLOCK : iv);
     }
 }
 

@@ -16,109 +16,95 @@ struct clu_arena_block {
     struct clu_arena_block *next; /* at a higher address */
 };
 
-struct clu_arena {
-    struct clu_arena_block *free;
-};
-
-CLU_FN uint8_t *clu_arena_end(struct clu_arena_block *block)
+/* The last block of the list below `at`: the head, if there is no other. */
+CLU_FN struct clu_arena_block *clu_arena_below(struct clu_arena_block *block, const uint8_t *at)
 {
-    return (uint8_t *)block + block->size;
+    while (block->next && (uint8_t *)block->next < at)
+        block = block->next;
+    return block;
 }
 
-/* Where the list points to the first free block at or above `at`; *before is the one below it, or NULL. */
-CLU_FN struct clu_arena_block **clu_arena_find(struct clu_arena *arena, const uint8_t *at, struct clu_arena_block **before)
+/* Join a block and the next one, if they touch. */
+CLU_FN void clu_arena_join(struct clu_arena_block *block)
 {
-    struct clu_arena_block **link = &arena->free;
-    *before = NULL;
-    while (*link && (uint8_t *)*link < at) {
-        *before = *link;
-        link = &(*link)->next;
+    struct clu_arena_block *next = block->next;
+    if ((uint8_t *)block + block->size == (uint8_t *)next) {
+        block->size += next->size;
+        block->next = next->next;
     }
-    return link;
 }
 
-CLU_FN void clu_arena_give(struct clu_arena *arena, uint8_t *at, size_t size)
+CLU_FN void clu_arena_give(struct clu_arena_block *head, uint8_t *at, size_t size)
 {
-    struct clu_arena_block *before, **link, *block = (struct clu_arena_block *)(void *)at;
+    struct clu_arena_block *before = clu_arena_below(head, at), *block = (struct clu_arena_block *)(void *)at;
     if (!size)
         return;
-    link = clu_arena_find(arena, at, &before);
     block->size = size;
-    block->next = *link;
-    *link = block;
-    if (block->next && clu_arena_end(block) == (uint8_t *)block->next) {
-        block->size += block->next->size;
-        block->next = block->next->next;
-    }
-    if (before && clu_arena_end(before) == at) {
-        before->size += block->size;
-        before->next = block->next;
-    }
+    block->next = before->next;
+    before->next = block;
+    clu_arena_join(block);
+    clu_arena_join(before);
 }
 
-/* The first `size` bytes of the free block that `link` points to. */
-CLU_FN void *clu_arena_cut(struct clu_arena_block **link, size_t size)
+/* The first `size` bytes of the block after this one. */
+CLU_FN void *clu_arena_cut(struct clu_arena_block *before, size_t size)
 {
-    struct clu_arena_block *block = *link;
+    struct clu_arena_block *block = before->next, *rest = (struct clu_arena_block *)(void *)((uint8_t *)block + size);
     if (block->size > size) {
-        struct clu_arena_block *rest = (struct clu_arena_block *)(void *)((uint8_t *)block + size);
         rest->size = block->size - size;
         rest->next = block->next;
-        *link = rest;
+        before->next = rest;
     } else {
-        *link = block->next;
+        before->next = block->next;
     }
     return block;
 }
 
 CLU_FN void *clu_arena_resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
 {
-    struct clu_arena *arena = (struct clu_arena *)ctx;
-    struct clu_arena_block *before, **link;
-    size_t had, wants;
+    struct clu_arena_block *head = (struct clu_arena_block *)ctx, *before = head;
+    size_t had = (old_size + CLU_ARENA_UNIT - 1) / CLU_ARENA_UNIT * CLU_ARENA_UNIT;
+    size_t wants = (new_size + CLU_ARENA_UNIT - 1) / CLU_ARENA_UNIT * CLU_ARENA_UNIT;
     void *fresh;
-    if ((!ptr && !new_size) || new_size > SIZE_MAX - CLU_ARENA_UNIT)
+    if (new_size > wants) /* it wrapped */
         return NULL;
-    had = ptr ? (old_size + CLU_ARENA_UNIT - 1) / CLU_ARENA_UNIT * CLU_ARENA_UNIT : 0;
-    wants = (new_size + CLU_ARENA_UNIT - 1) / CLU_ARENA_UNIT * CLU_ARENA_UNIT;
-    if (wants <= had) {
-        clu_arena_give(arena, (uint8_t *)ptr + wants, had - wants);
-        return new_size ? ptr : NULL;
-    }
     if (ptr) {
-        link = clu_arena_find(arena, (uint8_t *)ptr + had, &before);
-        if (*link && (uint8_t *)*link == (uint8_t *)ptr + had && (*link)->size >= wants - had) {
-            (void)clu_arena_cut(link, wants - had);
+        uint8_t *end = (uint8_t *)ptr + had;
+        if (wants <= had) {
+            clu_arena_give(head, (uint8_t *)ptr + wants, had - wants);
+            return wants ? ptr : NULL;
+        }
+        before = clu_arena_below(head, end);
+        if ((uint8_t *)before->next == end && before->next->size >= wants - had) {
+            (void)clu_arena_cut(before, wants - had);
             return ptr;
         }
+        before = head;
     }
-    for (link = &arena->free; *link && (*link)->size < wants;)
-        link = &(*link)->next;
-    if (!*link)
+    while (before->next && before->next->size < wants)
+        before = before->next;
+    if (!wants || !before->next)
         return NULL;
-    fresh = clu_arena_cut(link, wants);
+    fresh = clu_arena_cut(before, wants);
     if (ptr) {
         memcpy(fresh, ptr, old_size);
-        clu_arena_give(arena, (uint8_t *)ptr, had);
+        clu_arena_give(head, (uint8_t *)ptr, had);
     }
     return fresh;
 }
 
 CLUSTER_DEF int cluster_arena_init(struct cluster_allocator *allocator, void *buffer, size_t size)
 {
-    uint8_t *at = (uint8_t *)buffer;
-    struct clu_arena *arena;
-    size_t skip;
+    struct clu_arena_block *head;
+    size_t skip = (size_t)((0 - (uintptr_t)buffer) % CLU_ARENA_UNIT);
     if (!allocator || !buffer || size < 64)
         return CLUSTER_E_INVALID;
-    skip = (size_t)((0 - (uintptr_t)at) % CLU_ARENA_UNIT);
-    arena = (struct clu_arena *)(void *)(at + skip);
-    arena->free = NULL;
-    skip += CLU_ARENA_UNIT;
-    clu_arena_give(arena, at + skip, (size - skip) / CLU_ARENA_UNIT * CLU_ARENA_UNIT);
-    memset(allocator, 0, sizeof *allocator);
-    allocator->size = (uint32_t)sizeof *allocator;
-    allocator->ctx = arena;
+    head = (struct clu_arena_block *)(void *)((uint8_t *)buffer + skip);
+    head->size = 0;
+    head->next = NULL;
+    clu_arena_give(head, (uint8_t *)head + CLU_ARENA_UNIT, (size - skip - CLU_ARENA_UNIT) / CLU_ARENA_UNIT * CLU_ARENA_UNIT);
+    *allocator = clu_allocator_or_default(NULL);
+    allocator->ctx = head;
     allocator->resize = clu_arena_resize;
     return CLUSTER_OK;
 }

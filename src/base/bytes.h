@@ -116,14 +116,21 @@ CLU_FN void clu_write(struct clu_writer *w, const void *data, size_t size)
         memcpy(p, data, size);
 }
 
-/* The low `width` bytes of value, 1 to 8, most significant first. */
-CLU_FN void clu_write_be(struct clu_writer *w, uint64_t value, size_t width)
+/* The low `width` bytes of value, most significant first. */
+CLU_FN void clu_put_be(uint8_t *p, uint64_t value, size_t width)
 {
-    uint8_t *p = clu_room(w, width);
-    while (p && width--) {
+    while (width--) {
         p[width] = (uint8_t)value;
         value >>= 8;
     }
+}
+
+/* The same, 1 to 8 of them. */
+CLU_FN void clu_write_be(struct clu_writer *w, uint64_t value, size_t width)
+{
+    uint8_t *p = clu_room(w, width);
+    if (p)
+        clu_put_be(p, value, width);
 }
 
 #endif

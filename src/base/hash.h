@@ -60,21 +60,18 @@ CLU_FN uint64_t clu_fold(uint64_t a, uint64_t b)
     return a ^ b;
 }
 
-/* Two words into one, each bit of it depending on every bit of both: wyhash's hash of a pair. Not symmetric. */
-CLU_FN uint64_t clu_mix64(uint64_t a, uint64_t b)
-{
-    a ^= CLU_WY0;
-    b ^= CLU_WY1;
-    clu_multiply(&a, &b);
-    return clu_fold(a ^ CLU_WY0, b ^ CLU_WY1);
-}
-
 CLU_FN uint64_t clu_hash64_end(uint64_t a, uint64_t b, size_t size, uint64_t seed)
 {
     a ^= CLU_WY1;
     b ^= seed;
     clu_multiply(&a, &b);
     return clu_fold(a ^ CLU_WY0 ^ size, b ^ CLU_WY1);
+}
+
+/* Two words into one, each bit of it depending on every bit of both: wyhash's hash of a pair. Not symmetric. */
+CLU_FN uint64_t clu_mix64(uint64_t a, uint64_t b)
+{
+    return clu_hash64_end(b, a, 0, CLU_WY0);
 }
 
 /* For keys over 16 bytes, apart so that the short ones may be inlined. The last 16 bytes are read whatever was read before. */
@@ -122,51 +119,42 @@ CLU_FN uint64_t clu_rotate64(uint64_t value, unsigned by)
     return value << by | value >> (64 - by);
 }
 
-CLU_FN void clu_sip_rounds(uint64_t v[4], unsigned count)
-{
-    while (count--) {
-        v[0] += v[1];
-        v[2] += v[3];
-        v[1] = clu_rotate64(v[1], 13) ^ v[0];
-        v[3] = clu_rotate64(v[3], 16) ^ v[2];
-        v[0] = clu_rotate64(v[0], 32);
-        v[2] += v[1];
-        v[0] += v[3];
-        v[1] = clu_rotate64(v[1], 17) ^ v[2];
-        v[3] = clu_rotate64(v[3], 21) ^ v[0];
-        v[2] = clu_rotate64(v[2], 32);
-    }
-}
-
-/* SipHash-c-d: `each` rounds a word, `last` at the end. */
+/* SipHash-c-d: `each` rounds a word, `last` at the end. The last word is what is left, with the size above it. */
 CLU_FN uint64_t clu_siphash(const void *data, size_t size, uint64_t key0, uint64_t key1, unsigned each, unsigned last)
 {
-    const uint8_t *p = (const uint8_t *)data;
-    size_t left = size, i;
-    uint64_t v[4], word;
-    v[0] = key0 ^ UINT64_C(0x736f6d6570736575);
-    v[1] = key1 ^ UINT64_C(0x646f72616e646f6d);
-    v[2] = key0 ^ UINT64_C(0x6c7967656e657261);
-    v[3] = key1 ^ UINT64_C(0x7465646279746573);
-    for (;;) {
-        if (left >= 8) {
+    const uint8_t *p = (const uint8_t *)data, *end = p + size;
+    uint64_t v0 = key0 ^ UINT64_C(0x736f6d6570736575), v1 = key1 ^ UINT64_C(0x646f72616e646f6d);
+    uint64_t v2 = key0 ^ UINT64_C(0x6c7967656e657261), v3 = key1 ^ UINT64_C(0x7465646279746573);
+    unsigned ends = 0, i;
+    do {
+        uint64_t word = 0;
+        if (end - p >= 8) {
             word = clu_le64(p);
+            p += 8;
+        } else if (!ends++) {
+            while (end > p)
+                word = word << 8 | *--end;
+            word |= (uint64_t)size << 56;
         } else {
-            word = (uint64_t)size << 56;
-            for (i = 0; i < left; i++)
-                word |= (uint64_t)p[i] << 8 * i;
+            v2 ^= 0xff;
+            each = last;
         }
-        v[3] ^= word;
-        clu_sip_rounds(v, each);
-        v[0] ^= word;
-        if (left < 8)
-            break;
-        p += 8;
-        left -= 8;
-    }
-    v[2] ^= 0xff;
-    clu_sip_rounds(v, last);
-    return v[0] ^ v[1] ^ v[2] ^ v[3];
+        v3 ^= word;
+        for (i = each; i; i--) {
+            v0 += v1;
+            v2 += v3;
+            v1 = clu_rotate64(v1, 13) ^ v0;
+            v3 = clu_rotate64(v3, 16) ^ v2;
+            v0 = clu_rotate64(v0, 32);
+            v2 += v1;
+            v0 += v3;
+            v1 = clu_rotate64(v1, 17) ^ v2;
+            v3 = clu_rotate64(v3, 21) ^ v0;
+            v2 = clu_rotate64(v2, 32);
+        }
+        v0 ^= word;
+    } while (ends < 2);
+    return v0 ^ v1 ^ v2 ^ v3;
 }
 
 /* For tables in memory whose keys come from outside: half the cost of 2-4. */

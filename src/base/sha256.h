@@ -5,7 +5,7 @@
 #ifndef CLU_BASE_SHA256_H
 #define CLU_BASE_SHA256_H
 
-#include "platform.h"
+#include "bytes.h"
 
 #define CLU_SHA256_SIZE 32
 #define CLU_SHA256_BLOCK 64
@@ -33,6 +33,11 @@ CLU_FN bool clu_equal_ct(const void *a, const void *b, size_t size)
     return difference == 0;
 }
 
+CLU_FN uint32_t clu_sha256_load(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
 CLU_FN uint32_t clu_sha256_rotate(uint32_t value, unsigned by)
 {
     return value >> by | value << (32 - by);
@@ -49,28 +54,24 @@ CLU_FN void clu_sha256_block(uint32_t state[8], const uint8_t *block)
         0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208,
         0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
     };
-    uint32_t w[64], s[8];
+    uint32_t w[64], states[64 + 8], *s = states + 64;
     unsigned i;
-    for (i = 0; i < 64; i++) {
+    memcpy(s, state, 8 * sizeof *s);
+    /* The eight words of state do not move on by one: what points to them moves back. */
+    for (i = 0; i < 64; i++, s--) {
+        uint32_t a = s[0], e = s[4], one;
         if (i < 16) {
-            const uint8_t *p = block + 4 * i;
-            w[i] = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+            w[i] = clu_sha256_load(block + 4 * i);
         } else {
             uint32_t x = w[i - 15], y = w[i - 2];
             w[i] = w[i - 16] + w[i - 7] + (clu_sha256_rotate(x, 7) ^ clu_sha256_rotate(x, 18) ^ x >> 3) +
                    (clu_sha256_rotate(y, 17) ^ clu_sha256_rotate(y, 19) ^ y >> 10);
         }
-    }
-    memcpy(s, state, sizeof s);
-    for (i = 0; i < 64; i++) {
-        uint32_t a = s[0], e = s[4], one, two;
         one = s[7] + (clu_sha256_rotate(e, 6) ^ clu_sha256_rotate(e, 11) ^ clu_sha256_rotate(e, 25)) +
               ((e & s[5]) ^ (~e & s[6])) + k[i] + w[i];
-        two = (clu_sha256_rotate(a, 2) ^ clu_sha256_rotate(a, 13) ^ clu_sha256_rotate(a, 22)) +
-              ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
-        memmove(s + 1, s, 7 * sizeof s[0]);
-        s[4] += one;
-        s[0] = one + two;
+        s[3] += one;
+        s[-1] = one + (clu_sha256_rotate(a, 2) ^ clu_sha256_rotate(a, 13) ^ clu_sha256_rotate(a, 22)) +
+                ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
     }
     for (i = 0; i < 8; i++)
         state[i] += s[i];
@@ -104,16 +105,15 @@ CLU_FN void clu_sha256_add(struct clu_sha256 *h, const void *data, size_t size)
 /* The digest; the state is wiped. */
 CLU_FN void clu_sha256_end(struct clu_sha256 *h, uint8_t out[CLU_SHA256_SIZE])
 {
-    uint8_t tail[CLU_SHA256_BLOCK + 8];
+    static const uint8_t pad[2] = {0x80, 0};
     uint64_t bits = h->length * 8;
-    size_t used = (size_t)(h->length % CLU_SHA256_BLOCK), zeros = (used < 56 ? 56 : 120) - used, i;
-    memset(tail, 0, sizeof tail);
-    tail[0] = 0x80;
+    unsigned i;
+    for (i = 0; i == 0 || h->length % CLU_SHA256_BLOCK != CLU_SHA256_BLOCK - 8; i = 1)
+        clu_sha256_add(h, pad + i, 1);
+    clu_put_be(h->block + CLU_SHA256_BLOCK - 8, bits, 8);
+    clu_sha256_block(h->state, h->block);
     for (i = 0; i < 8; i++)
-        tail[zeros + i] = (uint8_t)(bits >> (56 - 8 * i));
-    clu_sha256_add(h, tail, zeros + 8);
-    for (i = 0; i < CLU_SHA256_SIZE; i++)
-        out[i] = (uint8_t)(h->state[i / 4] >> (24 - 8 * (i % 4)));
+        clu_put_be(out + 4 * i, h->state[i], 4);
     clu_wipe(h, sizeof *h);
 }
 
@@ -128,26 +128,24 @@ CLU_FN void clu_sha256_of(const void *data, size_t size, uint8_t out[CLU_SHA256_
 CLU_FN void clu_hmac_sha256(const void *key, size_t key_size, const void *data, size_t size, uint8_t out[CLU_SHA256_SIZE])
 {
     struct clu_sha256 h;
-    uint8_t pad[CLU_SHA256_BLOCK], inner[CLU_SHA256_SIZE];
-    int pass;
-    size_t i;
+    uint8_t block[CLU_SHA256_BLOCK];
+    unsigned pass, i;
+    memset(block, 0, sizeof block);
+    if (key_size > sizeof block)
+        clu_sha256_of(key, key_size, block);
+    else if (key_size)
+        memcpy(block, key, key_size);
     for (pass = 0; pass < 2; pass++) {
-        memset(pad, 0, sizeof pad);
-        if (key_size > sizeof pad)
-            clu_sha256_of(key, key_size, pad);
-        else if (key_size)
-            memcpy(pad, key, key_size);
-        for (i = 0; i < sizeof pad; i++)
-            pad[i] ^= pass ? 0x5c : 0x36;
+        for (i = 0; i < sizeof block; i++)
+            block[i] ^= pass ? 0x36 ^ 0x5c : 0x36;
         clu_sha256_init(&h);
-        clu_sha256_add(&h, pad, sizeof pad);
-        if (pass)
-            clu_sha256_add(&h, inner, sizeof inner);
-        else
-            clu_sha256_add(&h, data, size);
-        clu_sha256_end(&h, pass ? out : inner);
+        clu_sha256_add(&h, block, sizeof block);
+        clu_sha256_add(&h, data, size);
+        clu_sha256_end(&h, out);
+        data = out;
+        size = CLU_SHA256_SIZE;
     }
-    clu_wipe(pad, sizeof pad);
+    clu_wipe(block, sizeof block);
 }
 
 #endif

@@ -14,49 +14,42 @@ CLUSTER_DEF void cluster_options_init(struct cluster_options *options)
     options->size = (uint32_t)sizeof *options;
 }
 
-/* Options of an older, shorter struct too; of a newer one only if what we do not know is zero. */
-CLU_FN int clu_options_read(struct cluster_options *out, const struct cluster_options *given, struct clu_text *error)
+/* What is wrong with the options before there is a handle to say it; NULL: nothing. */
+CLU_FN const char *clu_options_read(struct cluster_options *out, const struct cluster_options *given)
 {
-    cluster_options_init(out);
-    if (!given)
-        return 0;
-    if (given->size < 2 * sizeof(uint32_t)) {
-        clu_text_add(error, "cluster_options.size is not set: call cluster_options_init first");
-        return CLUSTER_E_INVALID;
+    const struct cluster_allocator *a;
+    if (!given) {
+        cluster_options_init(out);
+        return NULL;
     }
-    if (!clu_tail_is_zero(given, given->size, sizeof *out)) {
-        clu_text_add(error, "cluster_options has a field set that this version does not know: update cluster.h, or leave it 0");
-        return CLUSTER_E_INVALID;
-    }
-    memcpy(out, given, given->size < sizeof *out ? given->size : sizeof *out);
-    return 0;
+    if (!clu_read_struct(out, sizeof *out, given, given->size))
+        return "cluster_options has a field set that this version does not know: update cluster.h, or leave it 0";
+    if (given->size < 2 * sizeof(uint32_t))
+        return "cluster_options.size is not set: call cluster_options_init first";
+    a = out->allocator;
+    if (a && (a->size < sizeof *a || !a->resize))
+        return "options.allocator needs its size, sizeof(struct cluster_allocator), and resize";
+    return NULL;
 }
 
-CLU_FN int clu_options_status(struct cluster *c, const struct cluster_options *o, struct clu_text *error)
+CLU_FN int clu_options_status(struct cluster *c, const struct cluster_options *o)
 {
     bool majority = o->quorum_of && strcmp(o->quorum_of, "majority") == 0;
+    const char *why = NULL;
     c->status.since_ns = CLUSTER_NEVER;
-    c->status.quorum = o->quorum ? o->quorum : 1;
-    if (o->settle && !clu_duration(clu_slice_str(o->settle), &c->status.settle_ns)) {
-        clu_text_add(error, "options.settle is no duration: write it as 500ms, 5s, 1m");
-        return CLUSTER_E_INVALID;
-    }
-    if (o->quorum_of && !majority && strcmp(o->quorum_of, "count") != 0) {
-        clu_text_add(error, "options.quorum_of takes \"count\" or \"majority\"");
-        return CLUSTER_E_INVALID;
-    }
-    if (!majority)
-        return 0;
-    if (!o->expected || o->quorum) {
-        clu_text_add(error, o->quorum ? "quorum and quorum_of=majority exclude each other: leave quorum 0"
-                                      : "quorum_of=majority needs options.expected, the full size of the cluster");
-        return CLUSTER_E_INVALID;
-    }
-    c->status.quorum = o->expected / 2 + 1;
-    return 0;
+    c->status.quorum = majority ? o->expected / 2 + 1 : o->quorum ? o->quorum : 1;
+    if (o->settle && !clu_duration(clu_slice_str(o->settle), &c->status.settle_ns))
+        why = "options.settle is no duration: write it as 500ms, 5s, 1m";
+    else if (o->quorum_of && !majority && strcmp(o->quorum_of, "count") != 0)
+        why = "options.quorum_of takes \"count\" or \"majority\"";
+    else if (majority && o->quorum)
+        why = "quorum and quorum_of=majority exclude each other: leave quorum 0";
+    else if (majority && !o->expected)
+        why = "quorum_of=majority needs options.expected, the full size of the cluster";
+    return why ? clu_fail(&c->loop, CLUSTER_E_INVALID, why) : 0;
 }
 
-CLU_FN int clu_options_map(struct cluster *c, const struct cluster_options *o, struct clu_text *error)
+CLU_FN int clu_options_map(struct cluster *c, const struct cluster_options *o)
 {
 #ifndef CLUSTER_NO_MAP
     struct cluster_map *map;
@@ -64,22 +57,17 @@ CLU_FN int clu_options_map(struct cluster *c, const struct cluster_options *o, s
     if (!o->map)
         return 0;
     result = cluster_map_build_in(&map, NULL, 0, o->map, &c->loop.memory);
-    if (result < 0) {
-        clu_text_add(error, "options.map: shards is a power of two up to 2^24, replicas at most 1, size set: ");
-        clu_text_add(error, cluster_strerror(result));
+    if (result == CLUSTER_E_MEMORY)
         return result;
-    }
+    if (result)
+        return clu_fail(&c->loop, result, "options.map: shards is a power of two up to 2^24, replicas at most 1, size set");
     cluster_map_free(map);
-    memcpy(&c->map_options, o->map, o->map->size < sizeof c->map_options ? o->map->size : sizeof c->map_options);
+    (void)clu_read_struct(&c->map_options, sizeof c->map_options, o->map, o->map->size);
     c->map_options.size = (uint32_t)sizeof c->map_options;
     c->has_map = true;
     return 0;
 #else
-    (void)c;
-    if (!o->map)
-        return 0;
-    clu_text_add(error, "options.map: this build has no placement (CLUSTER_NO_MAP)");
-    return CLUSTER_E_UNSUPPORTED;
+    return o->map ? clu_fail(&c->loop, CLUSTER_E_UNSUPPORTED, "options.map: this build has no placement (CLUSTER_NO_MAP)") : 0;
 #endif
 }
 
@@ -89,10 +77,10 @@ CLU_FN void clu_wake(struct clu_timer *timer, uint64_t now)
     (void)now;
 }
 
-CLU_FN int clu_options_loop(struct cluster *c, const struct cluster_options *o, struct clu_text *error)
+CLU_FN int clu_options_loop(struct cluster *c, const struct cluster_options *o)
 {
     struct clu_loop *l = &c->loop;
-    int result = 0;
+    uint64_t seed[3] = {o->seed, o->seed, 0};
     l->pending_first = l->pending_last = -1;
     l->watch_limit = o->limit_watches ? o->limit_watches : 1024;
     l->budget = o->limit_budget ? o->limit_budget : 1024;
@@ -101,39 +89,34 @@ CLU_FN int clu_options_loop(struct cluster *c, const struct cluster_options *o, 
     l->log_ctx = o->log_ctx;
     l->log_level = o->log_level ? (int)o->log_level : CLUSTER_LOG_WARN;
     c->table.limit = o->limit_members ? o->limit_members : 131072;
-    if (l->events.limit < 2) {
-        clu_text_add(error, "options.limit_events is at least 2");
-        return CLUSTER_E_INVALID;
-    }
-    if (o->io && (o->io->size < sizeof l->io || !clu_tail_is_zero(o->io, o->io->size, sizeof l->io))) {
-        clu_text_add(error, "options.io.size is not sizeof(struct cluster_io)");
-        return CLUSTER_E_INVALID;
-    }
-    if (o->io)
-        memcpy(&l->io, o->io, sizeof l->io);
+    if (l->events.limit < 2)
+        return clu_fail(l, CLUSTER_E_INVALID, "options.limit_events is at least 2");
+    if (o->io && (!clu_read_struct(&l->io, sizeof l->io, o->io, o->io->size) || o->io->size < sizeof l->io))
+        return clu_fail(l, CLUSTER_E_INVALID, "options.io.size is not sizeof(struct cluster_io)");
     l->io.size = (uint32_t)sizeof l->io;
 #ifndef CLUSTER_NO_POSIX
     clu_posix_io(&l->io);
 #else
-    if (!o->io) {
-        clu_text_add(error, "options.io is needed: this build has no POSIX defaults (CLUSTER_NO_POSIX)");
-        return CLUSTER_E_INVALID;
-    }
+    if (!o->io)
+        return clu_fail(l, CLUSTER_E_INVALID, "options.io is needed: this build has no POSIX defaults (CLUSTER_NO_POSIX)");
 #endif
-    l->jitter = o->seed;
-    c->table.key[0] = o->seed;
-    if (!o->seed)
-        result = clu_random(l, &l->jitter, sizeof l->jitter);
-    if (!result && !o->seed)
-        result = clu_random(l, c->table.key, sizeof c->table.key);
-    if (result < 0)
-        clu_text_add(error, "the random hook failed");
-    return result;
+    if (!o->seed) {
+        int result = clu_random(l, seed, sizeof seed);
+        if (result)
+            return clu_fail(l, result, "the random hook failed");
+    }
+    l->jitter = seed[0];
+    c->table.key[0] = seed[1];
+    c->table.key[1] = seed[2];
+    return 0;
 }
 
-CLU_FN void clu_destroy(struct cluster *c)
+CLUSTER_DEF void cluster_destroy(struct cluster *c)
 {
-    struct cluster_allocator memory = c->loop.memory;
+    struct cluster_allocator memory;
+    if (!c)
+        return;
+    memory = c->loop.memory;
     clu_event_done(c);
     while (c->discovery.first) {
         struct cluster_source *s = c->discovery.first;
@@ -151,70 +134,64 @@ CLU_FN void clu_destroy(struct cluster *c)
     clu_table_free(&c->table);
     clu_loop_free(&c->loop);
     clu_free(&memory, c->polled, c->polled_capacity * sizeof *c->polled);
-    clu_free(&memory, c->own, c->own_size);
     clu_free(&memory, c, sizeof *c);
 }
 
-CLU_FN int clu_create(struct cluster **out, const struct cluster_options *given, struct clu_text *error)
+/* What the options say, into a handle that has its memory. */
+CLU_FN int clu_create(struct cluster *c, const struct cluster_options *o)
 {
-    struct cluster_options o;
-    struct cluster_allocator memory;
-    struct cluster *c;
-    int result = clu_options_read(&o, given, error);
-    if (result)
-        return result;
-    if (o.allocator && (o.allocator->size < sizeof memory || !o.allocator->resize)) {
-        clu_text_add(error, "options.allocator needs its size, sizeof(struct cluster_allocator), and resize");
-        return CLUSTER_E_INVALID;
-    }
-    memory = clu_allocator_or_default(o.allocator);
-    c = (struct cluster *)clu_alloc_zero(&memory, sizeof *c);
-    if (!c)
-        return CLUSTER_E_MEMORY;
-    c->loop.memory = memory;
+    int result;
     c->table.loop = c->discovery.loop = &c->loop;
     c->discovery.table = &c->table;
     c->wake.fire = clu_wake;
     c->loop.kick = true;
-    result = clu_options_loop(c, &o, error);
+    result = clu_options_loop(c, o);
     if (!result)
-        result = clu_options_status(c, &o, error);
+        result = clu_options_status(c, o);
     if (!result)
-        result = clu_options_map(c, &o, error);
+        result = clu_options_map(c, o);
     if (!result && !clu_timers_reserve(&c->loop.memory, &c->loop.timers, 1))
         result = CLUSTER_E_MEMORY;
     if (!result)
-        result = clu_own_options(c, &o, error);
-    if (result) {
-        clu_destroy(c);
-        return result;
-    }
-    if (!c->status.settle_ns)
+        result = clu_own_options(c, o);
+    if (!result && !c->status.settle_ns)
         clu_look_at_status(c);
-    *out = c;
-    return 0;
+    return result;
 }
 
 CLUSTER_DEF int cluster_create(struct cluster **out, const struct cluster_options *options)
 {
-    char sentence[256];
-    struct clu_text error = clu_text_on(sentence, sizeof sentence), shown;
-    int result;
+    struct cluster_options o;
+    struct cluster_allocator memory;
+    struct cluster *c = NULL;
+    struct clu_text shown;
+    const char *why;
+    int result = CLUSTER_E_INVALID;
     if (!out)
-        return CLUSTER_E_INVALID;
+        return result;
     *out = NULL;
-    result = clu_create(out, options, &error);
-    if (result && options && options->size >= sizeof *options && options->error) {
-        shown = clu_text_on(options->error, (size_t)options->error_size);
-        clu_text_add(&shown, error.length ? sentence : cluster_strerror(result));
+    why = clu_options_read(&o, options);
+    if (!why) {
+        memory = clu_allocator_or_default(o.allocator);
+        c = (struct cluster *)clu_alloc_zero(&memory, sizeof *c);
+        result = CLUSTER_E_MEMORY;
     }
+    if (c) {
+        c->loop.memory = memory;
+        result = clu_create(c, &o);
+    }
+    if (!result) {
+        *out = c;
+        return 0;
+    }
+    if (o.error) {
+        if (!why)
+            why = c && *c->loop.error ? c->loop.error : cluster_strerror(result);
+        shown = clu_text_on(o.error, (size_t)o.error_size);
+        clu_text_add(&shown, why);
+    }
+    cluster_destroy(c);
     return result;
-}
-
-CLUSTER_DEF void cluster_destroy(struct cluster *c)
-{
-    if (c)
-        clu_destroy(c);
 }
 
 #endif

@@ -9,6 +9,7 @@
 #include "../member/status.h"
 #include "../place/plan.h"
 
+#define CLU_OWN_ATTRIBUTE 63         /* bytes of zone and role */
 #define CLU_MAP_RETRY (100 * CLU_MS) /* after a map could not be built for want of memory */
 
 struct cluster {
@@ -16,6 +17,7 @@ struct cluster {
     struct clu_shared *shown; /* what the event that the host looks at points to */
     bool status_news;
     bool has_map;
+    bool own_auto; /* the own name is name@auto, and its address is not known yet */
 #ifndef CLUSTER_NO_MAP
     bool map_news;
     uint32_t map_moves;    /* since the host was told */
@@ -25,9 +27,6 @@ struct cluster {
     struct clu_discovery discovery;
     struct clu_status status;
     struct clu_timer wake; /* for the status and the map: it only brings about a step */
-    char *own;             /* the own node's strings, one allocation */
-    size_t own_size;
-    const char *own_base; /* of name@auto while the address is not known */
     uint64_t next_request;
     struct pollfd *polled;
     size_t polled_capacity;
@@ -37,7 +36,16 @@ struct cluster {
     struct cluster_event event;
     struct clu_loop loop;
     char text[256];
+    char own_name[CLU_NAME_MAX + 1], zone[CLU_OWN_ATTRIBUTE + 1], role[CLU_OWN_ATTRIBUTE + 1];
 };
+
+/* A struct of the caller's, which may be an older, shorter one. False: it is a newer one that says what we do not know. */
+CLU_FN bool clu_read_struct(void *out, size_t known, const void *given, size_t size)
+{
+    memset(out, 0, known);
+    memcpy(out, given, size < known ? size : known);
+    return clu_tail_is_zero(given, size, known);
+}
 
 CLU_FN uint32_t clu_status_count(const struct cluster *c)
 {

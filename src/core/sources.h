@@ -20,14 +20,10 @@ CLUSTER_DEF int cluster_discover(struct cluster *c, const char *url, struct clus
         return clu_fail(&c->loop, CLUSTER_E_INVALID, "the URL is NULL: \"\" adds no source");
     if (!*url)
         return 0;
-    if (c->own_base) {
-        struct clu_text error = clu_text_on(c->loop.error, sizeof c->loop.error);
-        result = clu_own_resolve(c, url, &error);
-        if (result < 0)
-            return result;
-    }
-    result = clu_source_create(&c->discovery, url, &s);
-    if (result < 0)
+    result = c->own_auto ? clu_own_resolve(c, url) : 0;
+    if (!result)
+        result = clu_source_create(&c->discovery, url, &s);
+    if (result)
         return result;
     clu_source_append(&c->discovery, s);
     c->loop.kick = true;
@@ -62,32 +58,34 @@ CLUSTER_DEF struct cluster_source *cluster_source_at(const struct cluster *c, si
 CLUSTER_DEF int cluster_strategy_register(struct cluster *c, const char *scheme, const struct cluster_strategy *strategy,
                                           void *ctx)
 {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789+-";
+    struct cluster_strategy known;
     struct clu_scheme *own;
-    size_t length = scheme ? strlen(scheme) : 0, options, i;
+    char *text;
+    size_t length = scheme ? strspn(scheme, letters) : 0, options, size;
     if (!c)
         return CLUSTER_E_INVALID;
-    for (i = 0; i < length && ((scheme[i] >= 'a' && scheme[i] <= 'z') ||
-                               (i && ((scheme[i] >= '0' && scheme[i] <= '9') || scheme[i] == '+' || scheme[i] == '-')));)
-        i++;
-    if (!length || i < length || length > 32)
+    if (!length || length > 32 || scheme[length] || *scheme < 'a')
         return clu_fail(&c->loop, CLUSTER_E_INVALID, "the scheme's name takes a-z first, then a-z, 0-9, + and -, at most 32");
-    if (!strategy || strategy->size < offsetof(struct cluster_strategy, options) || !strategy->open || !strategy->ready ||
-        !strategy->close || !clu_tail_is_zero(strategy, strategy->size, sizeof *strategy))
+    if (!strategy || !clu_read_struct(&known, sizeof known, strategy, strategy->size) || !known.open || !known.ready ||
+        !known.close)
         return clu_fail(&c->loop, CLUSTER_E_INVALID,
                         "the strategy needs its size, open, ready and close, and no unknown field");
     if (clu_builtin_find(clu_slice_str(scheme)) || clu_scheme_registered(&c->discovery, clu_slice_str(scheme)))
         return clu_fail(&c->loop, CLUSTER_E_EXISTS, "a scheme of this name exists: choose another name");
-    options = strategy->size >= sizeof *strategy && strategy->options ? strlen(strategy->options) : 0;
-    own = (struct clu_scheme *)clu_alloc_zero(&c->loop.memory, sizeof *own + length + 1 + options + 1);
+    if (!known.options)
+        known.options = "";
+    options = strlen(known.options) + 1;
+    size = sizeof *own + ++length + options;
+    own = (struct clu_scheme *)clu_alloc_zero(&c->loop.memory, size);
     if (!own)
         return clu_fail(&c->loop, CLUSTER_E_MEMORY, "no memory for another scheme");
-    own->size = sizeof *own + length + 1 + options + 1;
-    own->name = (const char *)memcpy(own + 1, scheme, length + 1);
+    text = (char *)(own + 1);
+    own->size = size;
     own->ctx = ctx;
-    memcpy(&own->strategy, strategy, strategy->size < sizeof *strategy ? strategy->size : sizeof *strategy);
-    if (options)
-        memcpy((char *)(own + 1) + length + 1, strategy->options, options);
-    own->strategy.options = own->name + length + 1;
+    own->strategy = known;
+    own->name = (const char *)memcpy(text, scheme, length);
+    own->strategy.options = (const char *)memcpy(text + length, known.options, options);
     own->next = c->discovery.schemes;
     c->discovery.schemes = own;
     return 0;
@@ -140,11 +138,17 @@ CLUSTER_DEF const char *cluster_last_error(const struct cluster *c)
 
 #ifndef CLUSTER_NO_EPMD
 
-CLU_FN struct clu_shared *clu_answer_names(struct cluster_source *s, const struct cluster_node *nodes, size_t count, int *error)
+/* The port of the node that was asked for, or all names, with their ports, a line each. */
+CLU_FN struct clu_shared *clu_answer(struct cluster_source *s, const struct cluster_node *nodes, size_t count, int *error)
 {
+    bool one = cluster_source_option(s, "name") != NULL;
     size_t size = 1, i;
     struct clu_shared *reply;
     struct clu_text t;
+    if (one && !count) {
+        *error = CLUSTER_E_NOT_FOUND;
+        return clu_source_reply_text(s, "epmd there knows no node of this name");
+    }
     for (i = 0; i < count; i++)
         size += strlen(nodes[i].name) + 8;
     reply = (struct clu_shared *)clu_share_new(&s->home->loop->memory, sizeof *reply + size);
@@ -154,43 +158,54 @@ CLU_FN struct clu_shared *clu_answer_names(struct cluster_source *s, const struc
     }
     t = clu_text_on((char *)(reply + 1), size);
     for (i = 0; i < count; i++) {
-        clu_text_bytes(&t, nodes[i].name, clu_slice_find(clu_slice_str(nodes[i].name), '@'));
-        clu_text_add(&t, " ");
+        if (!one) {
+            clu_text_bytes(&t, nodes[i].name, strcspn(nodes[i].name, "@"));
+            clu_text_add(&t, " ");
+        }
         clu_text_u64(&t, nodes[i].port);
-        clu_text_add(&t, "\n");
+        clu_text_add(&t, one ? "" : "\n");
     }
     return reply;
 }
 
-CLU_FN struct clu_shared *clu_answer_port(struct cluster_source *s, const struct cluster_node *nodes, size_t count, int *error)
+/* A text with every byte that a URL gives a meaning to escaped. */
+CLU_FN void clu_query_text(struct clu_text *url, const char *text, size_t length)
 {
-    char port[8];
-    struct clu_text t = clu_text_on(port, sizeof port);
-    struct clu_shared *reply;
-    if (!count) {
-        *error = CLUSTER_E_NOT_FOUND;
-        return clu_source_reply_text(s, "epmd there knows no node of this name");
+    for (; length--; text++) {
+        uint8_t byte = (uint8_t)*text;
+        if (strchr("%?,&=", *text)) {
+            clu_text_add(url, "%");
+            clu_text_hex(url, &byte, 1);
+        } else {
+            clu_text_bytes(url, text, 1);
+        }
     }
-    clu_text_u64(&t, nodes[0].port);
-    reply = clu_source_reply_text(s, port);
-    *error = reply ? 0 : CLUSTER_E_MEMORY;
-    return reply;
 }
 
-CLU_FN int clu_query(struct cluster *c, const char *url,
-                     struct clu_shared *(*answer)(struct cluster_source *, const struct cluster_node *, size_t, int *),
-                     uint64_t *request)
+/* Ask the epmd of a host for all names, or for one. */
+CLU_FN int clu_query(struct cluster *c, const char *host, const char *name, size_t length, uint64_t *request)
 {
+    char buffer[1024];
+    struct clu_text url = clu_text_on(buffer, sizeof buffer);
     struct cluster_source *s = NULL;
+    struct cluster_address address;
+    bool bare = clu_address_parse(clu_slice_str(host), &address) && address.family == 6;
     int result;
+    clu_text_add(&url, bare ? "epmd:[" : "epmd:");
+    clu_query_text(&url, host, strlen(host));
+    clu_text_add(&url, bare ? "]" : "");
+    clu_text_add(&url, length ? "?name=" : "");
+    clu_query_text(&url, name, length);
+    if (url.cut)
+        return clu_fail(&c->loop, CLUSTER_E_INVALID, "the host is too long");
     if (!clu_queue_expect(&c->loop.memory, &c->loop.events))
         return clu_fail(&c->loop, CLUSTER_E_AGAIN, "too many events and queries wait: read the events, then ask again");
-    result = clu_source_create(&c->discovery, url, &s);
-    if (result < 0) {
+    result = clu_source_create(&c->discovery, buffer, &s);
+    if (result) {
         c->loop.events.replies--;
         return result;
     }
-    s->answer = answer;
+    s->answer = clu_answer;
     s->request = ++c->next_request;
     clu_source_append(&c->discovery, s);
     c->loop.kick = true;
@@ -199,51 +214,18 @@ CLU_FN int clu_query(struct cluster *c, const char *url,
     return 0;
 }
 
-/* `scheme` and a text with every byte that a URL gives a meaning to escaped. */
-CLU_FN void clu_query_text(struct clu_text *url, struct clu_slice text)
-{
-    size_t i;
-    for (i = 0; i < text.length; i++) {
-        uint8_t byte = (uint8_t)text.at[i];
-        if (strchr("%?,&=", text.at[i]) || byte < 0x20 || byte == 0x7f) {
-            clu_text_add(url, "%");
-            clu_text_hex(url, &byte, 1);
-        } else {
-            clu_text_bytes(url, text.at + i, 1);
-        }
-    }
-}
-
 CLUSTER_DEF int cluster_epmd_names(struct cluster *c, const char *host, uint64_t *request)
 {
-    char buffer[1024];
-    struct clu_text url = clu_text_on(buffer, sizeof buffer);
-    if (!c)
-        return CLUSTER_E_INVALID;
-    clu_text_add(&url, "epmd:");
-    clu_query_text(&url, clu_slice_str(host ? host : ""));
-    if (url.cut)
-        return clu_fail(&c->loop, CLUSTER_E_INVALID, "the host is too long");
-    return clu_query(c, buffer, clu_answer_names, request);
+    return c ? clu_query(c, host ? host : "", "", 0, request) : CLUSTER_E_INVALID;
 }
 
 CLUSTER_DEF int cluster_epmd_port(struct cluster *c, const char *node, uint64_t *request)
 {
-    char buffer[1024];
-    struct clu_text url = clu_text_on(buffer, sizeof buffer);
-    const char *host;
-    bool bare;
     if (!c)
         return CLUSTER_E_INVALID;
     if (!node || !clu_name_valid(node, strlen(node)))
         return clu_fail(&c->loop, CLUSTER_E_INVALID, "the node is no NAME@HOST");
-    host = clu_name_host(node);
-    bare = strchr(host, ':') != NULL && host[0] != '[';
-    clu_text_add(&url, bare ? "epmd:[" : "epmd:");
-    clu_query_text(&url, clu_slice_str(host));
-    clu_text_add(&url, bare ? "]?name=" : "?name=");
-    clu_query_text(&url, clu_slice_of(node, (size_t)(host - 1 - node)));
-    return clu_query(c, buffer, clu_answer_port, request);
+    return clu_query(c, clu_name_host(node), node, strcspn(node, "@"), request);
 }
 
 #endif

@@ -92,15 +92,18 @@ CLUSTER_DEF uint64_t cluster_deadline(const struct cluster *c)
     return c ? clu_loop_deadline(&c->loop) : CLUSTER_NEVER;
 }
 
-CLUSTER_DEF int cluster_timeout_ms(const struct cluster *c, uint64_t now)
+/* Rounded up; -1: never. */
+CLU_FN int clu_ms_until(uint64_t deadline, uint64_t now)
 {
-    uint64_t deadline = cluster_deadline(c), ms;
+    uint64_t ms = deadline > now ? (deadline - now - 1) / CLU_MS + 1 : 0;
     if (deadline == CLUSTER_NEVER)
         return -1;
-    if (deadline <= now)
-        return 0;
-    ms = (deadline - now - 1) / CLU_MS + 1;
     return ms < INT_MAX ? (int)ms : INT_MAX;
+}
+
+CLUSTER_DEF int cluster_timeout_ms(const struct cluster *c, uint64_t now)
+{
+    return clu_ms_until(cluster_deadline(c), now);
 }
 
 /* ---- events ----------------------------------------------------------- */
@@ -259,21 +262,17 @@ CLUSTER_DEF int cluster_poll(struct cluster *c, int timeout_ms)
 CLUSTER_DEF int cluster_wait(struct cluster *c, int timeout_ms)
 {
     uint64_t end = timeout_ms < 0 ? CLUSTER_NEVER : clu_add_time(cluster_now(), (uint64_t)timeout_ms * CLU_MS);
+    int left, result = 0;
     if (!c)
         return CLUSTER_E_INVALID;
-    while (c->status.state != CLUSTER_READY) {
-        uint64_t now = cluster_now(), left = now < end ? end - now : 0;
-        int result;
-        if (end != CLUSTER_NEVER && !left)
+    while (c->status.state != CLUSTER_READY && !result) {
+        left = clu_ms_until(end, cluster_now());
+        if (!left)
             return clu_fail(&c->loop, CLUSTER_E_TIMEOUT,
                             "the quorum was not reached in time: are the sources right, and quorum?");
-        result = clu_poll(c, end == CLUSTER_NEVER      ? -1
-                             : left / CLU_MS < INT_MAX ? (int)((left + CLU_MS - 1) / CLU_MS)
-                                                       : INT_MAX);
-        if (result < 0)
-            return result;
+        result = clu_poll(c, left);
     }
-    return 0;
+    return result;
 }
 
 #endif

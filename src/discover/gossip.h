@@ -15,7 +15,6 @@
 #include "../net/lookup.h"
 #include "../wire/gossip.h"
 
-#define CLU_GOSSIP_GROUP "233.252.1.32"
 #define CLU_GOSSIP_PORT_DEFAULT 45892
 #define CLU_GOSSIP_PEERS 1024              /* instances whose last packet is remembered */
 #define CLU_GOSSIP_SKEW (300 * CLU_SECOND) /* how far the clock of a new instance may be off */
@@ -26,20 +25,25 @@ struct clu_gossip_peer {
     uint64_t name, instance, time_ns;
 };
 
+/* With a secret: the keys, and the memory of instances. */
+struct clu_gossip_proof {
+    struct clu_gossip_keys keys;
+    struct clu_gossip_peer peers[CLU_GOSSIP_PEERS];
+};
+
 struct clu_gossip_self {
     uint64_t instance, time_ns; /* of its last packet */
 };
 
 struct clu_gossip_source {
     struct cluster_source *source;
-    struct clu_gossip_keys *keys; /* NULL: no secret */
-    struct clu_gossip_peer *peers;
-    struct cluster_address to, via;
+    struct clu_gossip_proof *proof; /* NULL: no secret */
     int fd, ttl;
     bool broadcast, required, announce, conflict;
     bool deaf;                        /* the own packets do not come back */
     uint32_t unheard;                 /* own packets since one came back */
     struct clu_gossip_self selves[2]; /* as whom it speaks; instance 0: not */
+    struct cluster_address to, via;
     uint8_t packet[CLU_GOSSIP_DATAGRAM];
 };
 
@@ -53,79 +57,65 @@ CLU_FN void clu_gossip_close(void *state)
 {
     struct clu_gossip_source *g = (struct clu_gossip_source *)state;
     const struct cluster_allocator *memory = cluster_source_allocator(g->source);
-    if (g->keys)
-        clu_wipe(g->keys, sizeof *g->keys);
-    clu_free(memory, g->keys, sizeof *g->keys);
-    clu_free(memory, g->peers, CLU_GOSSIP_PEERS * sizeof *g->peers);
+    if (g->proof)
+        clu_wipe(&g->proof->keys, sizeof g->proof->keys);
+    clu_free(memory, g->proof, sizeof *g->proof);
     clu_free(memory, g, sizeof *g);
 }
 
-/* With the secret the keys and the memory of instances. */
 CLU_FN int clu_gossip_use_secret(struct clu_gossip_source *g, const char *secret, size_t length)
 {
-    const struct cluster_allocator *memory = cluster_source_allocator(g->source);
-    if (!g->peers)
-        g->peers = (struct clu_gossip_peer *)clu_alloc_zero(memory, CLU_GOSSIP_PEERS * sizeof *g->peers);
-    if (!g->keys)
-        g->keys = (struct clu_gossip_keys *)clu_alloc_zero(memory, sizeof *g->keys);
-    if (!g->peers || !g->keys) {
-        clu_free(memory, g->keys, sizeof *g->keys);
-        g->keys = NULL; /* they would be all zero */
+    g->proof = (struct clu_gossip_proof *)clu_alloc_zero(cluster_source_allocator(g->source), sizeof *g->proof);
+    if (!g->proof)
         return CLUSTER_E_MEMORY;
-    }
-    clu_gossip_keys_init(g->keys, secret, length);
+    clu_gossip_keys_init(&g->proof->keys, secret, length);
     return 0;
-}
-
-CLU_FN int clu_gossip_refuse(struct clu_gossip_source *g, const char *sentence)
-{
-    (void)cluster_source_fail(g->source, CLUSTER_E_INVALID, sentence);
-    clu_gossip_close(g);
-    return CLUSTER_E_INVALID;
 }
 
 CLU_FN int clu_gossip_open(void *ctx, struct cluster_source *s, const char *target, void **state)
 {
     struct clu_gossip_source *g =
         (struct clu_gossip_source *)clu_alloc_zero(cluster_source_allocator(s), sizeof(struct clu_gossip_source));
-    const char *item = cluster_source_item(s, NULL), *secret = cluster_source_option(s, "secret");
-    const char *ttl = cluster_source_option(s, "ttl");
+    const char *item = cluster_source_item(s, NULL), *ttl = cluster_source_option(s, "ttl"), *why = NULL;
+    const char *secret = cluster_source_option(s, "secret"), *file = cluster_source_option(s, "secret-file");
     const struct cluster_node *own = cluster_source_own(s);
+    bool always = clu_gossip_is(s, "announce", "on");
     uint64_t number = 1;
+    int result = 0;
     (void)ctx;
     (void)target;
     if (!g)
         return CLUSTER_E_MEMORY;
+    *state = g;
     g->source = s;
     g->fd = -1;
     g->broadcast = clu_gossip_is(s, "broadcast", "on");
     g->required = clu_gossip_is(s, "auth", "required");
-    g->announce = own->name && !clu_gossip_is(s, "announce", "off") && (own->port || clu_gossip_is(s, "announce", "on"));
-    if (!clu_address_port_parse(clu_slice_str(item           ? item
-                                              : g->broadcast ? "255.255.255.255"
-                                                             : CLU_GOSSIP_GROUP),
-                                CLU_GOSSIP_PORT_DEFAULT, &g->to))
-        return clu_gossip_refuse(g, "gossip: takes ADDRESS:PORT, a multicast address as 233.252.1.32:45892");
-    if (!g->broadcast && !clu_address_is_multicast(&g->to))
-        return clu_gossip_refuse(g, "this address is no multicast group (224.0.0.0 to 239.255.255.255): write one, or "
-                                    "broadcast=on for a broadcast address");
-    if (g->broadcast && (g->to.family != 4 || clu_address_is_multicast(&g->to)))
-        return clu_gossip_refuse(g, "broadcast=on takes an IPv4 broadcast address, as 255.255.255.255:45892");
-    if (clu_gossip_is(s, "announce", "on") && !own->name)
-        return clu_gossip_refuse(g, "announce=on needs an own name: set options.node (--node), or take announce=on out");
-    if (secret && cluster_source_option(s, "secret-file"))
-        return clu_gossip_refuse(g, "secret= and secret-file= are given both: keep one of them");
-    if (g->required && !secret && !cluster_source_option(s, "secret-file"))
-        return clu_gossip_refuse(g, "auth=required proves a secret: give secret-file= or secret=");
+    g->announce = own->name && (always || (own->port && !clu_gossip_is(s, "announce", "off")));
     if (ttl)
         (void)clu_number(clu_slice_str(ttl), 255, &number);
     g->ttl = (int)number;
-    if (secret && clu_gossip_use_secret(g, secret, strlen(secret)) < 0) {
-        clu_gossip_close(g);
-        return CLUSTER_E_MEMORY;
+    if (!item)
+        item = g->broadcast ? "255.255.255.255" : "233.252.1.32";
+    if (!clu_address_port_parse(clu_slice_str(item), CLU_GOSSIP_PORT_DEFAULT, &g->to) ||
+        clu_address_is_multicast(&g->to) == g->broadcast || (g->broadcast && g->to.family != 4))
+        why = g->broadcast ? "broadcast=on takes an IPv4 broadcast address, as 255.255.255.255:45892"
+                           : "gossip: takes a multicast group, as 233.252.1.32:45892; for a broadcast address add broadcast=on";
+    else if (always && !own->name)
+        why = "announce=on needs an own name: set options.node (--node), or take announce=on out";
+    else if (secret && file)
+        why = "secret= and secret-file= are given both: keep one of them";
+    else if (g->required && !secret && !file)
+        why = "auth=required proves a secret: give secret-file= or secret=";
+    else if (secret)
+        result = clu_gossip_use_secret(g, secret, strlen(secret));
+    if (why) {
+        (void)cluster_source_fail(s, CLUSTER_E_INVALID, why);
+        result = CLUSTER_E_INVALID;
     }
-    *state = g;
-    return 0;
+    if (result)
+        clu_gossip_close(g);
+    return result;
 }
 
 /* ---- the socket ------------------------------------------------------- */
@@ -148,25 +138,23 @@ CLU_FN int clu_gossip_fail(struct clu_gossip_source *g, int error, const char *w
 }
 
 /* The secret of secret-file=, without the end of its line. */
-CLU_FN int clu_gossip_read_secret(struct clu_gossip_source *g)
+CLU_FN int clu_gossip_read_secret(struct clu_gossip_source *g, const char *path)
 {
-    const struct cluster_io *io = cluster_source_io(g->source);
     const struct cluster_allocator *memory = cluster_source_allocator(g->source);
     char *text = NULL;
     size_t capacity = 0;
     uint64_t stamp = 0;
-    int64_t size = clu_read_file(io, memory, cluster_source_option(g->source, "secret-file"), &text, &capacity, &stamp);
-    int result = size < 0 ? (int)size : 0;
+    int64_t size = clu_read_file(cluster_source_io(g->source), memory, path, &text, &capacity, &stamp);
     while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r'))
         size--;
     if (size > 0)
-        result = clu_gossip_use_secret(g, text, (size_t)size);
+        size = clu_gossip_use_secret(g, text, (size_t)size);
+    else if (!size)
+        size = CLUSTER_E_INVALID;
     if (text)
         clu_wipe(text, capacity);
     clu_free(memory, text, capacity);
-    if (size == 0)
-        result = CLUSTER_E_INVALID;
-    return result < 0 ? clu_gossip_fail(g, result, size == 0 ? "secret-file= is empty: " : "cannot read secret-file=: ") : 0;
+    return (int)size;
 }
 
 /* The address that if= means: one that is written, or the first one of the interface of this name. */
@@ -178,7 +166,7 @@ CLU_FN int clu_gossip_choose_interface(struct clu_gossip_source *g)
     int count, i;
     memset(&g->via, 0, sizeof g->via);
     g->via.family = g->to.family;
-    if (!name || clu_address_parse(clu_slice_str(name), &g->via, NULL))
+    if (!name || clu_address_parse(clu_slice_str(name), &g->via))
         return 0;
     count = io->interfaces(io->ctx, name, found, CLU_COUNT(found));
     for (i = 0; i < count && i < (int)CLU_COUNT(found); i++)
@@ -186,36 +174,41 @@ CLU_FN int clu_gossip_choose_interface(struct clu_gossip_source *g)
             g->via = found[i];
             return 0;
         }
-    return clu_gossip_fail(g, count < 0 ? count : CLUSTER_E_NOT_FOUND, "if= names no interface that is up: ");
+    return count < 0 ? count : CLUSTER_E_NOT_FOUND;
 }
 
+/* Step by step, each with what is said when it fails. */
 CLU_FN int clu_gossip_start(struct clu_gossip_source *g)
 {
     const struct cluster_io *io = cluster_source_io(g->source);
+    const char *file = cluster_source_option(g->source, "secret-file"), *what = "cannot read secret-file=, or it is empty: ";
     struct cluster_address any;
-    int result = g->keys || !cluster_source_option(g->source, "secret-file") ? 0 : clu_gossip_read_secret(g);
-    if (!result && !g->selves[0].instance) {
+    int result = file && !g->proof ? clu_gossip_read_secret(g, file) : 0;
+    if (result >= 0 && !g->selves[0].instance) {
+        what = "no random bytes: ";
         result = cluster_source_random(g->source, &g->selves[0].instance, sizeof g->selves[0].instance);
-        if (result)
-            return clu_gossip_fail(g, result, "no random bytes: ");
     }
-    if (!result)
+    if (result >= 0) {
+        what = "if= names no interface that is up: ";
         result = clu_gossip_choose_interface(g);
-    if (result)
-        return result;
-    memset(&any, 0, sizeof any);
-    any.family = g->to.family;
-    any.port = g->to.port;
-    g->fd = result = cluster_source_open(g->source, CLUSTER_UDP, g->to.family);
-    if (result < 0)
-        return clu_gossip_fail(g, result, "cannot open a socket: ");
-    result = io->bind(io->ctx, g->fd, &any, CLUSTER_IO_REUSE | (g->broadcast ? CLUSTER_IO_BROADCAST : 0));
-    if (result < 0)
-        return clu_gossip_fail(g, result, "cannot listen on the port: ");
-    if (!g->broadcast)
+    }
+    if (result >= 0) {
+        what = "cannot open a socket: ";
+        g->fd = result = cluster_source_open(g->source, CLUSTER_UDP, g->to.family);
+    }
+    if (result >= 0) {
+        what = "cannot listen on the port: ";
+        memset(&any, 0, sizeof any);
+        any.family = g->to.family;
+        any.port = g->to.port;
+        result = io->bind(io->ctx, g->fd, &any, CLUSTER_IO_REUSE | (g->broadcast ? CLUSTER_IO_BROADCAST : 0));
+    }
+    if (result >= 0 && !g->broadcast) {
+        what = "cannot join the multicast group: ";
         result = io->join(io->ctx, g->fd, &g->to, &g->via, g->ttl);
+    }
     if (result < 0)
-        return clu_gossip_fail(g, result, "cannot join the multicast group: ");
+        return clu_gossip_fail(g, result, what);
     g->unheard = 0;
     return cluster_source_watch(g->source, g->fd, POLLIN);
 }
@@ -239,28 +232,20 @@ CLU_FN int clu_gossip_split(struct clu_gossip_source *g, uint64_t wall)
 
 CLU_FN int64_t clu_gossip_send(struct clu_gossip_source *g, struct clu_gossip_self *self, uint64_t wall)
 {
-    const struct cluster_node *own = cluster_source_own(g->source);
+    const struct clu_gossip_keys *keys = g->proof ? &g->proof->keys : NULL;
     uint8_t iv[CLU_AES_BLOCK] = {0};
     struct clu_gossip p;
-    struct clu_text name = clu_text_on(p.name, sizeof p.name), zone = clu_text_on(p.zone, sizeof p.zone);
-    struct clu_text role = clu_text_on(p.role, sizeof p.role);
     size_t size;
-    int result = g->keys ? cluster_source_random(g->source, iv, sizeof iv) : 0;
+    int result = keys ? cluster_source_random(g->source, iv, sizeof iv) : 0;
     if (result)
         return clu_gossip_fail(g, result, "no random bytes: ");
     self->time_ns = wall > self->time_ns ? wall : self->time_ns + 1; /* never the same twice */
-    clu_text_add(&name, own->name);
-    clu_text_add(&zone, own->zone ? own->zone : "");
-    clu_text_add(&role, own->role ? own->role : "");
-    p.time_ns = self->time_ns;
-    p.instance = self->instance;
-    p.has_instance = true;
-    p.port = own->port;
-    p.weight = own->weight;
-    p.flags = own->flags;
-    size = clu_gossip_encode(&p, g->keys, iv, g->packet, sizeof g->packet);
+    p.node = *cluster_source_own(g->source);
+    p.numbers[CLU_GOSSIP_TIME] = self->time_ns;
+    p.numbers[CLU_GOSSIP_ID] = self->instance;
+    size = clu_gossip_encode(&p, keys, iv, g->packet, sizeof g->packet);
     if (!size)
-        return clu_gossip_fail(g, CLUSTER_E_INVALID, "the own name is no UTF-8, or zone or role is longer than 63 bytes: ");
+        return clu_gossip_fail(g, CLUSTER_E_INVALID, "name, zone or role is no UTF-8, or longer than a packet may say: ");
     return cluster_source_send(g->source, g->fd, g->packet, size, &g->to);
 }
 
@@ -317,18 +302,19 @@ CLU_FN int clu_gossip_listen(struct clu_gossip_source *g, uint64_t now)
 CLU_FN bool clu_gossip_is_fresh(struct clu_gossip_source *g, const struct clu_gossip *p)
 {
     const struct cluster_io *io = cluster_source_io(g->source);
-    uint64_t name = cluster_hash64(p->name, strlen(p->name), g->selves[0].instance);
-    struct clu_gossip_peer *peer = &g->peers[name % CLU_GOSSIP_PEERS];
+    struct clu_gossip_peer said, *peer;
     uint64_t wall = io->wall_time(io->ctx);
-    if (peer->name == name && peer->instance == p->instance) {
-        if (p->time_ns <= peer->time_ns)
+    said.name = cluster_hash64(p->name, strlen(p->name), g->selves[0].instance);
+    said.instance = p->numbers[CLU_GOSSIP_ID];
+    said.time_ns = p->numbers[CLU_GOSSIP_TIME];
+    peer = &g->proof->peers[said.name % CLU_GOSSIP_PEERS];
+    if (peer->name == said.name && peer->instance == said.instance) {
+        if (said.time_ns <= peer->time_ns)
             return false;
-    } else if ((p->time_ns > wall ? p->time_ns - wall : wall - p->time_ns) > CLU_GOSSIP_SKEW) {
+    } else if ((said.time_ns > wall ? said.time_ns - wall : wall - said.time_ns) > CLU_GOSSIP_SKEW) {
         return false;
     }
-    peer->name = name;
-    peer->instance = p->instance;
-    peer->time_ns = p->time_ns;
+    *peer = said;
     return true;
 }
 
@@ -338,17 +324,19 @@ CLU_FN void clu_gossip_hear(struct clu_gossip_source *g, size_t size, const stru
     char address[CLU_ADDRESS_TEXT];
     struct clu_text t = clu_text_on(address, sizeof address);
     struct clu_gossip p;
-    struct cluster_node node;
-    if (size > sizeof g->packet || clu_gossip_decode(&p, g->keys, g->packet, size) != CLU_COMPLETE ||
+    if (size > sizeof g->packet || clu_gossip_decode(&p, g->proof ? &g->proof->keys : NULL, g->packet, size) != CLU_COMPLETE ||
         (g->required && !p.authentic) || (p.authentic && !clu_gossip_is_fresh(g, &p))) {
         cluster_source_drop(g->source);
         return;
     }
     if (own && strcmp(own, p.name) == 0) {
-        if (p.has_instance && (p.instance == g->selves[0].instance || p.instance == g->selves[1].instance)) {
+        uint64_t instance = p.numbers[CLU_GOSSIP_ID];
+        if (!instance)
+            return;
+        if (instance == g->selves[0].instance || instance == g->selves[1].instance) {
             g->unheard = 0;
             g->deaf = false;
-        } else if (p.has_instance && !g->conflict) {
+        } else if (!g->conflict) {
             g->conflict = true;
             cluster_source_log(g->source, CLUSTER_LOG_WARN,
                                "another node announces the own name: give each node its own name (options.node)");
@@ -356,16 +344,8 @@ CLU_FN void clu_gossip_hear(struct clu_gossip_source *g, size_t size, const stru
         return;
     }
     clu_address_text(&t, from);
-    memset(&node, 0, sizeof node);
-    node.size = (uint32_t)sizeof node;
-    node.name = p.name;
-    node.address = address;
-    node.zone = p.zone[0] ? p.zone : NULL;
-    node.role = p.role[0] ? p.role : NULL;
-    node.port = p.port;
-    node.weight = p.weight;
-    node.flags = p.flags & CLUSTER_NODE_DRAINING;
-    (void)cluster_source_heard(g->source, &node);
+    p.node.address = address;
+    (void)cluster_source_heard(g->source, &p.node);
 }
 
 CLU_FN int clu_gossip_ready(void *state, int fd, int revents, uint64_t now)

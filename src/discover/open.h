@@ -129,6 +129,7 @@ CLU_FN int clu_source_create(struct clu_discovery *home, const char *url, struct
     result = clu_source_parse(s, &p);
     if (!result)
         result = s->strategy.open(ctx, s, strchr(url, ':') + 1, &s->state_of_strategy);
+    result = result > 0 ? CLUSTER_E_INVALID : result; /* a strategy that says what is no result */
     s->opened = result == 0;
     if (result) {
         if (!l->error[0])

@@ -1,12 +1,12 @@
 /*
- * The POSIX defaults of struct cluster_io, and cluster_now. Each function makes the system call, retries what a signal
- * interrupted and turns errno into a CLUSTER_E... by one table. Owns nothing: descriptors belong to the caller. Never
- * blocks, raises no SIGPIPE, and leaves no descriptor open across exec.
+ * The POSIX defaults of struct cluster_io, and cluster_now. Each function makes the system call, and turns errno into
+ * a CLUSTER_E... by one table; what a signal can interrupt, which is files alone, it retries. Owns nothing: descriptors belong
+ * to the caller. Never blocks, raises no SIGPIPE, and leaves no descriptor open across exec.
  */
 #ifndef CLU_LOOP_POSIX_H
 #define CLU_LOOP_POSIX_H
 
-#include "../base/platform.h"
+#include "../base/hash.h"
 
 #include <fcntl.h>
 #include <ifaddrs.h>
@@ -77,6 +77,8 @@ CLU_FN int clu_posix_error(int number)
         ECONNRESET,
         ECONNABORTED,
         ENETRESET,
+        CLUSTER_E_PROTOCOL,
+        EPROTO,
         CLUSTER_E_PERMISSION,
         EACCES,
         EPERM,
@@ -244,103 +246,94 @@ CLU_FN int clu_posix_listen(void *ctx, int fd, int backlog)
 
 CLU_FN int clu_posix_accept(void *ctx, int fd, struct cluster_address *peer)
 {
-    int tries, made;
+    int tries;
     (void)ctx;
-    /* a connection that died in the queue is no reason to stop before the queue is empty */
+    /* A connection that died in the queue is no reason to stop before the queue is empty; Linux hands on what it met on its
+     * way, accept(2). */
     for (tries = 0; tries < 64; tries++) {
         union clu_sockaddr from;
         socklen_t size = (socklen_t)sizeof from;
         bool flags = true;
+        int result;
         memset(&from, 0, sizeof from);
 #if defined(SOCK_CLOEXEC) && defined(SOCK_NONBLOCK) &&                                                                         \
     (defined(_GNU_SOURCE) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__DragonFly__))
-        made = accept4(fd, &from.any, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        result = clu_posix_result(accept4(fd, &from.any, &size, SOCK_CLOEXEC | SOCK_NONBLOCK));
         flags = false;
 #else
-        made = accept(fd, &from.any, &size);
+        result = clu_posix_result(accept(fd, &from.any, &size));
 #endif
-        if (made >= 0) {
+        if (result >= 0) {
             if (peer)
                 clu_sockaddr_read(peer, from.any.sa_family, &from);
-            return clu_posix_prepare(made, flags, true);
+            return clu_posix_prepare(result, flags, true);
         }
-        switch (errno) {
-        case EINTR:
-        case ECONNABORTED:
-        case EPROTO: /* Linux hands on what the new connection met on its way, accept(2) */
-        case ENETDOWN:
-        case ENETUNREACH:
-        case EHOSTUNREACH:
-            continue;
-        default:
-            return clu_posix_error(errno);
-        }
+        if (result != CLUSTER_E_UNREACHABLE && result != CLUSTER_E_CLOSED && result != CLUSTER_E_PROTOCOL)
+            return result;
     }
     return CLUSTER_E_AGAIN;
 }
 
-/* The options of multicast, in the order in which join sets them; 0 where the system has none. ALL off: else the groups that
- * other programs of this host joined arrive as well. */
-enum { CLU_JOIN_GROUP, CLU_JOIN_ALL, CLU_JOIN_INTERFACE, CLU_JOIN_TTL, CLU_JOIN_LOOP, CLU_JOIN_COUNT };
-#ifndef IP_MULTICAST_ALL
-#define CLU_IP_MULTICAST_ALL 0
-#else
+/* What the options of multicast are set to. BSD wants bytes for IPv4, where Linux takes either, and integers for IPv6. */
+struct clu_multicast {
+    struct ip_mreq four;
+    struct ipv6_mreq six;
+    int off, hops, on;
+    unsigned char byte_hops, byte_on;
+};
+
+struct clu_multicast_option {
+    int option; /* 0: the system has none */
+    uint8_t offset, size;
+};
+
+#define CLU_MULTICAST(option, value)                                                                                           \
+    {                                                                                                                          \
+        option, offsetof(struct clu_multicast, value), sizeof(((struct clu_multicast *)0)->value)                              \
+    }
+#ifdef IP_MULTICAST_ALL
 #define CLU_IP_MULTICAST_ALL IP_MULTICAST_ALL
-#endif
-#ifndef IPV6_MULTICAST_ALL
-#define CLU_IPV6_MULTICAST_ALL 0
 #else
+#define CLU_IP_MULTICAST_ALL 0
+#endif
+#ifdef IPV6_MULTICAST_ALL
 #define CLU_IPV6_MULTICAST_ALL IPV6_MULTICAST_ALL
+#else
+#define CLU_IPV6_MULTICAST_ALL 0
 #endif
 
 CLU_FN int clu_posix_join(void *ctx, int fd, const struct cluster_address *group, const struct cluster_address *via, int ttl)
 {
-    static const int options[2][CLU_JOIN_COUNT] = {
-        {IP_ADD_MEMBERSHIP, CLU_IP_MULTICAST_ALL, IP_MULTICAST_IF, IP_MULTICAST_TTL, IP_MULTICAST_LOOP},
-        {IPV6_JOIN_GROUP, CLU_IPV6_MULTICAST_ALL, IPV6_MULTICAST_IF, IPV6_MULTICAST_HOPS, IPV6_MULTICAST_LOOP}};
-    const void *values[CLU_JOIN_COUNT];
-    socklen_t sizes[CLU_JOIN_COUNT];
-    union {
-        struct ip_mreq v4;
-        struct ipv6_mreq v6;
-    } request;
-    bool member = group->family != 0;
-    int family = member ? group->family : via->family;
-    /* BSD wants bytes for IPv4, where Linux takes either, and integers for IPv6 */
-    unsigned char byte_hops = (unsigned char)ttl, byte_on = 1;
-    int hops = ttl, on = 1, off = 0, i;
+    /* The first two are of a member alone. ALL off: else the groups that other programs of this host joined arrive as well. */
+    static const struct clu_multicast_option options[2][5] = {
+        {CLU_MULTICAST(CLU_IP_MULTICAST_ALL, off), CLU_MULTICAST(IP_ADD_MEMBERSHIP, four),
+         CLU_MULTICAST(IP_MULTICAST_IF, four.imr_interface), CLU_MULTICAST(IP_MULTICAST_TTL, byte_hops),
+         CLU_MULTICAST(IP_MULTICAST_LOOP, byte_on)},
+        {CLU_MULTICAST(CLU_IPV6_MULTICAST_ALL, off), CLU_MULTICAST(IPV6_JOIN_GROUP, six),
+         CLU_MULTICAST(IPV6_MULTICAST_IF, six.ipv6mr_interface), CLU_MULTICAST(IPV6_MULTICAST_HOPS, hops),
+         CLU_MULTICAST(IPV6_MULTICAST_LOOP, on)}};
+    struct clu_multicast values;
+    int family = group->family ? group->family : via->family, error = 0, i;
     (void)ctx;
     if (ttl < 0 || ttl > 255 || (family != 4 && family != 6) || (via->family && via->family != family))
         return CLUSTER_E_INVALID;
-    memset(&request, 0, sizeof request);
-    values[CLU_JOIN_GROUP] = &request;
-    values[CLU_JOIN_ALL] = &off;
-    if (family == 4) {
-        memcpy(&request.v4.imr_multiaddr, group->bytes, 4);
-        memcpy(&request.v4.imr_interface, via->bytes, 4);
-        sizes[CLU_JOIN_GROUP] = (socklen_t)sizeof request.v4;
-        values[CLU_JOIN_INTERFACE] = &request.v4.imr_interface;
-        values[CLU_JOIN_TTL] = &byte_hops;
-        values[CLU_JOIN_LOOP] = &byte_on;
-        sizes[CLU_JOIN_TTL] = sizes[CLU_JOIN_LOOP] = 1;
-    } else {
-        memcpy(&request.v6.ipv6mr_multiaddr, group->bytes, 16);
-        request.v6.ipv6mr_interface = via->scope ? via->scope : group->scope;
-        sizes[CLU_JOIN_GROUP] = (socklen_t)sizeof request.v6;
-        values[CLU_JOIN_INTERFACE] = &request.v6.ipv6mr_interface;
-        values[CLU_JOIN_TTL] = &hops;
-        values[CLU_JOIN_LOOP] = &on;
-        sizes[CLU_JOIN_TTL] = sizes[CLU_JOIN_LOOP] = (socklen_t)sizeof on;
+    memcpy(&values.four.imr_multiaddr, group->bytes, 4);
+    memcpy(&values.four.imr_interface, via->bytes, 4);
+    memcpy(&values.six.ipv6mr_multiaddr, group->bytes, 16);
+    values.six.ipv6mr_interface = via->scope ? via->scope : group->scope;
+    values.off = 0;
+    values.on = values.byte_on = 1;
+    values.hops = ttl;
+    values.byte_hops = (unsigned char)ttl;
+    for (i = group->family ? 0 : 2; i < 5 && !error; i++) {
+        const struct clu_multicast_option *o = &options[family == 6][i];
+        if (o->option)
+            error =
+                clu_posix_set(fd, family == 6 ? IPPROTO_IPV6 : IPPROTO_IP, o->option, (uint8_t *)&values + o->offset, o->size);
+        if (i == 0)
+            error = 0; /* a kernel that is older than its headers does without */
     }
-    sizes[CLU_JOIN_ALL] = sizes[CLU_JOIN_INTERFACE] = (socklen_t)sizeof off;
-    for (i = member ? CLU_JOIN_GROUP : CLU_JOIN_INTERFACE; i < CLU_JOIN_COUNT; i++) {
-        int option = options[family == 6][i], error = 0;
-        if (option)
-            error = clu_posix_set(fd, family == 6 ? IPPROTO_IPV6 : IPPROTO_IP, option, values[i], sizes[i]);
-        if (error && i != CLU_JOIN_ALL)
-            return error;
-    }
-    return 0;
+    return error;
 }
 
 CLU_FN int64_t clu_posix_send(void *ctx, int fd, const void *data, size_t size, const struct cluster_address *to)
@@ -355,12 +348,10 @@ CLU_FN int64_t clu_posix_send(void *ctx, int fd, const void *data, size_t size, 
 #endif
     if (to && !(length = clu_sockaddr_of(&target, to)))
         return CLUSTER_E_INVALID;
-    do
-        sent = sendto(fd, data, size, flags, to ? &target.any : NULL, length);
-    while (sent < 0 && errno == EINTR);
-    if (sent >= 0)
-        return sent;
-    return errno == ENOBUFS ? CLUSTER_E_AGAIN : clu_posix_error(errno); /* ENOBUFS: the interface's queue is full */
+    sent = sendto(fd, data, size, flags, to ? &target.any : NULL, length);
+    if (sent < 0)
+        return errno == ENOBUFS ? CLUSTER_E_AGAIN : clu_posix_error(errno); /* ENOBUFS: the interface's queue is full */
+    return sent;
 }
 
 CLU_FN int64_t clu_posix_recv(void *ctx, int fd, void *data, size_t size, struct cluster_address *from)
@@ -380,17 +371,15 @@ CLU_FN int64_t clu_posix_recv(void *ctx, int fd, void *data, size_t size, struct
             flags = MSG_TRUNC;
     }
 #endif
-    do {
-        memset(&peer, 0, sizeof peer);
-        memset(&message, 0, sizeof message);
-        part.iov_base = data;
-        part.iov_len = size;
-        message.msg_name = &peer;
-        message.msg_namelen = (socklen_t)sizeof peer;
-        message.msg_iov = &part;
-        message.msg_iovlen = 1;
-        got = recvmsg(fd, &message, flags);
-    } while (got < 0 && errno == EINTR);
+    memset(&peer, 0, sizeof peer);
+    memset(&message, 0, sizeof message);
+    part.iov_base = data;
+    part.iov_len = size;
+    message.msg_name = &peer;
+    message.msg_namelen = (socklen_t)sizeof peer;
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    got = recvmsg(fd, &message, flags);
     if (got < 0)
         return clu_posix_error(errno);
     if (from)
@@ -450,8 +439,7 @@ CLU_FN uint64_t clu_posix_wall_time(void *ctx)
  * not show: the stamp of a file just written is never given twice. */
 CLU_FN uint64_t clu_posix_stamp(const struct stat *info)
 {
-    uint64_t now = clu_posix_clock(CLOCK_REALTIME), mixed = 0, parts[6];
-    size_t i;
+    uint64_t now = clu_posix_clock(CLOCK_REALTIME), parts[6];
 #ifdef __APPLE__
     uint64_t ns = (uint64_t)info->st_mtimespec.tv_nsec;
 #else
@@ -463,11 +451,7 @@ CLU_FN uint64_t clu_posix_stamp(const struct stat *info)
     parts[3] = (uint64_t)info->st_ino;
     parts[4] = (uint64_t)info->st_dev;
     parts[5] = parts[0] + 3 * CLU_SECOND < now && (parts[1] + 3) * CLU_SECOND < now ? 0 : now;
-    for (i = 0; i < CLU_COUNT(parts); i++) {
-        mixed = (mixed ^ parts[i]) * UINT64_C(0x9e3779b97f4a7c15);
-        mixed ^= mixed >> 32;
-    }
-    return mixed ? mixed : 1;
+    return cluster_hash64(parts, sizeof parts, 0) | 1; /* 0 is no stamp */
 }
 
 /* Read until `size` bytes are there or the end is. */

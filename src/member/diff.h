@@ -2,9 +2,9 @@
  * The difference of two lists of names, without a handle. Allocates nothing: the marks that are its answer serve as its notes
  * on the way, and one table of 512 names stands on the stack.
  *
- * Names are first parted by a hash into up to 254 classes, whose number is noted in the name's mark. Then class by class the names of
- * `after` fill the table, 512 at a time, and the names of `before` are looked up in it. A mark becomes 0 or 1 when it is
- * settled; the classes are numbered from 2 so that both can share a byte.
+ * Names are first parted by a hash into up to 255 classes, whose number is noted in the name's mark. Then class by class the
+ * names of `after` fill the table, 512 at a time, and the names of `before` are looked up in it. The mark of a name that is
+ * found there, or that `after` has already, becomes 0; all that keep a class in the end are what left and what joined.
  */
 #ifndef CLU_MEMBER_DIFF_H
 #define CLU_MEMBER_DIFF_H
@@ -13,15 +13,19 @@
 
 #define CLU_DIFF_NAMES 512
 #define CLU_DIFF_SLOTS 1024 /* twice the names: probes stay short */
-#define CLU_DIFF_CLASS 2    /* the first; the last is 255 */
+#define CLU_DIFF_CLASS 1    /* the first; the last is 255 */
+
+/* One of the two lists. */
+struct clu_diff_list {
+    const char *const *names;
+    size_t count;
+    unsigned char *marks;
+};
 
 struct clu_diff {
-    const char *const *before, *const *after;
-    size_t before_count, after_count;
-    unsigned char *left, *joined;
-    uint32_t classes, count;
-    size_t index[CLU_DIFF_NAMES];   /* into `after` */
-    uint16_t slots[CLU_DIFF_SLOTS]; /* 1 + position in index; 0: free */
+    struct clu_diff_list before, after;
+    uint32_t classes;
+    size_t slots[CLU_DIFF_SLOTS]; /* 1 + index into `after`; 0: free */
 };
 
 /* FNV-1a. */
@@ -35,85 +39,87 @@ CLU_FN uint32_t clu_diff_hash(const char *name)
 
 /* The slot of a name, or the free one where it would stand. Its class has used up the remainder of the hash, so the slot
  * takes the quotient. */
-CLU_FN uint16_t *clu_diff_slot(struct clu_diff *d, const char *name)
+CLU_FN size_t *clu_diff_slot(struct clu_diff *d, const char *name)
 {
     uint32_t at = clu_diff_hash(name) / d->classes % CLU_DIFF_SLOTS;
-    while (d->slots[at] && strcmp(d->after[d->index[d->slots[at] - 1]], name) != 0)
+    while (d->slots[at] && strcmp(d->after.names[d->slots[at] - 1], name) != 0)
         at = (at + 1) % CLU_DIFF_SLOTS;
     return &d->slots[at];
 }
 
-CLU_FN bool clu_diff_usable(const char *const *names, size_t count, const unsigned char *marks)
+CLU_FN bool clu_diff_usable(const struct clu_diff_list *list)
 {
     size_t i;
-    if (count && (!names || !marks))
+    if (list->count && (!list->names || !list->marks))
         return false;
-    for (i = 0; i < count; i++)
-        if (!names[i])
+    for (i = 0; i < list->count; i++)
+        if (!list->names[i])
             return false;
     return true;
 }
 
 /* The first index from `from` on that is of this class and not settled; count when there is none. */
-CLU_FN size_t clu_diff_next(const unsigned char *marks, size_t from, size_t count, int kind)
+CLU_FN size_t clu_diff_next(const struct clu_diff_list *list, size_t from, int kind)
 {
-    const void *at = from < count ? memchr(marks + from, kind, count - from) : NULL;
-    return at ? (size_t)((const unsigned char *)at - marks) : count;
+    const void *at = from < list->count ? memchr(list->marks + from, kind, list->count - from) : NULL;
+    return at ? (size_t)((const unsigned char *)at - list->marks) : list->count;
+}
+
+/* Note the classes; with none, say what is left of them. */
+CLU_FN void clu_diff_mark(const struct clu_diff_list *list, uint32_t classes)
+{
+    size_t i;
+    for (i = 0; i < list->count; i++) {
+        uint32_t mark = list->marks[i] != 0;
+        if (classes)
+            mark = CLU_DIFF_CLASS + clu_diff_hash(list->names[i]) % classes;
+        list->marks[i] = (unsigned char)mark;
+    }
 }
 
 CLU_FN void clu_diff_class(struct clu_diff *d, int kind)
 {
-    size_t i, next = clu_diff_next(d->joined, 0, d->after_count, kind);
-    while (next < d->after_count) {
+    size_t i, next = 0, *slot;
+    while ((next = clu_diff_next(&d->after, next, kind)) < d->after.count) {
+        unsigned room = CLU_DIFF_NAMES;
         memset(d->slots, 0, sizeof d->slots);
-        d->count = 0;
-        for (i = next; i < d->after_count; i = clu_diff_next(d->joined, i + 1, d->after_count, kind)) {
-            uint16_t *slot = clu_diff_slot(d, d->after[i]);
+        for (i = next; i < d->after.count; i = clu_diff_next(&d->after, i + 1, kind)) {
+            slot = clu_diff_slot(d, d->after.names[i]);
             if (*slot) {
-                d->joined[i] = 0;
-            } else if (d->count < CLU_DIFF_NAMES) {
-                d->index[d->count] = i;
-                *slot = (uint16_t)++d->count;
-                next = i;
+                d->after.marks[i] = 0;
+            } else if (room) {
+                room--;
+                *slot = next = i + 1;
             }
         }
-        next = clu_diff_next(d->joined, next + 1, d->after_count, kind);
-        for (i = 0; (i = clu_diff_next(d->left, i, d->before_count, kind)) < d->before_count; i++) {
-            uint16_t *slot = clu_diff_slot(d, d->before[i]);
-            if (*slot) {
-                d->left[i] = 0;
-                d->joined[d->index[*slot - 1]] = 0;
-            }
+        for (i = 0; (i = clu_diff_next(&d->before, i, kind)) < d->before.count; i++) {
+            slot = clu_diff_slot(d, d->before.names[i]);
+            if (*slot)
+                d->before.marks[i] = d->after.marks[*slot - 1] = 0;
         }
-        for (i = 0; i < d->count; i++)
-            if (d->joined[d->index[i]])
-                d->joined[d->index[i]] = 1;
     }
-    for (i = 0; (i = clu_diff_next(d->left, i, d->before_count, kind)) < d->before_count; i++)
-        d->left[i] = 1;
 }
 
 CLUSTER_DEF int cluster_diff(const char *const *before, size_t before_count, const char *const *after, size_t after_count,
                              unsigned char *left, unsigned char *joined)
 {
     struct clu_diff d;
-    size_t i;
     uint32_t kind;
-    if (!clu_diff_usable(before, before_count, left) || !clu_diff_usable(after, after_count, joined))
+    d.before.names = before;
+    d.before.count = before_count;
+    d.before.marks = left;
+    d.after.names = after;
+    d.after.count = after_count;
+    d.after.marks = joined;
+    if (!clu_diff_usable(&d.before) || !clu_diff_usable(&d.after))
         return CLUSTER_E_INVALID;
-    d.before = before;
-    d.before_count = before_count;
-    d.after = after;
-    d.after_count = after_count;
-    d.left = left;
-    d.joined = joined;
     d.classes = (uint32_t)clu_min_u64(1 + after_count / (CLU_DIFF_NAMES / 2), 256 - CLU_DIFF_CLASS);
-    for (i = 0; i < before_count; i++)
-        left[i] = (unsigned char)(CLU_DIFF_CLASS + clu_diff_hash(before[i]) % d.classes);
-    for (i = 0; i < after_count; i++)
-        joined[i] = (unsigned char)(CLU_DIFF_CLASS + clu_diff_hash(after[i]) % d.classes);
+    clu_diff_mark(&d.before, d.classes);
+    clu_diff_mark(&d.after, d.classes);
     for (kind = 0; kind < d.classes; kind++)
         clu_diff_class(&d, (int)(CLU_DIFF_CLASS + kind));
+    clu_diff_mark(&d.before, 0);
+    clu_diff_mark(&d.after, 0);
     return 0;
 }
 

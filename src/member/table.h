@@ -217,7 +217,7 @@ CLU_FN const char *clu_lower_address(const char *a, const char *b)
     struct cluster_address x, y;
     if (!*a || !*b)
         return *a ? a : b;
-    if (!clu_address_parse(clu_slice_of(a, strlen(a)), &x, NULL) || !clu_address_parse(clu_slice_of(b, strlen(b)), &y, NULL))
+    if (!clu_address_parse(clu_slice_of(a, strlen(a)), &x) || !clu_address_parse(clu_slice_of(b, strlen(b)), &y))
         return strcmp(a, b) <= 0 ? a : b;
     return clu_address_compare(&x, &y) <= 0 ? a : b;
 }

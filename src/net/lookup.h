@@ -11,21 +11,23 @@
 #define CLU_HOSTS_PATH "/etc/hosts"
 #define CLU_FILE_MAX ((size_t)16 << 20)
 
-/* A whole file in memory of *capacity bytes; its size, or a negative CLUSTER_E... As with the hook, CLUSTER_E_AGAIN: it has
- * this stamp. */
+/* A whole file in memory of *capacity bytes, of which one at least is spare; its size, or a negative CLUSTER_E... As with the
+ * hook, CLUSTER_E_AGAIN: it has this stamp. */
 CLU_FN int64_t clu_read_file(const struct cluster_io *io, const struct cluster_allocator *memory, const char *path, char **data,
                              size_t *capacity, uint64_t *stamp)
 {
     for (;;) {
         uint64_t now = *stamp;
         int64_t size = io->read_file(io->ctx, path, *data, *capacity, &now);
-        if (size < 0 || (uint64_t)size <= *capacity) {
-            *stamp = size < 0 ? *stamp : now;
+        if (size < 0)
+            return size;
+        if ((uint64_t)size < *capacity) {
+            *stamp = now;
             return size;
         }
         if ((uint64_t)size > CLU_FILE_MAX)
             return CLUSTER_E_LIMIT;
-        if (!clu_reserve(memory, data, capacity, (size_t)size, 1))
+        if (!clu_reserve(memory, data, capacity, (size_t)size + 1, 1))
             return CLUSTER_E_MEMORY;
     }
 }
@@ -35,22 +37,20 @@ CLU_FN int clu_lookup(const struct cluster_io *io, const struct cluster_allocato
                       struct cluster_address *out)
 {
     uint16_t port = out->port;
-    int result = 0;
-    if (!clu_address_parse(host, out, NULL)) {
+    int64_t size = 0;
+    bool found = clu_address_parse(host, out);
+    if (!found) {
         char *text = NULL;
-        size_t capacity = 0, found = 0;
+        size_t capacity = 0;
         uint64_t stamp = 0;
-        int64_t size = clu_read_file(io, memory, CLU_HOSTS_PATH, &text, &capacity, &stamp);
-        if (size > 0)
-            found = clu_hosts_find(clu_slice_of(text, (size_t)size), host, 0, out, 1);
+        size = clu_read_file(io, memory, CLU_HOSTS_PATH, &text, &capacity, &stamp);
+        found = size > 0 && clu_hosts_find(clu_slice_of(text, (size_t)size), host, out);
         clu_free(memory, text, capacity);
-        if (!found && clu_host_same(host, clu_slice_str("localhost")))
-            (void)clu_address_parse(clu_slice_str("127.0.0.1"), out, NULL);
-        else if (!found)
-            result = size == CLUSTER_E_MEMORY ? CLUSTER_E_MEMORY : CLUSTER_E_NOT_FOUND;
     }
+    if (!found && clu_host_same(host, clu_slice_str("localhost")))
+        found = clu_address_parse(clu_slice_str("127.0.0.1"), out);
     out->port = port;
-    return result;
+    return found ? 0 : size == CLUSTER_E_MEMORY ? CLUSTER_E_MEMORY : CLUSTER_E_NOT_FOUND;
 }
 
 #endif

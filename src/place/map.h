@@ -79,12 +79,12 @@ CLU_FN bool clu_map_knows(const void *object, size_t size, size_t known)
 
 CLU_FN int clu_map_options(struct cluster_map_options *o, const struct cluster_map_options *given)
 {
-    memset(o, 0, sizeof *o);
-    if (given) {
-        if (!clu_map_knows(given, given->size, sizeof *o))
-            return CLUSTER_E_INVALID;
-        *o = *given;
-    }
+    static const struct cluster_map_options none = {sizeof none, 0, 0, 0, {0, 0}};
+    if (!given)
+        given = &none;
+    if (!clu_map_knows(given, given->size, sizeof *o))
+        return CLUSTER_E_INVALID;
+    *o = *given;
     if (!o->shards)
         o->shards = 4096;
     if (!o->epsilon)
@@ -186,7 +186,6 @@ CLU_FN void clu_map_fill(struct cluster_map *map, const struct cluster_map_optio
     uint16_t *owners;
     uint64_t sum = 0;
     uint8_t told[12];
-    struct clu_writer w = clu_writer_on(told, sizeof told);
     size_t i, able = 0;
     char *text;
     map->names = (const char **)(void *)(map + 1);
@@ -223,8 +222,8 @@ CLU_FN void clu_map_fill(struct cluster_map *map, const struct cluster_map_optio
         sum = clu_map_deal(map, owners, dealt + count, able, taken);
     else
         map->nobody = CLUSTER_NOBODY;
-    clu_write_be(&w, sum, 8);
-    clu_write_be(&w, o->shards, 4);
+    clu_put_be(told, sum, 8);
+    clu_put_be(told + 8, o->shards, 4);
     map->fingerprint = cluster_siphash(told, sizeof told, o->seed[0], o->seed[1]);
 }
 

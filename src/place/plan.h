@@ -20,15 +20,15 @@ CLUSTER_DEF size_t cluster_map_plan(const struct cluster_map *from, const struct
     if (!to || (from && from->shards != to->shards))
         return 0;
     for (shard = 0; shard < to->shards; shard++) {
-        struct cluster_move move;
-        memset(&move, 0, sizeof move);
-        move.shard = shard;
-        move.from = from ? cluster_map_shard_owner(from, shard) : CLUSTER_NOBODY;
-        move.to = cluster_map_shard_owner(to, shard);
-        if (strcmp(clu_plan_name(from, move.from), clu_plan_name(to, move.to)) == 0)
+        uint32_t was = from ? cluster_map_shard_owner(from, shard) : CLUSTER_NOBODY, is = cluster_map_shard_owner(to, shard);
+        if (strcmp(clu_plan_name(from, was), clu_plan_name(to, is)) == 0)
             continue;
-        if (count < capacity)
-            out[count] = move;
+        if (count < capacity) {
+            out[count].shard = shard;
+            out[count].replica = 0;
+            out[count].from = was;
+            out[count].to = is;
+        }
         count++;
     }
     return count;

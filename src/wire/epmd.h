@@ -1,5 +1,5 @@
 /*
- * What a client says to epmd and hears from it: NAMES, PORT_PLEASE2 and ALIVE2. Pure; all integers are big-endian. A reply
+ * What a client says to epmd and hears from it: NAMES and PORT_PLEASE2. Pure; all integers are big-endian. A reply
  * that ends with the stream is judged by the caller: what still needs more then is malformed. epmd's NAMES text can be forged
  * by any program of its host, so a name found there is to be confirmed with PORT_PLEASE2.
  */
@@ -14,11 +14,6 @@
 #define CLU_EPMD_NAME_MAX 254   /* epmd registers 255 characters, but finds no more than 254 */
 #define CLU_EPMD_REPLY_MAX 3060 /* of PORT_PLEASE2 */
 
-enum {
-    CLU_EPMD_VISIBLE = 77, /* 'M' */
-    CLU_EPMD_HIDDEN = 72   /* 'H'; erl_interface registers 104, 'h' */
-};
-
 CLU_FN size_t clu_epmd_names_request(uint8_t *out, size_t room)
 {
     struct clu_writer w = clu_writer_on(out, room);
@@ -30,24 +25,19 @@ CLU_FN size_t clu_epmd_names_request(uint8_t *out, size_t room)
 CLU_FN size_t clu_epmd_port_request(uint8_t *out, size_t room, const char *name, size_t length)
 {
     struct clu_writer w = clu_writer_on(out, room);
-    const char *at = length ? (const char *)memchr(name, '@', length) : NULL;
+    const char *at = (const char *)memchr(name, '@', length);
     if (at)
         length = (size_t)(at - name);
     if (!length || length > CLU_EPMD_NAME_MAX)
         return 0;
-    clu_write_be(&w, length + 1, 2);
-    clu_write_be(&w, 'z', 1);
+    clu_write_be(&w, (length + 1) << 8 | 'z', 3);
     clu_write(&w, name, length);
     return clu_written(&w);
 }
 
-/* A node as epmd knows it. */
 struct clu_epmd_port {
     bool found;
-    uint8_t type;     /* CLU_EPMD_VISIBLE ..., as it came */
-    uint8_t protocol; /* 0: TCP */
     uint16_t port;
-    uint16_t highest, lowest; /* distribution versions */
     char name[CLU_NAME_MAX + 1];
 };
 
@@ -65,18 +55,16 @@ CLU_FN enum clu_parse clu_epmd_port_reply(const void *data, size_t size, struct 
     out->port = clu_read_u16(&r);
     if (!out->port && !r.bad)
         return CLU_MALFORMED;
-    out->type = clu_read_u8(&r);
-    out->protocol = clu_read_u8(&r);
-    out->highest = clu_read_u16(&r);
-    out->lowest = clu_read_u16(&r);
+    (void)clu_take(&r, 6); /* type, protocol, the distribution's highest and lowest version */
     length = clu_read_u16(&r);
     if (length > CLU_EPMD_NAME_MAX)
         return CLU_MALFORMED;
     name = clu_take(&r, length);
-    if (name && !clu_name_half_valid((const char *)name, length))
-        return CLU_MALFORMED;
-    if (name)
+    if (name) {
+        if (!clu_name_half_valid((const char *)name, length))
+            return CLU_MALFORMED;
         memcpy(out->name, name, length);
+    }
     length = clu_read_u16(&r);
     if (length > CLU_EPMD_REPLY_MAX)
         return CLU_MALFORMED;
@@ -97,61 +85,24 @@ CLU_FN bool clu_epmd_names_begin(struct clu_reader *r, uint32_t *epmd_port)
 CLU_FN bool clu_epmd_names_next(struct clu_reader *r, struct clu_slice *name, uint16_t *port, uint32_t *dropped)
 {
     while (clu_left(r)) {
-        struct clu_slice line = clu_slice_of((const char *)r->at, clu_left(r)), word;
-        word = clu_cut(&line, '\n');
-        if (!line.at) {
+        struct clu_slice rest = clu_slice_of((const char *)r->at, clu_left(r)), line = clu_cut(&rest, '\n');
+        if (!rest.at) {
             r->bad = true;
-            return false;
+            break;
         }
-        r->at += word.length + 1;
-        line = word;
-        word = clu_cut(&line, ' ');
-        if (clu_slice_is(word, "name") && line.at) {
+        r->at = (const uint8_t *)rest.at;
+        if (clu_slice_starts(line, "name ")) {
+            line = clu_slice_from(line, 5);
             *name = clu_cut(&line, ' ');
-            if (clu_name_half_valid(name->at, name->length) && line.at && clu_slice_starts(line, "at port ")) {
+            if (clu_name_half_valid(name->at, name->length) && clu_slice_starts(line, "at port ")) {
                 line = clu_slice_from(line, 8);
-                if (line.length && line.at[0] != '0' && clu_port(line, port))
+                if (clu_port(line, port) && line.at[0] != '0')
                     return true;
             }
         }
         ++*dropped;
     }
     return false;
-}
-
-/* Registers a node: TCP, distribution versions 6 to 5. The registration lasts as long as the connection, on which nothing
- * else may be sent. */
-CLU_FN size_t clu_epmd_alive_request(uint8_t *out, size_t room, uint16_t port, uint8_t type, const char *name, size_t length)
-{
-    struct clu_writer w = clu_writer_on(out, room);
-    if (!clu_name_half_valid(name, length))
-        return 0;
-    clu_write_be(&w, length + 13, 2);
-    clu_write_be(&w, 'x', 1);
-    clu_write_be(&w, port, 2);
-    clu_write_be(&w, type, 1);
-    clu_write(&w, "\0\0\6\0\5", 5);
-    clu_write_be(&w, length, 2);
-    clu_write(&w, name, length);
-    clu_write_be(&w, 0, 2);
-    return clu_written(&w);
-}
-
-struct clu_epmd_alive {
-    uint8_t result; /* 0: registered; else the name is taken or not allowed */
-    uint32_t creation;
-};
-
-CLU_FN enum clu_parse clu_epmd_alive_reply(const void *data, size_t size, struct clu_epmd_alive *out)
-{
-    struct clu_reader r = clu_reader_of(data, size);
-    uint8_t tag = clu_read_u8(&r);
-    memset(out, 0, sizeof *out);
-    if (!r.bad && tag != 'v' && tag != 'y')
-        return CLU_MALFORMED;
-    out->result = clu_read_u8(&r);
-    out->creation = (uint32_t)clu_read_be(&r, tag == 'v' ? 4 : 2);
-    return r.bad ? CLU_NEED_MORE : CLU_COMPLETE;
 }
 
 #endif

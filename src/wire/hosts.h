@@ -12,7 +12,8 @@ CLU_FN bool clu_is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-/* The next word of a line; empty at its end and at a word that begins with '#', where a comment starts. */
+/* The next word of a line; empty at its end and at a word that begins with '#', where a comment starts. The byte after the word
+ * is passed over. */
 CLU_FN struct clu_slice clu_word(struct clu_slice *line)
 {
     struct clu_slice word = *line;
@@ -23,7 +24,7 @@ CLU_FN struct clu_slice clu_word(struct clu_slice *line)
         word.length = 0;
     while (length < word.length && !clu_is_blank(word.at[length]))
         length++;
-    *line = clu_slice_from(word, length);
+    *line = clu_slice_from(word, length + (length < word.length));
     word.length = length;
     return word;
 }
@@ -37,14 +38,10 @@ CLU_FN struct clu_slice clu_line(struct clu_slice *text)
     return line;
 }
 
-/* Equal as DNS names are: ASCII case and one dot at the end do not count. */
+/* Equal as DNS names are: ASCII case does not count. */
 CLU_FN bool clu_host_same(struct clu_slice a, struct clu_slice b)
 {
     size_t i;
-    if (a.length && a.at[a.length - 1] == '.')
-        a.length--;
-    if (b.length && b.at[b.length - 1] == '.')
-        b.length--;
     if (a.length != b.length)
         return false;
     for (i = 0; i < a.length; i++)
@@ -53,77 +50,73 @@ CLU_FN bool clu_host_same(struct clu_slice a, struct clu_slice b)
     return true;
 }
 
-/* The addresses that a hosts(5) text has for a name, in its order: family 4, 6, or 0 for both. Fills at most `capacity` and
- * returns how many it filled. Lines that begin with no address are passed over, as every resolver does. */
-CLU_FN size_t clu_hosts_find(struct clu_slice text, struct clu_slice name, int family, struct cluster_address *out,
-                             size_t capacity)
+/* The first address that a hosts(5) text has for a name. Lines that begin with no address are passed over, as every resolver
+ * does. */
+CLU_FN bool clu_hosts_find(struct clu_slice text, struct clu_slice name, struct cluster_address *out)
 {
-    size_t count = 0;
-    while (text.at && count < capacity) {
-        struct clu_slice line = clu_line(&text), word, zone;
+    while (text.at) {
+        struct clu_slice line = clu_line(&text), word;
         line.length = clu_slice_find(line, '#');
         word = clu_word(&line);
-        if (!clu_address_parse(word, &out[count], &zone) || (family && family != out[count].family))
+        if (!clu_address_parse(word, out))
             continue;
         while (word.length && !clu_host_same(word, name))
             word = clu_word(&line);
-        count += word.length > 0;
+        if (word.length)
+            return true;
     }
-    return count;
+    return false;
 }
 
-/* One node of a list. name may be a host alone, without '@'. What a line does not say is empty or 0. */
-struct clu_list_node {
-    struct clu_slice name, address, zone, role;
-    uint32_t port, weight;
-};
-
+/* A list of nodes, of which clu_list_next gives one after another; their strings stand in the text, which is written to. */
 struct clu_list {
+    char *text;
     struct clu_slice rest;
     uint32_t line; /* of the node or the error that was read last; counts from 1 */
 };
 
-CLU_FN struct clu_list clu_list_on(struct clu_slice text)
+/* `text` has one more byte than `size`. */
+CLU_FN struct clu_list clu_list_on(char *text, size_t size)
 {
     struct clu_list list;
-    if (clu_slice_starts(text, "\xEF\xBB\xBF")) /* some editors begin UTF-8 files with a mark */
-        text = clu_slice_from(text, 3);
-    list.rest = text;
+    list.text = text;
+    list.rest = clu_slice_of(text, size);
     list.line = 0;
+    if (clu_slice_starts(list.rest, "\xEF\xBB\xBF")) /* some editors begin UTF-8 files with a mark */
+        list.rest = clu_slice_from(list.rest, 3);
     return list;
 }
 
 /* One key=value after the name. */
-CLU_FN bool clu_list_attribute(struct clu_slice word, struct clu_list_node *node)
+CLU_FN bool clu_list_attribute(struct clu_slice word, struct cluster_node *node)
 {
     static const uint8_t fields[] = {
-        offsetof(struct clu_list_node, port), offsetof(struct clu_list_node, weight),  offsetof(struct clu_list_node, zone),
-        offsetof(struct clu_list_node, role), offsetof(struct clu_list_node, address),
+        offsetof(struct cluster_node, port), offsetof(struct cluster_node, weight),  offsetof(struct cluster_node, zone),
+        offsetof(struct cluster_node, role), offsetof(struct cluster_node, address),
     };
     struct clu_slice value = word, key = clu_cut(&value, '=');
-    struct cluster_address a;
-    uint16_t number;
     int which = clu_word_find("port weight zone role address", key);
-    char *field = (char *)node + fields[which < 0 ? 0 : which];
-    if (which < 0)
-        return false;
+    void *field = (char *)node + fields[which < 0 ? 0 : which];
+    const char **text = (const char **)field;
+    uint32_t *count = (uint32_t *)field;
+    struct cluster_address address;
+    uint16_t number;
     if (which < 2) {
-        uint32_t *count = (uint32_t *)(void *)field;
-        if (*count || !clu_port(value, &number))
+        if (which < 0 || *count || !clu_port(value, &number))
             return false;
         *count = number;
-    } else {
-        struct clu_slice *text = (struct clu_slice *)(void *)field;
-        if (text->length || !value.length || !clu_name_clean(value.at, value.length) ||
-            (which == 4 && !clu_address_parse(value, &a, NULL)))
-            return false;
-        *text = value;
+        return true;
     }
+    if (*text || !value.length || !clu_name_clean(value.at, value.length) ||
+        (which == 4 && !clu_address_parse(value, &address)))
+        return false;
+    *text = value.at;
     return true;
 }
 
-/* 1: a node; 0: the end; CLUSTER_E_INVALID: a malformed line, with a sentence. Slices point into the text. */
-CLU_FN int clu_list_next(struct clu_list *list, struct clu_list_node *node, struct clu_text *error)
+/* 1: a node, whose name may be a host alone; what its line does not say is NULL or 0. 0: the end. CLUSTER_E_INVALID: a malformed
+ * line, with a sentence. */
+CLU_FN int clu_list_next(struct clu_list *list, struct cluster_node *node, struct clu_text *error)
 {
     while (list->rest.at) {
         struct clu_slice line = clu_line(&list->rest), word = clu_word(&line);
@@ -132,21 +125,22 @@ CLU_FN int clu_list_next(struct clu_list *list, struct clu_list_node *node, stru
         if (!word.length)
             continue;
         memset(node, 0, sizeof *node);
-        node->name = word;
+        node->name = word.at;
         while (good) {
+            /* what is here is a blank, the end of a line, or the spare byte */
+            list->text[(size_t)(word.at - list->text) + word.length] = '\0';
             word = clu_word(&line);
             if (!word.length)
                 return 1;
             good = clu_list_attribute(word, node);
         }
+        list->rest = clu_slice_of(NULL, 0);
         clu_text_add(error, "line ");
         clu_text_u64(error, list->line);
-        clu_text_add(error, ": '");
-        clu_text_escaped(error, word.at, word.length > 80 ? 80 : word.length);
-        clu_text_add(error, "' is not right: write name@host or host, then any of port=9100 weight=2 zone=eu role=db "
-                            "address=10.0.0.1, each once");
-        list->rest = clu_slice_of(NULL, 0);
-        return CLUSTER_E_INVALID;
+        return clu_say(error,
+                       ": '#' is not right: write name@host or host, then any of port=9100 weight=2 zone=eu role=db "
+                       "address=10.0.0.1, each once",
+                       word, "");
     }
     return 0;
 }

@@ -54,126 +54,90 @@ CLU_FN uint8_t clu_term_tag(const struct clu_reader *r)
 /* The number of characters, or SIZE_MAX where the bytes are not UTF-8 (RFC 3629: nothing overlong, no surrogates). */
 CLU_FN size_t clu_utf8_count(const uint8_t *p, size_t size)
 {
-    size_t count = 0, i = 0;
-    while (i < size) {
-        uint32_t value = p[i++], least = 0;
-        unsigned more = 0;
-        if (value >= 0xf0 && value < 0xf8) {
-            more = 3;
-            least = 0x10000;
-        } else if (value >= 0xe0 && value < 0xf0) {
-            more = 2;
-            least = 0x800;
-        } else if (value >= 0xc0 && value < 0xe0) {
-            more = 1;
-            least = 0x80;
-        } else if (value >= 0x80) {
+    /* A sequence of so many bytes has more bits than these; a byte that continues one begins none. */
+    static const uint8_t least[] = {0, 31, 7, 11, 16};
+    const uint8_t *end = p + size;
+    size_t count;
+    for (count = 0; p < end; count++) {
+        uint32_t value = *p++;
+        unsigned ones = 0, more;
+        while (value << ones & 0x80)
+            ones++;
+        if (!ones)
+            continue;
+        if (ones > 4)
             return SIZE_MAX;
-        }
-        if (more > size - i)
-            return SIZE_MAX;
-        value &= 0xffu >> (more ? more + 2 : 0);
-        for (; more; more--, i++) {
-            if ((p[i] & 0xc0) != 0x80)
+        value &= 0x7fu >> ones;
+        for (more = ones; more > 1; more--) {
+            if (p == end || (*p & 0xc0) != 0x80)
                 return SIZE_MAX;
-            value = value << 6 | (p[i] & 0x3f);
+            value = value << 6 | (*p++ & 0x3f);
         }
-        if (value < least || value > 0x10ffff || (value >= 0xd800 && value < 0xe000))
+        if (!(value >> least[ones]) || value > 0x10ffff || value >> 11 == 0xd800 >> 11)
             return SIZE_MAX;
-        count++;
     }
     return count;
 }
 
-/* An atom of any of the four tags. Returns its length in UTF-8, at most CLU_ATOM_MAX; if there is room for it, out has its
- * bytes, without a NUL. */
+/* An atom of any of the four tags. Returns its length in UTF-8, at most CLU_ATOM_MAX; out has its bytes as far as there is
+ * room, without a NUL. */
 CLU_FN size_t clu_term_atom(struct clu_reader *r, char *out, size_t room)
 {
-    uint8_t tag = clu_read_u8(r);
-    bool latin1 = tag == CLU_TERM_ATOM || tag == CLU_TERM_SMALL_ATOM;
-    size_t size = 0, length, i, at = 0;
-    const uint8_t *p;
-    if (tag == CLU_TERM_ATOM || tag == CLU_TERM_ATOM_UTF8)
-        size = clu_read_u16(r);
-    else if (tag == CLU_TERM_SMALL_ATOM || tag == CLU_TERM_SMALL_ATOM_UTF8)
-        size = clu_read_u8(r);
-    else
-        r->bad = true;
-    p = clu_take(r, size);
-    if (!p)
-        return 0;
-    length = latin1 ? size : clu_utf8_count(p, size);
-    if (length > CLU_ATOM_CHARACTERS) {
+    static const uint8_t tags[] = {CLU_TERM_SMALL_ATOM_UTF8, CLU_TERM_ATOM_UTF8, CLU_TERM_SMALL_ATOM, CLU_TERM_ATOM};
+    const uint8_t *tag = (const uint8_t *)memchr(tags, clu_read_u8(r), sizeof tags), *p = NULL;
+    size_t size = 0, at = 0;
+    bool latin1 = false;
+    if (tag) {
+        latin1 = tag >= tags + 2;
+        size = (size_t)clu_read_be(r, 1 + (size_t)(tag - tags) % 2);
+        p = clu_take(r, size);
+    }
+    if (!p || (latin1 ? size : clu_utf8_count(p, size)) > CLU_ATOM_CHARACTERS) {
         r->bad = true;
         return 0;
     }
-    length = size;
-    for (i = 0; latin1 && i < size; i++)
-        length += p[i] >> 7;
-    if (length > room)
-        return length;
-    for (i = 0; i < size; i++) {
-        if (latin1 && p[i] >= 0x80) {
-            out[at++] = (char)(0xc0 | p[i] >> 6);
-            out[at++] = (char)(0x80 | (p[i] & 0x3f));
-        } else {
-            out[at++] = (char)p[i];
+    for (; size; size--) {
+        uint8_t byte = *p++;
+        if (latin1 && byte >= 0x80) {
+            if (at < room)
+                out[at] = (char)(0xc0 | byte >> 6);
+            at++;
+            byte &= 0xbf;
         }
+        if (at < room)
+            out[at] = (char)byte;
+        at++;
     }
-    return length;
+    return at;
 }
 
-/* An integer whose magnitude fits in 64 bits; others and other terms are bad. */
-CLU_FN uint64_t clu_term_integer(struct clu_reader *r, bool *negative)
+/* An integer of 0 to 2^64 - 1; others and other terms are bad. */
+CLU_FN uint64_t clu_term_u64(struct clu_reader *r)
 {
     uint8_t tag = clu_read_u8(r);
     uint64_t value = 0;
-    size_t size, i;
-    const uint8_t *p;
-    *negative = false;
-    if (tag == CLU_TERM_SMALL_INTEGER)
-        return clu_read_u8(r);
-    if (tag == CLU_TERM_INTEGER) {
+    bool negative = false;
+    if (tag == CLU_TERM_SMALL_INTEGER) {
+        value = clu_read_u8(r);
+    } else if (tag == CLU_TERM_INTEGER) {
         value = clu_read_u32(r);
-        *negative = value >> 31 != 0;
-        return *negative ? (UINT64_C(1) << 32) - value : value;
-    }
-    if (tag != CLU_TERM_SMALL_BIG && tag != CLU_TERM_LARGE_BIG) {
+        negative = value >> 31 != 0;
+    } else if (tag == CLU_TERM_SMALL_BIG || tag == CLU_TERM_LARGE_BIG) {
+        size_t size = (size_t)clu_read_be(r, tag == CLU_TERM_SMALL_BIG ? 1 : 4);
+        const uint8_t *p;
+        negative = clu_read_u8(r) != 0;
+        p = clu_take(r, size);
+        while (p && size--) {
+            if (value >> 56)
+                r->bad = true;
+            value = value << 8 | p[size];
+        }
+    } else {
         r->bad = true;
-        return 0;
     }
-    size = (size_t)clu_read_be(r, tag == CLU_TERM_SMALL_BIG ? 1 : 4);
-    *negative = clu_read_u8(r) != 0;
-    p = clu_take(r, size);
-    for (i = 0; p && i < size; i++) {
-        if (i < 8)
-            value |= (uint64_t)p[i] << 8 * i;
-        else if (p[i])
-            r->bad = true;
-    }
-    if (!value)
-        *negative = false;
-    return r->bad ? 0 : value;
-}
-
-CLU_FN uint64_t clu_term_u64(struct clu_reader *r)
-{
-    bool negative;
-    uint64_t value = clu_term_integer(r, &negative);
-    if (negative)
+    if (negative && value)
         r->bad = true;
     return r->bad ? 0 : value;
-}
-
-CLU_FN int64_t clu_term_i64(struct clu_reader *r)
-{
-    bool negative;
-    uint64_t value = clu_term_integer(r, &negative);
-    if (value > (uint64_t)INT64_MAX + negative)
-        r->bad = true;
-    if (r->bad || !value)
-        return 0;
-    return negative ? -(int64_t)(value - 1) - 1 : (int64_t)value;
 }
 
 /* The bytes of a binary, in place; NULL if it is none. */
@@ -250,7 +214,8 @@ CLU_FN bool clu_term_skip(struct clu_reader *r)
     uint64_t pending = 1;
     while (pending && !r->bad) {
         const struct clu_term_shape *shape = clu_term_shape_of(clu_term_tag(r));
-        uint64_t count, bytes;
+        const uint8_t *p;
+        uint64_t count;
         unsigned atoms;
         pending--;
         if (!shape) {
@@ -261,82 +226,53 @@ CLU_FN bool clu_term_skip(struct clu_reader *r)
         count = clu_read_be(r, shape->width);
         for (atoms = shape->atoms; atoms; atoms--)
             (void)clu_term_atom(r, NULL, 0);
-        bytes = shape->bytes + count * shape->each;
-        pending += shape->terms + count * shape->terms_each;
-        if (bytes > clu_left(r)) {
-            r->bad = true;
-            break;
-        }
+        p = clu_take(r, (size_t)clu_min_u64(shape->bytes + count * shape->each, SIZE_MAX));
         /* A bit string says how many bits of its last byte count, 0 only if it is empty. */
-        if (shape->tag == CLU_TERM_BIT_BINARY && (*r->at > 8 || (*r->at == 0) != (count == 0)))
+        if (p && shape->tag == CLU_TERM_BIT_BINARY && (*p > 8 || (*p == 0) != (count == 0)))
             r->bad = true;
-        (void)clu_take(r, (size_t)bytes);
+        pending += shape->terms + count * shape->terms_each;
         if (pending > clu_left(r))
             r->bad = true;
     }
     return !r->bad;
 }
 
-/* An atom from UTF-8, in the form that OTP 26 and later write and every node since OTP 20 reads. */
+/* An atom of at most 255 bytes of UTF-8, in the form that OTP 26 and later write and every node since OTP 20 reads. */
 CLU_FN void clu_term_write_atom(struct clu_writer *w, const char *text, size_t length)
 {
-    size_t count = clu_utf8_count((const uint8_t *)text, length);
-    if (count > CLU_ATOM_CHARACTERS) {
+    if (length > CLU_ATOM_CHARACTERS || clu_utf8_count((const uint8_t *)text, length) == SIZE_MAX)
         w->bad = true;
-        return;
-    }
-    clu_write_be(w, length < 256 ? CLU_TERM_SMALL_ATOM_UTF8 : CLU_TERM_ATOM_UTF8, 1);
-    clu_write_be(w, length, length < 256 ? 1 : 2);
+    clu_write_be(w, CLU_TERM_SMALL_ATOM_UTF8 << 8 | length, 2);
     clu_write(w, text, length);
 }
 
-CLU_FN void clu_term_write_binary(struct clu_writer *w, const void *data, size_t size)
+/* Before the bytes of a binary. */
+CLU_FN void clu_term_write_binary_size(struct clu_writer *w, uint32_t size)
 {
-    if (size >> 16 >> 16) {
-        w->bad = true;
-        return;
-    }
-    clu_write_be(w, CLU_TERM_BINARY, 1);
-    clu_write_be(w, size, 4);
+    clu_write_be(w, (uint64_t)CLU_TERM_BINARY << 32 | size, 5);
+}
+
+CLU_FN void clu_term_write_binary(struct clu_writer *w, const void *data, uint32_t size)
+{
+    clu_term_write_binary_size(w, size);
     clu_write(w, data, size);
 }
 
-CLU_FN void clu_term_write_map(struct clu_writer *w, uint32_t pairs)
-{
-    clu_write_be(w, CLU_TERM_MAP, 1);
-    clu_write_be(w, pairs, 4);
-}
-
 /* In the one form that nodes write: the shortest. */
-CLU_FN void clu_term_write_integer(struct clu_writer *w, uint64_t magnitude, bool negative)
-{
-    if (magnitude < 256 && (!negative || !magnitude)) {
-        clu_write_be(w, CLU_TERM_SMALL_INTEGER, 1);
-        clu_write_be(w, magnitude, 1);
-    } else if (magnitude <= (uint64_t)INT32_MAX + negative) {
-        clu_write_be(w, CLU_TERM_INTEGER, 1);
-        clu_write_be(w, negative ? 0 - magnitude : magnitude, 4);
-    } else {
-        uint64_t rest;
-        unsigned digits = 0;
-        for (rest = magnitude; rest; rest >>= 8)
-            digits++;
-        clu_write_be(w, CLU_TERM_SMALL_BIG, 1);
-        clu_write_be(w, digits, 1);
-        clu_write_be(w, negative, 1);
-        for (rest = magnitude; rest; rest >>= 8)
-            clu_write_be(w, rest, 1);
-    }
-}
-
 CLU_FN void clu_term_write_u64(struct clu_writer *w, uint64_t value)
 {
-    clu_term_write_integer(w, value, false);
-}
-
-CLU_FN void clu_term_write_i64(struct clu_writer *w, int64_t value)
-{
-    clu_term_write_integer(w, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, value < 0);
+    if (value < 256) {
+        clu_write_be(w, CLU_TERM_SMALL_INTEGER << 8 | value, 2);
+    } else if (value <= INT32_MAX) {
+        clu_write_be(w, (uint64_t)CLU_TERM_INTEGER << 32 | value, 5);
+    } else {
+        unsigned digits = value >> 32 ? 5 : 4;
+        while (digits < 8 && value >> 8 * digits)
+            digits++;
+        clu_write_be(w, CLU_TERM_SMALL_BIG << 16 | digits << 8, 3);
+        for (; digits; digits--, value >>= 8)
+            clu_write_be(w, value, 1);
+    }
 }
 
 #endif

@@ -52,10 +52,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CHECK(length);
         CHECK(clu_gossip_decode(&again, with, out, length) == CLU_COMPLETE);
         again.authentic = g.authentic;
-        CHECK(memcmp(g.name, again.name, sizeof g.name) == 0 && strcmp(g.zone, again.zone) == 0 &&
-              strcmp(g.role, again.role) == 0);
-        CHECK(g.port == again.port && g.weight == again.weight && g.flags == again.flags && g.time_ns == again.time_ns);
-        CHECK(g.has_instance == again.has_instance && g.instance == again.instance);
+        CHECK(memcmp(g.name, again.name, sizeof g.name) == 0 && strcmp(g.texts[0], again.texts[0]) == 0 &&
+              strcmp(g.texts[1], again.texts[1]) == 0);
+        CHECK(g.node.port == again.node.port && g.node.weight == again.node.weight && g.node.flags == again.node.flags &&
+              g.numbers[CLU_GOSSIP_TIME] == again.numbers[CLU_GOSSIP_TIME]);
+        CHECK(g.numbers[CLU_GOSSIP_ID] == again.numbers[CLU_GOSSIP_ID]);
     }
     return 0;
 }

@@ -19,7 +19,7 @@ static void write_text(struct clu_text *t, const char *text, bool escape)
 {
     for (; *text; text++) {
         uint8_t byte = (uint8_t)*text;
-        if (!escape || (byte < 0x80 && (clu_hex_digit(*text) < 16 || (byte | 0x20) - 'a' < 26u))) {
+        if (!escape || (byte < 0x80 && (clu_hex_digit(*text) < 16 || (unsigned)((byte | 0x20) - 'a') < 26))) {
             clu_text_bytes(t, text, 1);
         } else {
             clu_text_add(t, "%");

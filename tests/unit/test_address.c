@@ -20,7 +20,7 @@ static struct cluster_address address(const char *text)
 {
     struct cluster_address a;
     memset(&a, 0xEE, sizeof a);
-    if (!clu_address_parse(clu_slice_str(text), &a, NULL))
+    if (!clu_address_parse(clu_slice_str(text), &a))
         fail_msg("'%s' was not taken for an address", text);
     return a;
 }
@@ -49,9 +49,9 @@ static void prints_what_it_read(void **state)
         {"::2:3:4:5:6:7:8", "0:2:3:4:5:6:7:8"},
         {"fe80::1%3", "fe80::1%3"},
         {"fe80::1%0", "fe80::1"},
-        {"::ffff:10.0.0.1", "::ffff:10.0.0.1"},
-        {"::FFFF:0a00:0001", "::ffff:10.0.0.1"},
-        {"::ffff:10.0.0.1%9", "::ffff:10.0.0.1%9"},
+        {"::ffff:10.0.0.1", "10.0.0.1"},
+        {"::FFFF:0a00:0001", "10.0.0.1"},
+        {"::ffff:10.0.0.1%9", "10.0.0.1"},
         {"64:ff9b::192.0.2.33", "64:ff9b::c000:221"},
         {"1:2:3:4:5:6:1.2.3.4", "1:2:3:4:5:6:102:304"},
         {"::1.2.3.4", "::102:304"},
@@ -132,28 +132,20 @@ static void refuses_what_is_none(void **state)
     (void)state;
     for (i = 0; i < CLU_COUNT(bad); i++) {
         struct cluster_address a;
-        if (clu_address_parse(clu_slice_str(bad[i]), &a, NULL))
+        if (clu_address_parse(clu_slice_str(bad[i]), &a))
             fail_msg("'%s' was taken for an address", bad[i]);
-        if (!strchr(bad[i], '%'))
-            assert_int_equal(clu_address_family(clu_slice_str(bad[i])), 0);
     }
 }
 
-static void keeps_named_zones_apart(void **state)
+static void reads_zones(void **state)
 {
-    struct cluster_address a;
-    struct clu_slice zone;
+    struct cluster_address a = address("fe80::1%12");
     (void)state;
-    assert_true(clu_address_parse(clu_slice_str("fe80::1%eth0"), &a, &zone));
-    assert_true(clu_slice_is(zone, "eth0"));
-    assert_int_equal(a.scope, 0);
-    assert_true(clu_address_parse(clu_slice_str("fe80::1%12"), &a, &zone));
-    assert_int_equal(zone.length, 0);
     assert_int_equal(a.scope, 12);
-    assert_true(clu_address_parse(clu_slice_str("10.0.0.1"), &a, &zone));
-    assert_int_equal(zone.length, 0);
-    assert_false(clu_address_parse(clu_slice_str("fe80::1%et h"), &a, &zone));
-    assert_false(clu_address_parse(clu_slice_str("10.0.0.1%eth0"), &a, &zone));
+    a = address("10.0.0.1");
+    assert_int_equal(a.scope, 0);
+    assert_false(clu_address_parse(clu_slice_str("fe80::1%eth0"), &a));
+    assert_false(clu_address_parse(clu_slice_str("10.0.0.1%eth0"), &a));
 }
 
 static void agrees_with_the_system(void **state)
@@ -174,12 +166,16 @@ static void agrees_with_the_system(void **state)
             (void)memcpy(text, "::", length < 2 ? length : 2);
         four = inet_pton(AF_INET, text, expected) == 1;
         six = !four && inet_pton(AF_INET6, text, expected) == 1;
-        ours = clu_address_parse(clu_slice_str(text), &a, NULL);
+        ours = clu_address_parse(clu_slice_str(text), &a);
         if (ours != (four || six))
             fail_msg("'%s': system %d, here %d", text, four || six, ours);
         if (!ours)
             continue;
         taken++;
+        if (six && memcmp(expected, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12) == 0) {
+            four = true;
+            memmove(expected, expected + 12, 4);
+        }
         assert_int_equal(a.family, four ? 4 : 6);
         assert_memory_equal(a.bytes, expected, four ? 4 : 16);
     }
@@ -212,22 +208,42 @@ static void reads_host_and_port(void **state)
         {"10.0.0.1:9100", "10.0.0.1", 9100},
         {"[::1]", "::1", 1},
         {"[::1]:4369", "::1", 4369},
-        {"[fe80::1%eth0]:80", "fe80::1%eth0", 80},
         {"[fe80::1%3]", "fe80::1%3", 1},
-        {"::1", "::1", 1},
-        {"fd00::abcd", "fd00::abcd", 1},
-        {"fd00::1:abcd", "fd00::1:abcd", 1},
-        {"fe80::1%eth0", "fe80::1%eth0", 1},
-        {"1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8", 1},
-        {"::ffff:10.0.0.1", "::ffff:10.0.0.1", 1},
         {"_epmd._tcp.x", "_epmd._tcp.x", 1},
         {"w\xC3\xA4lder.example", "w\xC3\xA4lder.example", 1},
     };
     static const char *const bad[] = {
-        "",          ":4369",     "host:",       "host:0",    "host:65536",  "host:abc",  "host:43 69", "host:+1", "a:b:c",
-        "a:1:2",     "[::1]:",    "[::1]:0",     "[::1]4369", "[::1",        "::1]",      "[]",         "[]:1",    "[host]:1",
-        "[1.2.3.4]", "[::1]:1:2", "::1:4369",    "fd00::1:2", "ho st",       "host\n",    "h@b:1",      "a@b",     "h/x",
-        "h?x",       "h#x",       "10.0.0.1:1:", "[[::1]]",   "[::1]:65536", "h%eth0:80", "a[0]",       "x]:80",   "[::1%]:80",
+        "",
+        ":4369",
+        "host:",
+        "host:0",
+        "host:65536",
+        "host:abc",
+        "host:43 69",
+        "host:+1",
+        "a:b:c",
+        "a:1:2",
+        "[::1]:",
+        "[::1]:0",
+        "[::1]4369",
+        "[::1",
+        "::1]",
+        "[]",
+        "[]:1",
+        "[host]:1",
+        "[::1]:1:2",
+        "::1:4369",
+        "fd00::1:2",
+        "ho st",
+        "host\n",
+        "h@b:1",
+        "a@b",
+        "10.0.0.1:1:",
+        "[[::1]]",
+        "[::1]:65536",
+        "[::1%]:80",
+        "::1",
+        "[fe80::1%eth0]:80",
     };
     size_t i;
     struct clu_slice host;
@@ -261,6 +277,9 @@ static void reads_address_and_port(void **state)
     t = clu_text_on(text, sizeof text);
     clu_address_port_text(&t, &a);
     assert_string_equal(text, "233.252.1.32:45892");
+    assert_true(clu_address_port_parse(clu_slice_str("ff02::fb"), 5, &a)); /* without port, without brackets */
+    assert_int_equal(a.family, 6);
+    assert_int_equal(a.port, 5);
     assert_false(clu_address_port_parse(clu_slice_str("host:1"), 1, &a));
     assert_false(clu_address_port_parse(clu_slice_str("[fe80::1%eth0]:1"), 1, &a));
     memset(&a, 0xff, sizeof a);
@@ -306,6 +325,7 @@ static void matches_ranges(void **state)
         {"fd00::/64", "fd00::1:0:0:1", true},
         {"fd00::/64", "fd00:0:0:1::", false},
         {"10.0.0.0/8", "::ffff:10.1.2.3", true},
+        {"::ffff:10.1.2.3", "10.1.2.3", true},
         {"fe80::/10", "fe80::1%3", true},
     };
     static const char *const bad[] = {"",
@@ -322,8 +342,7 @@ static void matches_ranges(void **state)
                                       "fe80::1%eth0/64",
                                       "10.0.0.0/8 ",
                                       "[::1]/128",
-                                      "::ffff:10.0.0.0/104",
-                                      "::ffff:10.0.0.1"};
+                                      "::ffff:10.0.0.0/104"};
     struct cluster_address range, a;
     size_t i;
     (void)state;
@@ -377,11 +396,6 @@ static void orders_and_compares(void **state)
     assert_int_equal(clu_address_compare(&a, &b), 0);
     b.port = 9;
     assert_true(clu_address_compare(&a, &b) < 0);
-    assert_int_equal(clu_address_compare_host(&a, &b), 0);
-    a = clu_address_unmap(&a);
-    assert_int_equal(a.family, 4);
-    assert_int_equal(a.bytes[0], 10);
-    assert_int_equal(a.bytes[15], 0);
     memset(&a, 0, sizeof a);
     assert_true(clu_address_compare(&a, &b) < 0);
     assert_int_equal(clu_address_compare(&a, &a), 0);
@@ -427,11 +441,11 @@ static void knows_kinds(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(prints_what_it_read),     cmocka_unit_test(refuses_what_is_none),
-        cmocka_unit_test(keeps_named_zones_apart), cmocka_unit_test(agrees_with_the_system),
-        cmocka_unit_test(reads_host_and_port),     cmocka_unit_test(reads_address_and_port),
-        cmocka_unit_test(matches_ranges),          cmocka_unit_test(matches_lists_of_ranges),
-        cmocka_unit_test(orders_and_compares),     cmocka_unit_test(knows_kinds),
+        cmocka_unit_test(prints_what_it_read), cmocka_unit_test(refuses_what_is_none),
+        cmocka_unit_test(reads_zones),         cmocka_unit_test(agrees_with_the_system),
+        cmocka_unit_test(reads_host_and_port), cmocka_unit_test(reads_address_and_port),
+        cmocka_unit_test(matches_ranges),      cmocka_unit_test(matches_lists_of_ranges),
+        cmocka_unit_test(orders_and_compares), cmocka_unit_test(knows_kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

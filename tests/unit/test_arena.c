@@ -20,11 +20,10 @@ static uint32_t random_below(uint32_t limit)
 /* The free list is in order, without neighbours that touch; returns the free bytes and their number of blocks. */
 static size_t free_bytes(const struct cluster_allocator *a, size_t *blocks)
 {
-    const struct clu_arena *arena = (const struct clu_arena *)a->ctx;
     const struct clu_arena_block *b;
     size_t total = 0;
     *blocks = 0;
-    for (b = arena->free; b; b = b->next) {
+    for (b = ((const struct clu_arena_block *)a->ctx)->next; b; b = b->next) {
         assert_true((uintptr_t)b % 16 == 0 && b->size % 16 == 0 && b->size > 0);
         if (b->next)
             assert_true((const uint8_t *)b + b->size < (const uint8_t *)b->next);

@@ -114,12 +114,8 @@ static void writes_nothing_past_the_room(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_in_order),
-        cmocka_unit_test(stays_bad),
-        cmocka_unit_test(matches_or_leaves),
-        cmocka_unit_test(takes_no_bytes),
-        cmocka_unit_test(writes_in_order),
-        cmocka_unit_test(writes_nothing_past_the_room),
+        cmocka_unit_test(reads_in_order), cmocka_unit_test(stays_bad),       cmocka_unit_test(matches_or_leaves),
+        cmocka_unit_test(takes_no_bytes), cmocka_unit_test(writes_in_order), cmocka_unit_test(writes_nothing_past_the_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

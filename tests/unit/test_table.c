@@ -582,6 +582,7 @@ static void limits(void **state)
     assert_int_equal(cluster_create(&c, &o), 0);
     assert_int_equal(cluster_discover(c, "push:x", &one), 0);
     assert_int_equal(cluster_discover(c, "push:y?limit=3", &two), 0);
+    assert_int_equal(publish(one, "a@h b@h c@h d@h e@h"), CLUSTER_E_LIMIT); /* six with the own node */
     assert_int_equal(publish(one, "a@h b@h c@h self@h"), 0);
     assert_int_equal(publish(two, "a@h b@h d@h"), 0); /* one new member among them: five */
     assert_int_equal(cluster_member_count(c), 5);
