@@ -428,7 +428,7 @@ CLUSTER_API int cluster_source_fail(struct cluster_source *s, int error, const c
 CLUSTER_API int cluster_source_same(struct cluster_source *s);
 
 /* For strategies with CLUSTER_STRATEGY_HEARS, that hear of one node at a time (gossip): it is there now, and leaves after
- * max-age without another word. New names are taken at a bounded rate: CLUSTER_E_LIMIT. */
+ * max-age without another word. New names are taken at a bounded rate: CLUSTER_E_LIMIT. From inside round and ready only. */
 CLUSTER_API int cluster_source_heard(struct cluster_source *s, const struct cluster_node *node);
 CLUSTER_API int cluster_source_gone(struct cluster_source *s, const char *name); /* it said that it left */
 

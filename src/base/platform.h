@@ -27,7 +27,7 @@
 /* Private functions are static; a part that is left out may leave some without a caller. */
 #if defined(__GNUC__) || defined(__clang__)
 #define CLU_FN static __attribute__((unused))
-#define CLU_CALLED CLU_FN __attribute__((noinline)) /* used in many places, where a call is smaller than what it does */
+#define CLU_CALLED CLU_FN __attribute__((noinline)) /* calling it makes smaller code than having it in place */
 #define CLU_LIKELY(x) __builtin_expect(!!(x), 1)
 #define CLU_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #else

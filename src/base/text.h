@@ -105,7 +105,7 @@ CLU_FN struct clu_slice clu_slice_str(const char *string)
 
 CLU_FN bool clu_slice_is(struct clu_slice s, const char *string)
 {
-    return strlen(string) == s.length && memcmp(s.at, string, s.length) == 0;
+    return strlen(string) == s.length && (!s.length || memcmp(s.at, string, s.length) == 0);
 }
 
 #define CLU_SAY_MOST 80 /* bytes that a sentence quotes */

@@ -162,7 +162,7 @@ CLU_FN int clu_create(struct cluster *c, const struct cluster_options *o)
 CLUSTER_DEF int cluster_create(struct cluster **out, const struct cluster_options *options)
 {
     struct cluster_options o;
-    struct cluster_allocator memory;
+    struct cluster_allocator memory = clu_allocator_or_default(NULL);
     struct cluster *c = NULL;
     struct clu_text shown;
     const char *why;

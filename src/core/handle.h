@@ -12,8 +12,9 @@
 #define CLU_OWN_ATTRIBUTE 63         /* bytes of zone and role */
 #define CLU_MAP_RETRY (100 * CLU_MS) /* after a map could not be built for want of memory */
 
+/* The loop comes first: near fields make small code. */
 struct cluster {
-    struct clu_table table;
+    struct clu_loop loop;
     struct clu_shared *shown; /* what the event that the host looks at points to */
     bool status_news;
     bool has_map;
@@ -24,7 +25,6 @@ struct cluster {
     uint64_t map_revision; /* of the members it was built of */
     struct cluster_map *map;
 #endif
-    struct clu_discovery discovery;
     struct clu_status status;
     struct clu_timer wake; /* for the status and the map: it only brings about a step */
     uint64_t next_request;
@@ -34,9 +34,10 @@ struct cluster {
     struct cluster_map_options map_options;
 #endif
     struct cluster_event event;
-    struct clu_loop loop;
     char text[256];
     char own_name[CLU_NAME_MAX + 1], zone[CLU_OWN_ATTRIBUTE + 1], role[CLU_OWN_ATTRIBUTE + 1];
+    struct clu_table table;
+    struct clu_discovery discovery;
 };
 
 /* A struct of the caller's, which may be an older, shorter one. False: it is a newer one that says what we do not know. */

@@ -239,6 +239,7 @@ CLU_FN int64_t clu_gossip_send(struct clu_gossip_source *g, struct clu_gossip_se
     int result = keys ? cluster_source_random(g->source, iv, sizeof iv) : 0;
     if (result)
         return clu_gossip_fail(g, result, "no random bytes: ");
+    memset(&p, 0, sizeof p);
     self->time_ns = wall > self->time_ns ? wall : self->time_ns + 1; /* never the same twice */
     p.node = *cluster_source_own(g->source);
     p.numbers[CLU_GOSSIP_TIME] = self->time_ns;

@@ -39,11 +39,10 @@ CLU_FN void clu_source_free(struct cluster_source *s)
 }
 
 /* The URL into the source. Its options go over the defaults of its strategy. */
-CLU_FN int clu_source_parse(struct cluster_source *s, struct clu_url_parser *p)
+CLU_FN int clu_source_parse(struct cluster_source *s, struct clu_url_parser *p, const char *url)
 {
     struct clu_common *o = &s->common;
     const struct cluster_strategy *strategy = &s->strategy;
-    const char *url = p->scheme.at;
     size_t room = strlen(url) + 1;
     struct clu_text shown;
     int result;
@@ -126,7 +125,7 @@ CLU_FN int clu_source_create(struct clu_discovery *home, const char *url, struct
     s->claims.source = s;
     s->claims.rank = home->next_rank++;
     s->strategy = *strategy;
-    result = clu_source_parse(s, &p);
+    result = clu_source_parse(s, &p, url);
     if (!result)
         result = s->strategy.open(ctx, s, strchr(url, ':') + 1, &s->state_of_strategy);
     result = result > 0 ? CLUSTER_E_INVALID : result; /* a strategy that says what is no result */

@@ -256,8 +256,7 @@ CLU_FN bool clu_source_wants(const struct cluster_source *s, const struct clu_sa
     if (o->allow) {
         struct cluster_address address;
         const char *text = *says->address ? says->address : clu_name_host(says->name);
-        if (!clu_address_parse(clu_slice_str(text), &address) ||
-            !clu_address_in_ranges(&address, clu_slice_str(o->allow)))
+        if (!clu_address_parse(clu_slice_str(text), &address) || !clu_address_in_ranges(&address, clu_slice_str(o->allow)))
             return false;
     }
     return true;

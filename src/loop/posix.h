@@ -136,10 +136,12 @@ CLU_FN socklen_t clu_sockaddr_of(union clu_sockaddr *out, const struct cluster_a
     return 0;
 }
 
-/* `family` apart: some systems leave it out of network masks. */
+/* `family` apart: some systems leave it out of network masks. from NULL: none. */
 CLU_FN void clu_sockaddr_read(struct cluster_address *out, int family, const void *from)
 {
     memset(out, 0, sizeof *out);
+    if (!from)
+        return;
     if (family == AF_INET) {
         const struct sockaddr_in *v4 = (const struct sockaddr_in *)from;
         out->family = 4;
@@ -171,7 +173,7 @@ CLU_FN int clu_posix_prepare(int fd, bool flags, bool stream)
     int old = 0;
     if (flags &&
         (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || (old = fcntl(fd, F_GETFL)) < 0 || fcntl(fd, F_SETFL, old | O_NONBLOCK) < 0)) {
-        int error = clu_posix_error(errno);
+        int error = clu_posix_result(-1);
         (void)close(fd);
         return error;
     }
@@ -196,7 +198,7 @@ CLU_FN int clu_posix_open(void *ctx, int kind, int family)
 #endif
     fd = socket(domain, type, 0);
     if (fd < 0)
-        return clu_posix_error(errno);
+        return clu_posix_result(-1);
     fd = clu_posix_prepare(fd, flags, kind == CLUSTER_TCP);
     /* 4 and 6 are bound apart everywhere; systems differ in the default */
     if (fd >= 0 && family == 6)
@@ -255,7 +257,7 @@ CLU_FN int clu_posix_accept(void *ctx, int fd, struct cluster_address *peer)
         socklen_t size = (socklen_t)sizeof from;
         bool flags = true;
         int result;
-        memset(&from, 0, sizeof from);
+        from.any.sa_family = AF_UNSPEC;
 #if defined(SOCK_CLOEXEC) && defined(SOCK_NONBLOCK) &&                                                                         \
     (defined(_GNU_SOURCE) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__DragonFly__))
         result = clu_posix_result(accept4(fd, &from.any, &size, SOCK_CLOEXEC | SOCK_NONBLOCK));
@@ -350,7 +352,7 @@ CLU_FN int64_t clu_posix_send(void *ctx, int fd, const void *data, size_t size, 
         return CLUSTER_E_INVALID;
     sent = sendto(fd, data, size, flags, to ? &target.any : NULL, length);
     if (sent < 0)
-        return errno == ENOBUFS ? CLUSTER_E_AGAIN : clu_posix_error(errno); /* ENOBUFS: the interface's queue is full */
+        return errno == ENOBUFS ? CLUSTER_E_AGAIN : clu_posix_result(-1); /* ENOBUFS: the interface's queue is full */
     return sent;
 }
 
@@ -371,7 +373,7 @@ CLU_FN int64_t clu_posix_recv(void *ctx, int fd, void *data, size_t size, struct
             flags = MSG_TRUNC;
     }
 #endif
-    memset(&peer, 0, sizeof peer);
+    peer.any.sa_family = AF_UNSPEC;
     memset(&message, 0, sizeof message);
     part.iov_base = data;
     part.iov_len = size;
@@ -381,7 +383,7 @@ CLU_FN int64_t clu_posix_recv(void *ctx, int fd, void *data, size_t size, struct
     message.msg_iovlen = 1;
     got = recvmsg(fd, &message, flags);
     if (got < 0)
-        return clu_posix_error(errno);
+        return clu_posix_result(-1);
     if (from)
         clu_sockaddr_read(from, peer.any.sa_family, &peer);
     if ((message.msg_flags & MSG_TRUNC) && (size_t)got <= size)
@@ -401,20 +403,18 @@ CLU_FN int clu_posix_interfaces(void *ctx, const char *name, struct cluster_addr
     int count = 0;
     (void)ctx;
     if (getifaddrs(&list) < 0)
-        return clu_posix_error(errno);
-    for (at = list; at && count < INT_MAX; at = at->ifa_next) {
-        struct cluster_address mask;
+        return clu_posix_result(-1);
+    for (at = list; at; at = at->ifa_next) {
+        struct cluster_address address, mask;
         int family = at->ifa_addr ? at->ifa_addr->sa_family : AF_UNSPEC;
-        if (!(at->ifa_flags & IFF_UP) || (family != AF_INET && family != AF_INET6) || (name && strcmp(name, at->ifa_name) != 0))
+        clu_sockaddr_read(&address, family, at->ifa_addr);
+        if (!(at->ifa_flags & IFF_UP) || !address.family || (name && strcmp(name, at->ifa_name) != 0))
             continue;
-        if ((size_t)count < capacity) {
-            unsigned bits = 0;
-            clu_sockaddr_read(&mask, at->ifa_netmask ? family : AF_UNSPEC, at->ifa_netmask);
-            clu_sockaddr_read(&out[count], family, at->ifa_addr);
-            while (bits < 128 && (mask.bytes[bits / 8] & 128u >> bits % 8))
-                bits++;
-            out[count].prefix = (uint8_t)bits;
-        }
+        clu_sockaddr_read(&mask, family, at->ifa_netmask);
+        while (address.prefix < 128 && (mask.bytes[address.prefix / 8] & 128 >> address.prefix % 8))
+            address.prefix++;
+        if ((size_t)count < capacity)
+            out[count] = address;
         count++;
     }
     freeifaddrs(list);
@@ -461,7 +461,7 @@ CLU_FN int64_t clu_posix_read(int fd, void *data, size_t size)
     while (have < size) {
         ssize_t got = read(fd, (uint8_t *)data + have, size - have);
         if (got < 0 && errno != EINTR)
-            return clu_posix_error(errno);
+            return clu_posix_result(-1);
         if (got == 0)
             break;
         if (got > 0)
@@ -480,7 +480,7 @@ CLU_FN int clu_posix_open_file(const char *path)
         fd = open(path, flags);
     while (fd < 0 && errno == EINTR);
     if (fd < 0)
-        return clu_posix_error(errno);
+        return clu_posix_result(-1);
 #ifndef O_CLOEXEC
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 #endif
@@ -497,7 +497,7 @@ CLU_FN int64_t clu_posix_read_file(void *ctx, const char *path, void *data, size
     if (fd < 0)
         return fd;
     if (fstat(fd, &info) < 0) {
-        result = clu_posix_error(errno);
+        result = clu_posix_result(-1);
     } else if (!S_ISREG(info.st_mode)) {
         result = CLUSTER_E_INVALID; /* a directory; or a pipe or terminal, which could not be read again */
     } else if (stamp && (now = clu_posix_stamp(&info)) == *stamp) {
@@ -522,7 +522,7 @@ CLU_FN int clu_posix_environment(void *ctx, const char *name, char *out, size_t 
     const char *value = getenv(name);
     size_t length;
     (void)ctx;
-    if ((!value || !*value) && strcmp(name, "HOSTNAME") == 0 && gethostname(host, sizeof host) == 0) {
+    if (strcmp(name, "HOSTNAME") == 0 && !(value && *value) && gethostname(host, sizeof host) == 0) {
         host[sizeof host - 1] = '\0'; /* a name that was cut need not be ended */
         value = host;
     }

@@ -452,7 +452,7 @@ CLU_FN int clu_batch_add(struct clu_table *t, struct clu_claims *list, const str
         return CLUSTER_E_LIMIT;
     now = c->staged ? c->staged : c->record;
     if (c->batch == list->batch) {
-        const char *current = c->record ? c->record->view.address : "";
+        const char *current = c->staged && !c->record ? "" : c->record->view.address;
         says = clu_record_says(now);
         if (!*current || strcmp(now->view.address, current) != 0)
             says.address = *current && strcmp(given->address, current) == 0

@@ -6,10 +6,11 @@
 
 #include "map.h"
 
-/* No node's name is empty, so "" is nobody's. */
-CLU_FN const char *clu_plan_name(const struct cluster_map *map, uint32_t owner)
+/* Who owns a shard, and the name. No node's is empty, so "" is nobody's. */
+CLU_FN const char *clu_plan_owner(const struct cluster_map *map, uint32_t shard, uint32_t *owner)
 {
-    return owner == CLUSTER_NOBODY ? "" : map->names[owner];
+    *owner = map ? cluster_map_shard_owner(map, shard) : CLUSTER_NOBODY;
+    return *owner == CLUSTER_NOBODY ? "" : map->names[*owner];
 }
 
 CLUSTER_DEF size_t cluster_map_plan(const struct cluster_map *from, const struct cluster_map *to, struct cluster_move *out,
@@ -20,8 +21,8 @@ CLUSTER_DEF size_t cluster_map_plan(const struct cluster_map *from, const struct
     if (!to || (from && from->shards != to->shards))
         return 0;
     for (shard = 0; shard < to->shards; shard++) {
-        uint32_t was = from ? cluster_map_shard_owner(from, shard) : CLUSTER_NOBODY, is = cluster_map_shard_owner(to, shard);
-        if (strcmp(clu_plan_name(from, was), clu_plan_name(to, is)) == 0)
+        uint32_t was, is;
+        if (strcmp(clu_plan_owner(from, shard, &was), clu_plan_owner(to, shard, &is)) == 0)
             continue;
         if (count < capacity) {
             out[count].shard = shard;

@@ -396,7 +396,7 @@ CLU_FN int clu_url_add_option(struct clu_url_parser *p, struct clu_slice option)
     const struct clu_option_info *info = clu_option_at(index);
     const char *name = p->at, *text;
     void *field;
-    uint64_t number;
+    uint64_t number = 0;
     p->part = option;
     if (!value.at || !key.length) {
         clu_text_add(p->error, "option ");
@@ -435,7 +435,7 @@ CLU_FN int clu_url_add_option(struct clu_url_parser *p, struct clu_slice option)
 }
 
 /* Take a URL apart, of which clu_url_scheme gave the scheme. */
-CLU_FN int clu_url_parse(struct clu_url_parser *p)
+CLU_CALLED int clu_url_parse(struct clu_url_parser *p)
 {
     struct clu_slice options = clu_slice_str(p->scheme.at + p->scheme.length + 1), target = clu_cut(&options, '?');
     int index = clu_word_find(CLU_URL_SCHEMES, p->scheme), result = 0;
