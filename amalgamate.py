@@ -43,7 +43,7 @@ MANIFEST = [
     ("base/arena.h", []),
     ("base/sort.h", []),
     ("base/hash.h", []),
-    ("base/sha256.h", []),
+    ("base/sha256.h", ["GOSSIP"]),
     ("base/aes.h", ["GOSSIP"]),
     ("wire/name.h", []),
     ("wire/number.h", []),

@@ -71,4 +71,22 @@ CLU_FN struct cluster_allocator clu_allocator_or_default(const struct cluster_al
     return a;
 }
 
+/* A wipe of secrets that the compiler cannot drop. */
+CLU_FN void clu_wipe(void *data, size_t size)
+{
+    volatile uint8_t *p = (volatile uint8_t *)data;
+    while (size--)
+        *p++ = 0;
+}
+
+/* What follows the fields of a caller's struct that we know must be zero: a newer caller may mean something by it. */
+CLU_FN bool clu_tail_is_zero(const void *object, size_t size, size_t known)
+{
+    const uint8_t *bytes = (const uint8_t *)object;
+    for (; known < size; known++)
+        if (bytes[known])
+            return false;
+    return true;
+}
+
 #endif

@@ -1,11 +1,12 @@
 /*
- * SHA-256 (FIPS 180-4), HMAC-SHA256 (RFC 2104), a comparison whose time does not depend on where bytes differ, and a wipe
- * that the compiler cannot drop. State is the caller's; never allocates.
+ * SHA-256 (FIPS 180-4), HMAC-SHA256 (RFC 2104), and a comparison whose time does not depend on where bytes differ. State is
+ * the caller's; never allocates.
  */
 #ifndef CLU_BASE_SHA256_H
 #define CLU_BASE_SHA256_H
 
 #include "bytes.h"
+#include "memory.h"
 
 #define CLU_SHA256_SIZE 32
 #define CLU_SHA256_BLOCK 64
@@ -15,13 +16,6 @@ struct clu_sha256 {
     uint64_t length; /* bytes so far */
     uint8_t block[CLU_SHA256_BLOCK];
 };
-
-CLU_FN void clu_wipe(void *data, size_t size)
-{
-    volatile uint8_t *p = (volatile uint8_t *)data;
-    while (size--)
-        *p++ = 0;
-}
 
 CLU_FN bool clu_equal_ct(const void *a, const void *b, size_t size)
 {

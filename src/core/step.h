@@ -108,15 +108,12 @@ CLUSTER_DEF int cluster_timeout_ms(const struct cluster *c, uint64_t now)
 
 /* ---- events ----------------------------------------------------------- */
 
-CLU_FN void clu_event_text(struct cluster *c, const char *text)
+/* Each of these makes an event of what is new, and says whether there was any. */
+CLU_FN bool clu_event_of_queue(struct cluster *c, struct cluster_event *e)
 {
-    struct clu_text t = clu_text_on(c->text, sizeof c->text);
-    clu_text_add(&t, text);
-}
-
-CLU_FN void clu_event_of_queue(struct cluster *c, const struct clu_event *queued)
-{
-    struct cluster_event *e = &c->event;
+    const struct clu_event *queued = clu_queue_pop(&c->loop.events);
+    if (!queued)
+        return false;
     e->type = queued->type;
     e->error = queued->error;
     e->changed = queued->changed;
@@ -125,35 +122,33 @@ CLU_FN void clu_event_of_queue(struct cluster *c, const struct clu_event *queued
     e->request = queued->request;
     e->source = queued->source;
     c->shown = queued->object;
-    if (e->type == CLUSTER_REPLY && c->shown)
-        e->text = (const char *)(c->shown + 1);
-    else if (e->type == CLUSTER_REPLY)
-        clu_event_text(c, cluster_strerror(queued->error));
-    else
+    if (e->type != CLUSTER_REPLY)
         e->member = &((struct clu_record *)(void *)c->shown)->view;
+    else
+        e->text = c->shown ? (const char *)(c->shown + 1) : cluster_strerror(e->error);
+    return true;
 }
 
-CLU_FN bool clu_event_of_sources(struct cluster *c)
+CLU_FN bool clu_event_of_sources(struct cluster *c, struct cluster_event *e)
 {
-    struct cluster_event *e = &c->event;
     struct cluster_source *s = c->discovery.first;
-    while (c->discovery.news && s && !s->news)
+    struct clu_text t = clu_text_on(c->text, sizeof c->text);
+    while (s && !s->news)
         s = s->next;
-    if (!c->discovery.news || !s)
+    c->discovery.news = s != NULL;
+    if (!s)
         return false;
     s->news = false;
-    c->discovery.news--;
     e->type = CLUSTER_SOURCE;
     e->source = s;
     e->state = (uint32_t)s->state;
     e->error = s->error;
-    clu_event_text(c, s->why);
+    clu_text_add(&t, s->why);
     return true;
 }
 
-CLU_FN bool clu_event_of_status(struct cluster *c)
+CLU_FN bool clu_event_of_status(struct cluster *c, struct cluster_event *e)
 {
-    struct cluster_event *e = &c->event;
     struct clu_text t = clu_text_on(c->text, sizeof c->text);
     if (!c->status_news)
         return false;
@@ -169,10 +164,9 @@ CLU_FN bool clu_event_of_status(struct cluster *c)
     return true;
 }
 
-#ifndef CLUSTER_NO_MAP
-CLU_FN bool clu_event_of_map(struct cluster *c)
+CLU_FN bool clu_event_of_map(struct cluster *c, struct cluster_event *e)
 {
-    struct cluster_event *e = &c->event;
+#ifndef CLUSTER_NO_MAP
     if (!c->map_news)
         return false;
     c->map_news = false;
@@ -181,40 +175,35 @@ CLU_FN bool clu_event_of_map(struct cluster *c)
     e->fingerprint = cluster_map_fingerprint(c->map);
     c->map_moves = 0;
     return true;
-}
+#else
+    (void)c;
+    (void)e;
+    return false;
 #endif
+}
 
 CLUSTER_DEF const struct cluster_event *cluster_next_event(struct cluster *c)
 {
-    struct clu_event queued;
-    struct cluster_event *e;
+    struct cluster_event e;
     if (!c || c->loop.stepping)
         return NULL;
     clu_event_done(c);
-    e = &c->event;
-    memset(e, 0, sizeof *e);
-    e->size = (uint32_t)sizeof *e;
-    e->time = c->loop.now;
+    memset(&e, 0, sizeof e);
+    e.size = (uint32_t)sizeof e;
+    e.time = c->loop.now;
+    e.text = c->text;
     c->text[0] = '\0';
-    e->text = c->text;
     if (c->loop.events.resync) {
         c->loop.events.resync = false;
         clu_log(&c->loop, CLU_MESSAGE_EVENTS_LOST, "");
-        e->type = CLUSTER_RESYNC;
-        e->revision = c->table.revision;
-        return e;
+        e.type = CLUSTER_RESYNC;
+        e.revision = c->table.revision;
+    } else if (!clu_event_of_queue(c, &e) && !clu_event_of_sources(c, &e) && !clu_event_of_status(c, &e) &&
+               !clu_event_of_map(c, &e)) {
+        return NULL;
     }
-    if (clu_queue_pop(&c->loop.events, &queued)) {
-        clu_event_of_queue(c, &queued);
-        return e;
-    }
-    if (clu_event_of_sources(c) || clu_event_of_status(c))
-        return e;
-#ifndef CLUSTER_NO_MAP
-    if (clu_event_of_map(c))
-        return e;
-#endif
-    return NULL;
+    c->event = e;
+    return &c->event;
 }
 
 CLU_FN bool clu_has_events(const struct cluster *c)

@@ -30,8 +30,6 @@ CLU_FN void clu_source_free(struct cluster_source *s)
     clu_timers_release(&l->timers, &s->age_timer);
     clu_timers_release(&l->timers, &s->own_timer);
     clu_queue_forget_source(&l->events, s);
-    if (s->news)
-        s->home->news--;
     if (s->text)
         clu_wipe(s->text, s->text_size);
     clu_free(&l->memory, s->text, s->text_size);

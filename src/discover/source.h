@@ -41,7 +41,7 @@ struct clu_discovery {
     uint64_t next_rank;
     struct cluster_node own;
     struct clu_scheme *schemes;
-    size_t news; /* sources whose state changed since the host was told */
+    bool news;   /* some source's state may have changed since the host was told */
     bool warned; /* of long names among short ones, or the reverse */
     bool ends;   /* some source has ended and is to be freed */
     bool late;   /* something was heard or thawed outside a step, when there was no clock */
@@ -131,10 +131,7 @@ CLU_FN void clu_source_say(struct cluster_source *s, bool fails)
     struct clu_loop *l = s->home->loop;
     char buffer[256];
     struct clu_text t = clu_text_on(buffer, sizeof buffer);
-    if (!s->news)
-        s->home->news++;
-    s->news = true;
-    l->kick = true;
+    s->news = s->home->news = l->kick = true;
     clu_text_add(&t, s->shown);
     clu_text_add(&t, fails ? ": " : "");
     clu_text_add(&t, s->why);
@@ -219,16 +216,6 @@ CLU_FN void clu_source_ready(struct clu_watcher *watcher, int fd, int revents)
 }
 
 /* ---- from what a strategy says to what the table takes ---------------- */
-
-/* The text after a struct's known fields must be zero: a newer caller may mean something by it. */
-CLU_FN bool clu_tail_is_zero(const void *object, size_t size, size_t known)
-{
-    const uint8_t *bytes = (const uint8_t *)object;
-    for (; known < size; known++)
-        if (bytes[known])
-            return false;
-    return true;
-}
 
 /* What newcomers lose their day to, said once. */
 CLU_FN void clu_source_check_kind(struct clu_discovery *home, const char *name)

@@ -92,14 +92,15 @@ CLU_FN struct clu_event *clu_queue_reply(struct clu_queue *q)
     return e;
 }
 
-CLU_FN bool clu_queue_pop(struct clu_queue *q, struct clu_event *out)
+/* The oldest event, whose place is free from the next call on; NULL: there is none. */
+CLU_FN const struct clu_event *clu_queue_pop(struct clu_queue *q)
 {
+    const struct clu_event *e = q->ring + q->first;
     if (!q->count)
-        return false;
-    *out = *clu_queue_at(q, 0);
+        return NULL;
     q->first = (q->first + 1) & (q->capacity - 1);
     q->count--;
-    return true;
+    return e;
 }
 
 /* A source is about to end: its events go on without naming it. */
@@ -113,9 +114,9 @@ CLU_FN void clu_queue_forget_source(struct clu_queue *q, const struct cluster_so
 
 CLU_FN void clu_queue_free(const struct cluster_allocator *a, struct clu_queue *q)
 {
-    struct clu_event event;
-    while (clu_queue_pop(q, &event))
-        clu_unshare(a, event.object);
+    const struct clu_event *event;
+    while ((event = clu_queue_pop(q)) != NULL)
+        clu_unshare(a, event->object);
     clu_free(a, q->ring, q->capacity * sizeof *q->ring);
 }
 

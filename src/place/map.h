@@ -66,23 +66,12 @@ CLU_FN inline uint64_t clu_map_hash(const struct cluster_map *map, const void *d
 
 /* ---- building --------------------------------------------------------- */
 
-/* A caller's struct: as large as it was when it was first made, and nothing in a tail that this version does not know. */
-CLU_FN bool clu_map_knows(const void *object, size_t size, size_t known)
-{
-    const uint8_t *bytes = (const uint8_t *)object;
-    if (size < known)
-        return false;
-    while (size > known && bytes[size - 1] == 0)
-        size--;
-    return size == known;
-}
-
 CLU_FN int clu_map_options(struct cluster_map_options *o, const struct cluster_map_options *given)
 {
     static const struct cluster_map_options none = {sizeof none, 0, 0, 0, {0, 0}};
     if (!given)
         given = &none;
-    if (!clu_map_knows(given, given->size, sizeof *o))
+    if (given->size < sizeof *o || !clu_tail_is_zero(given, given->size, sizeof *o))
         return CLUSTER_E_INVALID;
     *o = *given;
     if (!o->shards)
@@ -119,7 +108,7 @@ CLU_FN int clu_map_sort(void **items, const struct cluster_node *nodes, size_t c
         const char *at = (const char *)nodes + i * stride;
         const struct cluster_node *node = (const struct cluster_node *)(const void *)at;
         size_t length;
-        if (!clu_map_knows(node, stride, sizeof *node) || !node->name || !*node->name)
+        if (stride < sizeof *node || !clu_tail_is_zero(node, stride, sizeof *node) || !node->name || !*node->name)
             return CLUSTER_E_INVALID;
         length = strlen(node->name) + 1;
         if (length > SIZE_MAX / 2 - *bytes)
