@@ -47,7 +47,7 @@ CLU_FN void clu_arena_give(struct clu_arena_block *head, uint8_t *at, size_t siz
 }
 
 /* The first `size` bytes of the block after this one. */
-CLU_FN void *clu_arena_cut(struct clu_arena_block *before, size_t size)
+CLU_CALLED void *clu_arena_cut(struct clu_arena_block *before, size_t size)
 {
     struct clu_arena_block *block = before->next, *rest = (struct clu_arena_block *)(void *)((uint8_t *)block + size);
     if (block->size > size) {
@@ -103,7 +103,7 @@ CLUSTER_DEF int cluster_arena_init(struct cluster_allocator *allocator, void *bu
     head->size = 0;
     head->next = NULL;
     clu_arena_give(head, (uint8_t *)head + CLU_ARENA_UNIT, (size - skip - CLU_ARENA_UNIT) / CLU_ARENA_UNIT * CLU_ARENA_UNIT);
-    *allocator = clu_allocator_or_default(NULL);
+    *allocator = *clu_allocator_or_default(NULL);
     allocator->ctx = head;
     allocator->resize = clu_arena_resize;
     return CLUSTER_OK;

@@ -59,12 +59,12 @@ CLU_FN uint8_t clu_read_u8(struct clu_reader *r)
     return (uint8_t)clu_read_be(r, 1);
 }
 
-CLU_FN uint16_t clu_read_u16(struct clu_reader *r)
+CLU_CALLED uint16_t clu_read_u16(struct clu_reader *r)
 {
     return (uint16_t)clu_read_be(r, 2);
 }
 
-CLU_FN uint32_t clu_read_u32(struct clu_reader *r)
+CLU_CALLED uint32_t clu_read_u32(struct clu_reader *r)
 {
     return (uint32_t)clu_read_be(r, 4);
 }
@@ -83,7 +83,7 @@ struct clu_writer {
     bool bad;
 };
 
-CLU_FN struct clu_writer clu_writer_on(void *data, size_t size)
+CLU_CALLED struct clu_writer clu_writer_on(void *data, size_t size)
 {
     struct clu_writer w;
     w.begin = w.at = (uint8_t *)data;
@@ -92,7 +92,7 @@ CLU_FN struct clu_writer clu_writer_on(void *data, size_t size)
     return w;
 }
 
-CLU_FN size_t clu_written(const struct clu_writer *w)
+CLU_CALLED size_t clu_written(const struct clu_writer *w)
 {
     return w->bad ? 0 : (size_t)(w->at - w->begin);
 }

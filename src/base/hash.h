@@ -158,7 +158,7 @@ CLU_FN uint64_t clu_siphash(const void *data, size_t size, uint64_t key0, uint64
 }
 
 /* For tables in memory whose keys come from outside: half the cost of 2-4. */
-CLU_FN uint64_t clu_siphash13(const void *data, size_t size, uint64_t key0, uint64_t key1)
+CLU_CALLED uint64_t clu_siphash13(const void *data, size_t size, uint64_t key0, uint64_t key1)
 {
     return clu_siphash(data, size, key0, key1, 1, 3);
 }

@@ -58,17 +58,10 @@ CLU_FN void *clu_default_resize(void *ctx, void *ptr, size_t old_size, size_t ne
 }
 
 /* The caller's allocator, or malloc's family where there is none. */
-CLU_FN struct cluster_allocator clu_allocator_or_default(const struct cluster_allocator *given)
+CLU_FN const struct cluster_allocator *clu_allocator_or_default(const struct cluster_allocator *given)
 {
-    struct cluster_allocator a;
-    memset(&a, 0, sizeof a);
-    a.size = (uint32_t)sizeof a;
-    a.resize = clu_default_resize;
-    if (given && given->resize) {
-        a.ctx = given->ctx;
-        a.resize = given->resize;
-    }
-    return a;
+    static const struct cluster_allocator standard = {(uint32_t)sizeof standard, 0, NULL, clu_default_resize};
+    return given && given->resize ? given : &standard;
 }
 
 /* A wipe of secrets that the compiler cannot drop. */

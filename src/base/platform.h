@@ -57,7 +57,7 @@ CLU_FN uint64_t clu_min_u64(uint64_t a, uint64_t b)
 }
 
 /* a + b for times: CLUSTER_NEVER stays never, and nothing wraps. */
-CLU_FN uint64_t clu_add_time(uint64_t a, uint64_t b)
+CLU_CALLED uint64_t clu_add_time(uint64_t a, uint64_t b)
 {
     return b > CLUSTER_NEVER - a ? CLUSTER_NEVER : a + b;
 }

@@ -71,7 +71,7 @@ CLU_FN void clu_sha256_block(uint32_t state[8], const uint8_t *block)
         state[i] += s[i];
 }
 
-CLU_FN void clu_sha256_init(struct clu_sha256 *h)
+CLU_CALLED void clu_sha256_init(struct clu_sha256 *h)
 {
     static const uint32_t start[8] = {
         0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,

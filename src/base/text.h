@@ -9,32 +9,30 @@
 
 struct clu_text {
     char *data;
-    size_t size; /* of the buffer; 0: everything is cut */
+    size_t room; /* without the NUL */
     size_t length;
     bool cut;
 };
 
+/* `size`: of the buffer, at least 1. */
 CLU_CALLED struct clu_text clu_text_on(char *buffer, size_t size)
 {
     struct clu_text t;
     t.data = buffer;
-    t.size = size;
+    t.room = size - 1;
     t.length = 0;
     t.cut = false;
-    if (size)
-        buffer[0] = '\0';
+    buffer[0] = '\0';
     return t;
 }
 
 CLU_FN void clu_text_bytes(struct clu_text *t, const char *bytes, size_t count)
 {
-    size_t room = t->size ? t->size - 1 - t->length : 0;
-    if (count > room) {
-        count = room;
+    size_t left = t->room - t->length;
+    if (count > left) {
+        count = left;
         t->cut = true;
     }
-    if (!t->size)
-        return;
     if (count)
         memcpy(t->data + t->length, bytes, count);
     t->length += count;
@@ -57,16 +55,12 @@ CLU_FN void clu_text_u64(struct clu_text *t, uint64_t value)
     clu_text_bytes(t, digits + at, sizeof digits - at);
 }
 
-CLU_FN void clu_text_hex(struct clu_text *t, const uint8_t *bytes, size_t count)
+/* Two digits. */
+CLU_FN void clu_text_hex(struct clu_text *t, uint8_t byte)
 {
     static const char hex[] = "0123456789abcdef";
-    size_t i;
-    for (i = 0; i < count; i++) {
-        char pair[2];
-        pair[0] = hex[bytes[i] >> 4];
-        pair[1] = hex[bytes[i] & 15];
-        clu_text_bytes(t, pair, 2);
-    }
+    clu_text_bytes(t, &hex[byte >> 4], 1);
+    clu_text_bytes(t, &hex[byte & 15], 1);
 }
 
 /* Bytes from outside, safe to print: controls, quotes, backslashes and what is no ASCII as \xHH. */
@@ -79,7 +73,7 @@ CLU_FN void clu_text_escaped(struct clu_text *t, const char *bytes, size_t count
             clu_text_bytes(t, bytes + i, 1);
         } else {
             clu_text_add(t, "\\x");
-            clu_text_hex(t, &b, 1);
+            clu_text_hex(t, b);
         }
     }
 }

@@ -34,13 +34,14 @@ CLU_FN const char *clu_options_read(struct cluster_options *out, const struct cl
 
 CLU_FN int clu_options_status(struct cluster *c, const struct cluster_options *o)
 {
-    bool majority = o->quorum_of && strcmp(o->quorum_of, "majority") == 0;
+    int of = o->quorum_of ? clu_word_find("count majority", clu_slice_str(o->quorum_of)) : 0;
+    bool majority = of > 0;
     const char *why = NULL;
     c->status.since_ns = CLUSTER_NEVER;
     c->status.quorum = majority ? o->expected / 2 + 1 : o->quorum ? o->quorum : 1;
     if (o->settle && !clu_duration(clu_slice_str(o->settle), &c->status.settle_ns))
         why = "options.settle is no duration: write it as 500ms, 5s, 1m";
-    else if (o->quorum_of && !majority && strcmp(o->quorum_of, "count") != 0)
+    else if (of < 0)
         why = "options.quorum_of takes \"count\" or \"majority\"";
     else if (majority && o->quorum)
         why = "quorum and quorum_of=majority exclude each other: leave quorum 0";
@@ -137,10 +138,11 @@ CLUSTER_DEF void cluster_destroy(struct cluster *c)
     clu_free(&memory, c, sizeof *c);
 }
 
-/* What the options say, into a handle that has its memory. */
-CLU_FN int clu_create(struct cluster *c, const struct cluster_options *o)
+/* What the options say, into a zeroed handle. */
+CLU_CALLED int clu_create(struct cluster *c, const struct cluster_allocator *memory, const struct cluster_options *o)
 {
     int result;
+    c->loop.memory = *memory;
     c->table.loop = c->discovery.loop = &c->loop;
     c->discovery.table = &c->table;
     c->wake.fire = clu_wake;
@@ -162,7 +164,7 @@ CLU_FN int clu_create(struct cluster *c, const struct cluster_options *o)
 CLUSTER_DEF int cluster_create(struct cluster **out, const struct cluster_options *options)
 {
     struct cluster_options o;
-    struct cluster_allocator memory = clu_allocator_or_default(NULL);
+    const struct cluster_allocator *memory;
     struct cluster *c = NULL;
     struct clu_text shown;
     const char *why;
@@ -173,18 +175,14 @@ CLUSTER_DEF int cluster_create(struct cluster **out, const struct cluster_option
     why = clu_options_read(&o, options);
     if (!why) {
         memory = clu_allocator_or_default(o.allocator);
-        c = (struct cluster *)clu_alloc_zero(&memory, sizeof *c);
-        result = CLUSTER_E_MEMORY;
-    }
-    if (c) {
-        c->loop.memory = memory;
-        result = clu_create(c, &o);
+        c = (struct cluster *)clu_alloc_zero(memory, sizeof *c);
+        result = c ? clu_create(c, memory, &o) : CLUSTER_E_MEMORY;
     }
     if (!result) {
         *out = c;
         return 0;
     }
-    if (o.error) {
+    if (o.error && o.error_size) {
         if (!why)
             why = c && *c->loop.error ? c->loop.error : cluster_strerror(result);
         shown = clu_text_on(o.error, (size_t)o.error_size);

@@ -36,16 +36,12 @@ CLU_FN int clu_own_join(struct cluster *c)
  * nothing else. Returns how many. */
 CLU_FN size_t clu_own_reachable(struct cluster_address *all, size_t count)
 {
-    uint8_t family = 6;
     size_t kept = 0, i;
-    for (i = 0; i < count; i++) {
-        if (clu_address_is_loopback(&all[i]) || all[i].scope || all[i].family > family)
-            continue;
-        if (all[i].family < family)
-            kept = 0;
-        family = all[i].family;
-        all[kept++] = all[i];
-    }
+    int family;
+    for (family = 4; family <= 6 && !kept; family += 2)
+        for (i = 0; i < count; i++)
+            if (all[i].family == family && !all[i].scope && !clu_address_is_loopback(&all[i]))
+                all[kept++] = all[i];
     if (kept)
         return kept;
     (void)clu_address_parse(clu_slice_str("127.0.0.1"), &all[0]);
@@ -74,19 +70,20 @@ CLU_FN int clu_own_resolve(struct cluster *c, const char *url)
     const char *target = url ? strchr(url, ':') : NULL;
     char *host = strchr(c->own_name, '@') + 1;
     struct clu_text t;
-    size_t count, i, found = 0, last = 0;
+    const struct cluster_address *a, *end, *way = NULL;
+    unsigned found = 0;
     int known = l->io.interfaces(l->io.ctx, NULL, own, CLU_OWN_ADDRESSES);
     if (known < 0)
         return clu_fail(l, known, "name@auto: the addresses of this host cannot be read: write the own address after '@'");
-    count = clu_own_reachable(own, known < CLU_OWN_ADDRESSES ? (size_t)known : CLU_OWN_ADDRESSES);
-    for (i = 0; i < count; i++)
-        if (count == 1 || (target && clu_own_routes(&own[i], target + 1))) {
+    end = own + clu_own_reachable(own, known < CLU_OWN_ADDRESSES ? (size_t)known : CLU_OWN_ADDRESSES);
+    for (a = own; a < end; a++)
+        if (end == own + 1 || (target && clu_own_routes(a, target + 1))) {
             found++;
-            last = i;
+            way = a;
         }
     if (found == 1) {
         t = clu_text_on(host, (size_t)(c->own_name + sizeof c->own_name - host));
-        clu_address_text(&t, &own[last]);
+        clu_address_text(&t, way);
         if (t.cut)
             return clu_fail(l, CLUSTER_E_INVALID, "the own name with its address is longer than 255 bytes: shorten it");
         return clu_own_join(c);
@@ -95,21 +92,26 @@ CLU_FN int clu_own_resolve(struct cluster *c, const char *url)
         return 0; /* a source may decide it */
     t = clu_text_on(l->error, sizeof l->error);
     clu_text_add(&t, "name@auto is ambiguous, this host has ");
-    for (i = 0; i < count && i < 6; i++) {
-        clu_text_add(&t, i ? ", " : "");
-        clu_address_text(&t, &own[i]);
+    for (a = own; a < end && a < own + 6; a++) {
+        clu_text_add(&t, a > own ? ", " : "");
+        clu_address_text(&t, a);
     }
     clu_text_add(&t, ": write one of them after '@' in options.node (--node)");
     return CLUSTER_E_INVALID;
 }
 
+/* A copy of a text that may be NULL; false: it does not fit. */
+CLU_FN bool clu_own_text(char *out, size_t size, const char *text)
+{
+    struct clu_text t = clu_text_on(out, size);
+    clu_text_add(&t, text ? text : "");
+    return !t.cut;
+}
+
 CLU_FN int clu_own_options(struct cluster *c, const struct cluster_options *o)
 {
-    struct clu_text name = clu_text_on(c->own_name, sizeof c->own_name), zone = clu_text_on(c->zone, sizeof c->zone);
-    struct clu_text role = clu_text_on(c->role, sizeof c->role), error = clu_text_on(c->loop.error, sizeof c->loop.error);
     struct cluster_node *own = &c->discovery.own;
-    clu_text_add(&zone, o->zone ? o->zone : "");
-    clu_text_add(&role, o->role ? o->role : "");
+    struct clu_text error;
     own->size = (uint32_t)sizeof *own;
     own->weight = o->weight;
     own->port = o->port;
@@ -117,18 +119,17 @@ CLU_FN int clu_own_options(struct cluster *c, const struct cluster_options *o)
     own->role = c->role;
     if (o->port > 65535)
         return clu_fail(&c->loop, CLUSTER_E_INVALID, "options.port is at most 65535");
-    if (zone.cut || role.cut)
+    if (!clu_own_text(c->zone, sizeof c->zone, o->zone) || !clu_own_text(c->role, sizeof c->role, o->role))
         return clu_fail(&c->loop, CLUSTER_E_INVALID, "options.zone and options.role take at most 63 bytes each");
     if (!o->node)
         return 0;
-    clu_text_add(&name, o->node);
-    if (name.cut || !clu_name_valid(c->own_name, name.length))
+    if (!clu_own_text(c->own_name, sizeof c->own_name, o->node) || !clu_name_valid(c->own_name, strlen(c->own_name))) {
+        error = clu_text_on(c->loop.error, sizeof c->loop.error);
         return clu_say(&error, "options.node '#' is no node name: it takes NAME@HOST, or NAME@auto for the own address",
                        clu_slice_str(o->node), "");
-    if (strcmp(clu_name_host(c->own_name), "auto") != 0)
-        return clu_own_join(c);
-    c->own_auto = true;
-    return clu_own_resolve(c, NULL);
+    }
+    c->own_auto = strcmp(clu_name_host(c->own_name), "auto") == 0;
+    return c->own_auto ? clu_own_resolve(c, NULL) : clu_own_join(c);
 }
 
 CLUSTER_DEF const char *cluster_own_name(const struct cluster *c)

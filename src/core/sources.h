@@ -36,11 +36,11 @@ CLUSTER_DEF void cluster_source_remove(struct cluster_source *s)
 {
     if (!s)
         return;
-    if (s->home->loop->stepping) {
+    if (s->loop->stepping) {
         s->ended = s->home->ends = true;
         return;
     }
-    s->home->loop->kick = true;
+    s->loop->kick = true;
     s->home->count -= 1;
     clu_source_unlink(s->home, s);
     clu_source_free(s);
@@ -61,6 +61,7 @@ CLUSTER_DEF int cluster_strategy_register(struct cluster *c, const char *scheme,
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789+-";
     struct cluster_strategy known;
     struct clu_scheme *own;
+    void *other;
     char *text;
     size_t length = scheme ? strspn(scheme, letters) : 0, options, size;
     if (!c)
@@ -71,7 +72,7 @@ CLUSTER_DEF int cluster_strategy_register(struct cluster *c, const char *scheme,
         !known.close)
         return clu_fail(&c->loop, CLUSTER_E_INVALID,
                         "the strategy needs its size, open, ready and close, and no unknown field");
-    if (clu_builtin_find(clu_slice_str(scheme)) || clu_scheme_registered(&c->discovery, clu_slice_str(scheme)))
+    if (clu_strategy_find(&c->discovery, clu_slice_of(scheme, length), &other))
         return clu_fail(&c->loop, CLUSTER_E_EXISTS, "a scheme of this name exists: choose another name");
     if (!known.options)
         known.options = "";
@@ -151,7 +152,7 @@ CLU_FN struct clu_shared *clu_answer(struct cluster_source *s, const struct clus
     }
     for (i = 0; i < count; i++)
         size += strlen(nodes[i].name) + 8;
-    reply = (struct clu_shared *)clu_share_new(&s->home->loop->memory, sizeof *reply + size);
+    reply = (struct clu_shared *)clu_share_new(&s->loop->memory, sizeof *reply + size);
     if (!reply) {
         *error = CLUSTER_E_MEMORY;
         return NULL;
@@ -172,10 +173,9 @@ CLU_FN struct clu_shared *clu_answer(struct cluster_source *s, const struct clus
 CLU_FN void clu_query_text(struct clu_text *url, const char *text, size_t length)
 {
     for (; length--; text++) {
-        uint8_t byte = (uint8_t)*text;
         if (strchr("%?,&=", *text)) {
             clu_text_add(url, "%");
-            clu_text_hex(url, &byte, 1);
+            clu_text_hex(url, (uint8_t)*text);
         } else {
             clu_text_bytes(url, text, 1);
         }

@@ -8,7 +8,7 @@
 #include "placement.h"
 
 /* The host no longer looks at the event. */
-CLU_FN void clu_event_done(struct cluster *c)
+CLU_CALLED void clu_event_done(struct cluster *c)
 {
     clu_unshare(&c->loop.memory, c->shown);
     c->shown = NULL;
@@ -93,7 +93,7 @@ CLUSTER_DEF uint64_t cluster_deadline(const struct cluster *c)
 }
 
 /* Rounded up; -1: never. */
-CLU_FN int clu_ms_until(uint64_t deadline, uint64_t now)
+CLU_CALLED int clu_ms_until(uint64_t deadline, uint64_t now)
 {
     uint64_t ms = deadline > now ? (deadline - now - 1) / CLU_MS + 1 : 0;
     if (deadline == CLUSTER_NEVER)
@@ -129,10 +129,9 @@ CLU_FN bool clu_event_of_queue(struct cluster *c, struct cluster_event *e)
     return true;
 }
 
-CLU_FN bool clu_event_of_sources(struct cluster *c, struct cluster_event *e)
+CLU_FN bool clu_event_of_sources(struct cluster *c, struct cluster_event *e, struct clu_text *text)
 {
     struct cluster_source *s = c->discovery.first;
-    struct clu_text t = clu_text_on(c->text, sizeof c->text);
     while (s && !s->news)
         s = s->next;
     c->discovery.news = s != NULL;
@@ -143,13 +142,12 @@ CLU_FN bool clu_event_of_sources(struct cluster *c, struct cluster_event *e)
     e->source = s;
     e->state = (uint32_t)s->state;
     e->error = s->error;
-    clu_text_add(&t, s->why);
+    clu_text_add(text, s->why);
     return true;
 }
 
-CLU_FN bool clu_event_of_status(struct cluster *c, struct cluster_event *e)
+CLU_FN bool clu_event_of_status(struct cluster *c, struct cluster_event *e, struct clu_text *text)
 {
-    struct clu_text t = clu_text_on(c->text, sizeof c->text);
     if (!c->status_news)
         return false;
     c->status_news = false;
@@ -157,10 +155,10 @@ CLU_FN bool clu_event_of_status(struct cluster *c, struct cluster_event *e)
     e->state = (uint32_t)c->status.state;
     e->count = c->status.count;
     e->quorum = c->status.quorum;
-    clu_text_u64(&t, e->count);
-    clu_text_add(&t, " of the ");
-    clu_text_u64(&t, e->quorum);
-    clu_text_add(&t, " nodes that are needed");
+    clu_text_u64(text, e->count);
+    clu_text_add(text, " of the ");
+    clu_text_u64(text, e->quorum);
+    clu_text_add(text, " nodes that are needed");
     return true;
 }
 
@@ -185,6 +183,7 @@ CLU_FN bool clu_event_of_map(struct cluster *c, struct cluster_event *e)
 CLUSTER_DEF const struct cluster_event *cluster_next_event(struct cluster *c)
 {
     struct cluster_event e;
+    struct clu_text text;
     if (!c || c->loop.stepping)
         return NULL;
     clu_event_done(c);
@@ -192,13 +191,13 @@ CLUSTER_DEF const struct cluster_event *cluster_next_event(struct cluster *c)
     e.size = (uint32_t)sizeof e;
     e.time = c->loop.now;
     e.text = c->text;
-    c->text[0] = '\0';
+    text = clu_text_on(c->text, sizeof c->text);
     if (c->loop.events.resync) {
         c->loop.events.resync = false;
         clu_log(&c->loop, CLU_MESSAGE_EVENTS_LOST, "");
         e.type = CLUSTER_RESYNC;
         e.revision = c->table.revision;
-    } else if (!clu_event_of_queue(c, &e) && !clu_event_of_sources(c, &e) && !clu_event_of_status(c, &e) &&
+    } else if (!clu_event_of_queue(c, &e) && !clu_event_of_sources(c, &e, &text) && !clu_event_of_status(c, &e, &text) &&
                !clu_event_of_map(c, &e)) {
         return NULL;
     }

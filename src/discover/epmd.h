@@ -19,7 +19,7 @@ struct clu_epmd_host {
     const char *written; /* the item; NULL: the local one */
     struct cluster_address address;
     char text[CLU_ADDRESS_TEXT]; /* the address */
-    char part[CLU_NAME_MAX + 1]; /* what its nodes' names have after their '@' */
+    struct clu_slice part;       /* what its nodes' names have after their '@' */
 };
 
 /* One question, and then its answer. */
@@ -42,6 +42,7 @@ struct clu_epmd {
     uint8_t *reply;
     size_t reply_size, reply_capacity;
     size_t host_count; /* the hosts are after this object */
+    char own_host[CLU_NAME_MAX + 1];
 };
 
 CLU_FN void clu_epmd_hang_up(struct clu_epmd *e)
@@ -110,39 +111,36 @@ CLU_FN int clu_epmd_locate(struct clu_epmd *e, struct clu_epmd_host *host)
 {
     const struct cluster_io *io = cluster_source_io(e->source);
     const char *own = cluster_source_own(e->source)->name;
-    struct clu_text text = clu_text_on(host->text, sizeof host->text), part = clu_text_on(host->part, sizeof host->part);
-    struct clu_slice name;
-    uint16_t port = CLU_EPMD_PORT;
-    char variable[CLU_NAME_MAX + 1] = "";
+    struct clu_text text = clu_text_on(host->text, sizeof host->text);
+    char variable[16];
     int result;
+    host->address.port = CLU_EPMD_PORT;
+    variable[0] = e->own_host[0] = '\0';
     (void)io->environment(io->ctx, "ERL_EPMD_PORT", variable, sizeof variable);
-    (void)clu_port(clu_slice_str(variable), &port);
-    if (!clu_host_port(clu_slice_str(host->written ? host->written : "127.0.0.1"), &name, &port))
+    (void)clu_port(clu_slice_str(variable), &host->address.port);
+    if (!clu_host_port(clu_slice_str(host->written ? host->written : "127.0.0.1"), &host->part, &host->address.port))
         return clu_epmd_fail(e, host, CLUSTER_E_INVALID, "is no HOST[:PORT]; IPv6 takes brackets: [::1]:4369");
-    host->address.port = port;
-    result = clu_lookup(io, cluster_source_allocator(e->source), name, &host->address);
+    result = clu_lookup(io, cluster_source_allocator(e->source), host->part, &host->address);
     if (result)
         return clu_epmd_fail(
             e, host, result,
             result == CLUSTER_E_NOT_FOUND ? "this version looks up no names but those in /etc/hosts: write its address" : NULL);
     clu_address_text(&text, &host->address);
-    if (!host->written && own) {
-        name = clu_slice_str(clu_name_host(own));
-    } else if (!host->written) {
-        variable[0] = '\0';
-        (void)io->environment(io->ctx, "HOSTNAME", variable, sizeof variable);
-        name = clu_slice_of(variable, strcspn(variable, "."));
-        if (!name.length)
-            name = clu_slice_str("localhost");
-    }
-    clu_text_bytes(&part, name.at, name.length);
+    if (host->written)
+        return 0;
+    if (!own)
+        (void)io->environment(io->ctx, "HOSTNAME", e->own_host, sizeof e->own_host);
+    host->part = clu_slice_str(own ? clu_name_host(own) : *e->own_host ? e->own_host : "localhost");
+    if (!own)
+        host->part.length = clu_slice_find(host->part, '.');
     return 0;
 }
 
 /* A question to a host, for one name or, with an empty one, for all. */
 CLU_FN int clu_epmd_add(struct clu_epmd *e, struct clu_epmd_host *host, struct clu_slice name)
 {
-    size_t part = strlen(host->part) + 1, size = sizeof(struct clu_epmd_question) + name.length + 1 + part;
+    struct clu_slice part = host->part;
+    size_t size = sizeof(struct clu_epmd_question) + name.length + 1 + part.length + 1;
     struct clu_epmd_question *q = (struct clu_epmd_question *)clu_alloc_zero(cluster_source_allocator(e->source), size);
     if (!q)
         return CLUSTER_E_MEMORY;
@@ -152,7 +150,7 @@ CLU_FN int clu_epmd_add(struct clu_epmd *e, struct clu_epmd_host *host, struct c
         q->name = (char *)(q + 1);
         memcpy(q->name, name.at, name.length);
         q->name[name.length] = '@';
-        memcpy(q->name + name.length + 1, host->part, part);
+        memcpy(q->name + name.length + 1, part.at, part.length);
     }
     *e->end = q;
     e->end = &q->next;
@@ -212,6 +210,12 @@ CLU_FN int clu_epmd_round(void *state, uint64_t now)
     return result ? result : clu_epmd_ask(e);
 }
 
+/* The registered name that a question is about; empty: all. */
+CLU_FN struct clu_slice clu_epmd_asked(const struct clu_epmd_question *q)
+{
+    return clu_slice_of(q->name, q->name ? strcspn(q->name, "@") : 0);
+}
+
 /* ---- answers ---------------------------------------------------------- */
 
 /* Every name of a NAMES reply becomes a question of its own. */
@@ -244,7 +248,7 @@ CLU_FN int clu_epmd_answered(struct clu_epmd *e)
     } else if (clu_epmd_port_reply(e->reply, e->reply_size, &port) != CLU_COMPLETE) {
         result = clu_epmd_fail(e, q->host, CLUSTER_E_PROTOCOL, "its answer about a port is malformed or cut");
     } else {
-        q->found = port.found && clu_slice_starts(clu_slice_str(q->name), port.name) && q->name[strlen(port.name)] == '@';
+        q->found = port.found && clu_slice_same(port.name, clu_epmd_asked(q));
         q->port = port.port;
     }
     clu_epmd_hang_up(e);
@@ -256,10 +260,8 @@ CLU_FN int clu_epmd_answered(struct clu_epmd *e)
 
 CLU_FN int64_t clu_epmd_send(struct clu_epmd *e)
 {
-    const char *name = e->asked->name;
-    uint8_t request[4 + CLU_NAME_MAX];
-    size_t size = name ? clu_epmd_port_request(request, sizeof request, name, strlen(name))
-                       : clu_epmd_names_request(request, sizeof request);
+    uint8_t request[3 + CLU_NAME_MAX];
+    size_t size = clu_epmd_request(request, sizeof request, clu_epmd_asked(e->asked));
     while (e->sent < size) {
         int64_t sent = cluster_source_send(e->source, e->fd, request + e->sent, size - e->sent, NULL);
         if (sent < 0)

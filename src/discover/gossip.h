@@ -102,9 +102,9 @@ CLU_FN int clu_gossip_open(void *ctx, struct cluster_source *s, const char *targ
         why = g->broadcast ? "broadcast=on takes an IPv4 broadcast address, as 255.255.255.255:45892"
                            : "gossip: takes a multicast group, as 233.252.1.32:45892; for a broadcast address add broadcast=on";
     else if (always && !own->name)
-        why = "announce=on needs an own name: set options.node (--node), or take announce=on out";
+        why = "announce=on needs an own name: set options.node (--node)";
     else if (secret && file)
-        why = "secret= and secret-file= are given both: keep one of them";
+        why = "secret= and secret-file= are given both: keep one";
     else if (g->required && !secret && !file)
         why = "auth=required proves a secret: give secret-file= or secret=";
     else if (secret)
@@ -215,19 +215,24 @@ CLU_FN int clu_gossip_start(struct clu_gossip_source *g)
 
 /* ---- saying ----------------------------------------------------------- */
 
+/* Is a clock further ahead of another one than is tolerated? */
+CLU_CALLED bool clu_gossip_ahead(uint64_t one, uint64_t other)
+{
+    return one > other && one - other > CLU_GOSSIP_SKEW;
+}
+
 /* When the own clock has jumped back nobody here knows which time is right: a second instance begins with the new one, for
  * those whose clocks agree with it, and the first goes on where it was, for those who know it. */
 CLU_FN int clu_gossip_split(struct clu_gossip_source *g, uint64_t wall)
 {
-    struct clu_gossip_self *first = &g->selves[0], *second = &g->selves[1];
-    if (first->time_ns <= clu_add_time(wall, CLU_GOSSIP_SKEW)) {
+    struct clu_gossip_self *second = &g->selves[1];
+    if (!clu_gossip_ahead(g->selves[0].time_ns, wall)) {
         second->instance = 0;
-        return 0;
+    } else if (!second->instance || clu_gossip_ahead(second->time_ns, wall)) {
+        second->time_ns = 0;
+        return cluster_source_random(g->source, &second->instance, sizeof second->instance);
     }
-    if (second->instance && second->time_ns <= clu_add_time(wall, CLU_GOSSIP_SKEW))
-        return 0;
-    second->time_ns = 0;
-    return cluster_source_random(g->source, &second->instance, sizeof second->instance);
+    return 0;
 }
 
 CLU_FN int64_t clu_gossip_send(struct clu_gossip_source *g, struct clu_gossip_self *self, uint64_t wall)
@@ -246,7 +251,7 @@ CLU_FN int64_t clu_gossip_send(struct clu_gossip_source *g, struct clu_gossip_se
     p.numbers[CLU_GOSSIP_ID] = self->instance;
     size = clu_gossip_encode(&p, keys, iv, g->packet, sizeof g->packet);
     if (!size)
-        return clu_gossip_fail(g, CLUSTER_E_INVALID, "name, zone or role is no UTF-8, or longer than a packet may say: ");
+        return clu_gossip_fail(g, CLUSTER_E_INVALID, "the own name, zone or role is no clean UTF-8: ");
     return cluster_source_send(g->source, g->fd, g->packet, size, &g->to);
 }
 
@@ -274,10 +279,8 @@ CLU_FN int clu_gossip_round(void *state, uint64_t now)
     if (result == 0 && g->announce)
         result = clu_gossip_announce(g, now);
     if (result == 0 && g->deaf)
-        (void)cluster_source_fail(
-            g->source, CLUSTER_E_UNREACHABLE,
-            "the own packets do not come back, so multicast does not work on this interface: name another "
-            "one with if=, or try broadcast=on");
+        (void)cluster_source_fail(g->source, CLUSTER_E_UNREACHABLE,
+                                  "the own packets do not come back: name another interface with if=, or try broadcast=on");
     return result;
 }
 
@@ -309,12 +312,10 @@ CLU_FN bool clu_gossip_is_fresh(struct clu_gossip_source *g, const struct clu_go
     said.instance = p->numbers[CLU_GOSSIP_ID];
     said.time_ns = p->numbers[CLU_GOSSIP_TIME];
     peer = &g->proof->peers[said.name % CLU_GOSSIP_PEERS];
-    if (peer->name == said.name && peer->instance == said.instance) {
-        if (said.time_ns <= peer->time_ns)
-            return false;
-    } else if ((said.time_ns > wall ? said.time_ns - wall : wall - said.time_ns) > CLU_GOSSIP_SKEW) {
+    if (peer->name == said.name && peer->instance == said.instance
+            ? said.time_ns <= peer->time_ns
+            : clu_gossip_ahead(said.time_ns, wall) || clu_gossip_ahead(wall, said.time_ns))
         return false;
-    }
     *peer = said;
     return true;
 }

@@ -7,28 +7,29 @@
 #include "schemes.h"
 #include "source.h"
 
-CLU_FN struct clu_scheme *clu_scheme_registered(const struct clu_discovery *home, struct clu_slice scheme)
+/* The strategy that serves a scheme, and its context; NULL: nobody does. */
+CLU_FN const struct cluster_strategy *clu_strategy_find(const struct clu_discovery *home, struct clu_slice scheme, void **ctx)
 {
     struct clu_scheme *own = home->schemes;
     while (own && !clu_slice_is(scheme, own->name))
         own = own->next;
-    return own;
+    *ctx = own ? own->ctx : NULL;
+    return own ? &own->strategy : clu_builtin_find(scheme);
 }
 
 /* Give back all that a source holds; it is no longer in the list. */
 CLU_FN void clu_source_free(struct cluster_source *s)
 {
-    struct clu_loop *l = s->home->loop;
+    struct clu_loop *l = s->loop;
+    int i;
     if (s->opened) {
         s->ended = true;
         clu_claims_clear(s->home->table, &s->claims);
         s->strategy.close(s->state_of_strategy);
     }
     clu_close_all(l, &s->watcher);
-    clu_timers_release(&l->timers, &s->round_timer);
-    clu_timers_release(&l->timers, &s->timeout_timer);
-    clu_timers_release(&l->timers, &s->age_timer);
-    clu_timers_release(&l->timers, &s->own_timer);
+    for (i = 0; i < CLU_TIMER_COUNT; i++)
+        clu_timers_release(&l->timers, &s->timers[i]);
     clu_queue_forget_source(&l->events, s);
     if (s->text)
         clu_wipe(s->text, s->text_size);
@@ -45,7 +46,7 @@ CLU_FN int clu_source_parse(struct cluster_source *s, struct clu_url_parser *p, 
     struct clu_text shown;
     int result;
     s->text_size = room * 3;
-    s->text = (char *)clu_alloc(&s->home->loop->memory, s->text_size);
+    s->text = (char *)clu_alloc(&s->loop->memory, s->text_size);
     if (!s->text)
         return CLUSTER_E_MEMORY;
     o->interval_ns = strategy->interval_ns ? strategy->interval_ns : CLU_INTERVAL;
@@ -74,21 +75,17 @@ CLU_FN int clu_source_parse(struct cluster_source *s, struct clu_url_parser *p, 
     return 0;
 }
 
-/* From the scheme of a URL to its strategy; NULL: nobody serves it, with a sentence. */
-CLU_FN const struct cluster_strategy *clu_source_strategy(struct clu_discovery *home, struct clu_url_parser *p, void **ctx)
+/* The sentence for a scheme that nobody serves. */
+CLU_FN int clu_source_unknown(struct clu_discovery *home, struct clu_url_parser *p)
 {
-    struct clu_scheme *own = clu_scheme_registered(home, p->scheme);
-    const struct cluster_strategy *strategy = own ? &own->strategy : clu_builtin_find(p->scheme);
     char buffer[128];
     struct clu_text names = clu_text_on(buffer, sizeof buffer);
-    if (own)
-        *ctx = own->ctx;
-    if (strategy)
-        return strategy;
-    for (own = home->schemes; own; own = own->next)
-        (void)clu_say(&names, names.length ? " $" : "$", p->scheme, own->name);
-    (void)clu_url_unknown(p->error, "scheme", p->scheme, CLU_URL_SCHEMES, buffer);
-    return NULL;
+    struct clu_scheme *own;
+    for (own = home->schemes; own; own = own->next) {
+        clu_text_add(&names, names.length ? " " : "");
+        clu_text_add(&names, own->name);
+    }
+    return clu_url_unknown(p->error, "scheme", p->scheme, CLU_URL_SCHEMES, buffer);
 }
 
 /* A new source, not yet in the list; the sentence of a failure is in the loop's error. */
@@ -99,27 +96,26 @@ CLU_FN int clu_source_create(struct clu_discovery *home, const char *url, struct
     struct clu_url_parser p;
     const struct cluster_strategy *strategy;
     struct cluster_source *s;
-    void *ctx = NULL;
-    int result;
+    void *ctx;
+    int result, i;
     memset(&p, 0, sizeof p);
     p.error = &error;
     result = clu_url_scheme(&p, url);
     if (result)
         return result;
-    strategy = clu_source_strategy(home, &p, &ctx);
+    strategy = clu_strategy_find(home, p.scheme, &ctx);
     if (!strategy)
-        return CLUSTER_E_INVALID;
+        return clu_source_unknown(home, &p);
     s = (struct cluster_source *)clu_alloc_zero(&l->memory, sizeof *s);
-    if (!s || !clu_timers_reserve(&l->memory, &l->timers, 4)) {
+    if (!s || !clu_timers_reserve(&l->memory, &l->timers, CLU_TIMER_COUNT)) {
         clu_free(&l->memory, s, sizeof *s);
         return clu_fail(l, CLUSTER_E_MEMORY, "no memory for another source");
     }
     s->home = home;
+    s->loop = l;
     s->watcher.ready = clu_source_ready;
-    s->round_timer.fire = clu_source_fire_round;
-    s->timeout_timer.fire = clu_source_fire_timeout;
-    s->age_timer.fire = clu_source_fire_age;
-    s->own_timer.fire = clu_source_fire_own;
+    for (i = 0; i < CLU_TIMER_COUNT; i++)
+        s->timers[i].fire = clu_source_fires[i];
     s->claims.source = s;
     s->claims.rank = home->next_rank++;
     s->strategy = *strategy;
@@ -135,7 +131,7 @@ CLU_FN int clu_source_create(struct clu_discovery *home, const char *url, struct
         return result;
     }
     if (s->strategy.round)
-        clu_timer_set(&l->timers, &s->round_timer, 0);
+        clu_timer_set(&l->timers, &s->timers[CLU_TIMER_ROUND], 0);
     *out = s;
     return 0;
 }

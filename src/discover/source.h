@@ -47,9 +47,13 @@ struct clu_discovery {
     bool late;   /* something was heard or thawed outside a step, when there was no clock */
 };
 
+/* A source's timers: to the next round, to the end of one, to the next that ages, and the strategy's own. */
+enum { CLU_TIMER_ROUND, CLU_TIMER_TIMEOUT, CLU_TIMER_AGE, CLU_TIMER_OWN, CLU_TIMER_COUNT };
+
 struct cluster_source {
     struct clu_watcher watcher;
     struct clu_discovery *home;
+    struct clu_loop *loop; /* the home's */
     struct cluster_source *next;
     void *state_of_strategy;
     int state, error;
@@ -67,7 +71,7 @@ struct cluster_source {
     struct clu_shared *(*answer)(struct cluster_source *s, const struct cluster_node *nodes, size_t count, int *error);
     struct clu_claims claims;
     struct clu_common common;
-    struct clu_timer round_timer, timeout_timer, age_timer, own_timer;
+    struct clu_timer timers[CLU_TIMER_COUNT];
     struct cluster_strategy strategy;
     char why[192];
 };
@@ -79,23 +83,23 @@ CLU_FN void clu_source_schedule(struct cluster_source *s, uint64_t from, uint64_
     uint64_t spread = interval == CLUSTER_NEVER ? 0 : interval / 100 * s->common.jitter_percent;
     uint64_t at = clu_add_time(from, interval - spread);
     if (spread)
-        at = clu_add_time(at, clu_jitter(s->home->loop) % (2 * spread));
-    clu_timer_set(&s->home->loop->timers, &s->round_timer, s->paused ? CLUSTER_NEVER : at);
+        at = clu_add_time(at, clu_jitter(s->loop) % (2 * spread));
+    clu_timer_set(&s->loop->timers, &s->timers[CLU_TIMER_ROUND], s->paused ? CLUSTER_NEVER : at);
 }
 
 /* The clock may be old outside a step: what happens there counts from the next one. */
 CLU_FN bool clu_source_is_late(struct cluster_source *s)
 {
-    if (s->home->loop->stepping)
+    if (s->loop->stepping)
         return false;
-    s->home->late = s->home->loop->kick = true;
+    s->home->late = s->loop->kick = true;
     return true;
 }
 
 /* When does the next one leave for not being heard? Nobody's time runs while the source fails or is paused. */
 CLU_FN void clu_source_age(struct cluster_source *s)
 {
-    struct clu_loop *l = s->home->loop;
+    struct clu_loop *l = s->loop;
     bool frozen = s->paused || s->state == CLUSTER_SOURCE_FAILED;
     uint64_t at = CLUSTER_NEVER;
     if (frozen && !s->frozen)
@@ -109,13 +113,13 @@ CLU_FN void clu_source_age(struct cluster_source *s)
     s->frozen = frozen;
     if (!frozen && s->common.max_age_ns && s->common.prune && s->claims.count > s->claims.min)
         at = clu_add_time(s->claims.oldest->seen_ns, s->common.max_age_ns);
-    clu_timer_set(&l->timers, &s->age_timer, at);
+    clu_timer_set(&l->timers, &s->timers[CLU_TIMER_AGE], at);
 }
 
 /* The first step after something came outside one. */
 CLU_FN void clu_source_catch_up(struct cluster_source *s)
 {
-    struct clu_loop *l = s->home->loop;
+    struct clu_loop *l = s->loop;
     struct clu_claim *c;
     if (s->thaw_late)
         clu_claims_thaw(&s->claims, l->now - s->frozen_ns, l->now);
@@ -126,9 +130,9 @@ CLU_FN void clu_source_catch_up(struct cluster_source *s)
 }
 
 /* The state is another one: an event, and a line of the log when it fails and when it no longer does. */
-CLU_FN void clu_source_say(struct cluster_source *s, bool fails)
+CLU_CALLED void clu_source_say(struct cluster_source *s, bool fails)
 {
-    struct clu_loop *l = s->home->loop;
+    struct clu_loop *l = s->loop;
     char buffer[256];
     struct clu_text t = clu_text_on(buffer, sizeof buffer);
     s->news = s->home->news = l->kick = true;
@@ -142,7 +146,7 @@ CLU_FN void clu_source_say(struct cluster_source *s, bool fails)
 /* A round has ended. Nobody ages while the source fails: their time stands still. */
 CLU_FN void clu_source_finish(struct cluster_source *s, int state, int error, const char *why)
 {
-    struct clu_loop *l = s->home->loop;
+    struct clu_loop *l = s->loop;
     bool failed = state == CLUSTER_SOURCE_FAILED;
     struct clu_text t = clu_text_on(s->why, sizeof s->why);
     clu_text_add(&t, why);
@@ -150,7 +154,7 @@ CLU_FN void clu_source_finish(struct cluster_source *s, int state, int error, co
     s->rounds++;
     l->counts.rounds++;
     l->counts.failures += failed;
-    clu_timer_set(&l->timers, &s->timeout_timer, CLUSTER_NEVER);
+    clu_timer_set(&l->timers, &s->timers[CLU_TIMER_TIMEOUT], CLUSTER_NEVER);
     if (s->state != state || s->error != error)
         clu_source_say(s, failed);
     s->state = state;
@@ -162,7 +166,7 @@ CLU_FN void clu_source_finish(struct cluster_source *s, int state, int error, co
 
 CLU_FN void clu_source_fire_round(struct clu_timer *timer, uint64_t now)
 {
-    struct cluster_source *s = CLU_CONTAINER(timer, struct cluster_source, round_timer);
+    struct cluster_source *s = CLU_CONTAINER(timer, struct cluster_source, timers[CLU_TIMER_ROUND]);
     bool hears = (s->strategy.flags & CLUSTER_STRATEGY_HEARS) != 0;
     int result;
     if (s->ended || !s->strategy.round)
@@ -179,7 +183,7 @@ CLU_FN void clu_source_fire_round(struct clu_timer *timer, uint64_t now)
     s->under_way = true;
     clu_source_schedule(s, now, hears && s->common.interval_ns == CLUSTER_NEVER ? CLU_INTERVAL : s->common.interval_ns);
     if (!hears)
-        clu_timer_set(&s->home->loop->timers, &s->timeout_timer, clu_add_time(now, s->common.timeout_ns));
+        clu_timer_set(&s->loop->timers, &s->timers[CLU_TIMER_TIMEOUT], clu_add_time(now, s->common.timeout_ns));
     result = s->strategy.round(s->state_of_strategy, now);
     if (result < 0 && s->under_way)
         (void)cluster_source_fail(s, result, "");
@@ -187,21 +191,21 @@ CLU_FN void clu_source_fire_round(struct clu_timer *timer, uint64_t now)
 
 CLU_FN void clu_source_fire_timeout(struct clu_timer *timer, uint64_t now)
 {
-    struct cluster_source *s = CLU_CONTAINER(timer, struct cluster_source, timeout_timer);
+    struct cluster_source *s = CLU_CONTAINER(timer, struct cluster_source, timers[CLU_TIMER_TIMEOUT]);
     (void)now;
     (void)cluster_source_fail(s, CLUSTER_E_TIMEOUT, "no answer in time: is it running there? timeout= allows more");
 }
 
 CLU_FN void clu_source_fire_age(struct clu_timer *timer, uint64_t now)
 {
-    struct cluster_source *s = CLU_CONTAINER(timer, struct cluster_source, age_timer);
+    struct cluster_source *s = CLU_CONTAINER(timer, struct cluster_source, timers[CLU_TIMER_AGE]);
     clu_claims_expire(s->home->table, &s->claims, now - s->common.max_age_ns);
     clu_source_age(s);
 }
 
 CLU_FN void clu_source_fire_own(struct clu_timer *timer, uint64_t now)
 {
-    struct cluster_source *s = CLU_CONTAINER(timer, struct cluster_source, own_timer);
+    struct cluster_source *s = CLU_CONTAINER(timer, struct cluster_source, timers[CLU_TIMER_OWN]);
     int result = s->ended ? 0 : s->strategy.ready(s->state_of_strategy, -1, 0, now);
     if (result < 0 && s->under_way)
         (void)cluster_source_fail(s, result, "");
@@ -210,10 +214,17 @@ CLU_FN void clu_source_fire_own(struct clu_timer *timer, uint64_t now)
 CLU_FN void clu_source_ready(struct clu_watcher *watcher, int fd, int revents)
 {
     struct cluster_source *s = CLU_CONTAINER(watcher, struct cluster_source, watcher);
-    int result = s->ended ? 0 : s->strategy.ready(s->state_of_strategy, fd, revents, s->home->loop->now);
+    int result = s->ended ? 0 : s->strategy.ready(s->state_of_strategy, fd, revents, s->loop->now);
     if (result < 0 && s->under_way)
         (void)cluster_source_fail(s, result, "");
 }
+
+static void (*const clu_source_fires[CLU_TIMER_COUNT])(struct clu_timer *timer, uint64_t now) = {
+    clu_source_fire_round,
+    clu_source_fire_timeout,
+    clu_source_fire_age,
+    clu_source_fire_own,
+};
 
 /* ---- from what a strategy says to what the table takes ---------------- */
 
@@ -311,7 +322,7 @@ CLU_FN int clu_source_publish_members(struct cluster_source *s, const struct clu
         if (result)
             break;
         if (!clu_source_wants(s, &says)) {
-            s->home->loop->counts.dropped++;
+            s->loop->counts.dropped++;
             continue;
         }
         clu_source_check_kind(s->home, says.name);
@@ -322,10 +333,10 @@ CLU_FN int clu_source_publish_members(struct cluster_source *s, const struct clu
     if (result) {
         clu_batch_abort(table, &s->claims);
         clu_source_finish(s, CLUSTER_SOURCE_FAILED, result, *buffer ? buffer : cluster_strerror(result));
-        return clu_fail(s->home->loop, result, s->why);
+        return clu_fail(s->loop, result, s->why);
     }
     s->heard_late = clu_source_is_late(s);
-    clu_batch_commit(table, &s->claims, s->home->loop->now);
+    clu_batch_commit(table, &s->claims, s->loop->now);
     s->listed = count != 0;
     clu_source_finish(s, count ? CLUSTER_SOURCE_ANSWER : CLUSTER_SOURCE_EMPTY, 0, "");
     return 0;
@@ -335,7 +346,7 @@ CLU_FN int clu_source_publish_members(struct cluster_source *s, const struct clu
 CLU_FN struct clu_shared *clu_source_reply_text(struct cluster_source *s, const char *text)
 {
     size_t size = strlen(text) + 1;
-    struct clu_shared *reply = (struct clu_shared *)clu_share_new(&s->home->loop->memory, sizeof *reply + size);
+    struct clu_shared *reply = (struct clu_shared *)clu_share_new(&s->loop->memory, sizeof *reply + size);
     if (reply)
         memcpy(reply + 1, text, size);
     return reply;
@@ -345,7 +356,7 @@ CLU_FN struct clu_shared *clu_source_reply_text(struct cluster_source *s, const 
 CLU_FN void clu_source_reply(struct cluster_source *s, const struct cluster_node *nodes, size_t count, int error,
                              const char *why)
 {
-    struct clu_loop *l = s->home->loop;
+    struct clu_loop *l = s->loop;
     struct clu_shared *reply = error ? clu_source_reply_text(s, why) : s->answer(s, nodes, count, &error);
     struct clu_event *e = clu_queue_reply(&l->events);
     e->error = error;
@@ -374,7 +385,7 @@ CLUSTER_DEF int cluster_source_same(struct cluster_source *s)
     if (!s || s->answer || !s->claims.committed || s->claims.committed != s->claims.batch)
         return CLUSTER_E_INVALID;
     s->heard_late = clu_source_is_late(s);
-    clu_batch_commit(s->home->table, &s->claims, s->home->loop->now);
+    clu_batch_commit(s->home->table, &s->claims, s->loop->now);
     clu_source_finish(s, s->listed ? CLUSTER_SOURCE_ANSWER : CLUSTER_SOURCE_EMPTY, 0, "");
     return 0;
 }
@@ -388,7 +399,7 @@ CLUSTER_DEF int cluster_source_fail(struct cluster_source *s, int error, const c
     t = clu_text_on(buffer, sizeof buffer);
     clu_text_add(&t, why && *why ? why : cluster_strerror(error));
     if (!s->opened) {
-        (void)clu_fail(s->home->loop, error, buffer);
+        (void)clu_fail(s->loop, error, buffer);
     } else if (s->ended) {
         return 0;
     } else if (s->answer) {
@@ -402,7 +413,7 @@ CLUSTER_DEF int cluster_source_fail(struct cluster_source *s, int error, const c
 /* A place among the new names of this second. */
 CLU_FN bool clu_source_admit(struct cluster_source *s)
 {
-    uint64_t now = s->home->loop->now, passed = (now - s->bucket_ns) / (CLU_SECOND / CLU_HEARD_BURST);
+    uint64_t now = s->loop->now, passed = (now - s->bucket_ns) / (CLU_SECOND / CLU_HEARD_BURST);
     if (passed) {
         s->bucket = (uint32_t)clu_min_u64(CLU_HEARD_BURST, s->bucket + clu_min_u64(passed, CLU_HEARD_BURST));
         s->bucket_ns = now;
@@ -433,12 +444,12 @@ CLUSTER_DEF int cluster_source_heard(struct cluster_source *s, const struct clus
     if (!result) {
         clu_source_check_kind(s->home, says.name);
         s->heard_late = clu_source_is_late(s);
-        result = clu_claims_heard(s->home->table, &s->claims, &says, s->home->loop->now);
+        result = clu_claims_heard(s->home->table, &s->claims, &says, s->loop->now);
     }
     if (result) {
-        s->home->loop->counts.dropped++;
+        s->loop->counts.dropped++;
         if (result == CLUSTER_E_LIMIT && !s->over_limit)
-            clu_log(s->home->loop, CLU_MESSAGE_HEARD_LIMIT, s->shown);
+            clu_log(s->loop, CLU_MESSAGE_HEARD_LIMIT, s->shown);
         s->over_limit = s->over_limit || result == CLUSTER_E_LIMIT;
         return result;
     }
@@ -457,33 +468,33 @@ CLUSTER_DEF int cluster_source_gone(struct cluster_source *s, const char *name)
 
 CLUSTER_DEF int cluster_source_open(struct cluster_source *s, int kind, int family)
 {
-    return clu_open(s->home->loop, &s->watcher, kind, family);
+    return clu_open(s->loop, &s->watcher, kind, family);
 }
 
 CLUSTER_DEF int cluster_source_watch(struct cluster_source *s, int fd, int events)
 {
-    return clu_watch(s->home->loop, &s->watcher, fd, events);
+    return clu_watch(s->loop, &s->watcher, fd, events);
 }
 
 CLUSTER_DEF int cluster_source_close(struct cluster_source *s, int fd)
 {
-    return clu_close(s->home->loop, &s->watcher, fd);
+    return clu_close(s->loop, &s->watcher, fd);
 }
 
 CLUSTER_DEF int64_t cluster_source_send(struct cluster_source *s, int fd, const void *data, size_t size,
                                         const struct cluster_address *to)
 {
-    return clu_send(s->home->loop, fd, data, size, to);
+    return clu_send(s->loop, fd, data, size, to);
 }
 
 CLUSTER_DEF int64_t cluster_source_recv(struct cluster_source *s, int fd, void *data, size_t size, struct cluster_address *from)
 {
-    return clu_recv(s->home->loop, fd, data, size, from);
+    return clu_recv(s->loop, fd, data, size, from);
 }
 
 CLUSTER_DEF int cluster_source_timer(struct cluster_source *s, uint64_t at_ns)
 {
-    clu_timer_set(&s->home->loop->timers, &s->own_timer, at_ns);
+    clu_timer_set(&s->loop->timers, &s->timers[CLU_TIMER_OWN], at_ns);
     return 0;
 }
 
@@ -500,7 +511,7 @@ CLUSTER_DEF const char *cluster_source_item(const struct cluster_source *s, cons
 
 CLUSTER_DEF void cluster_source_drop(struct cluster_source *s)
 {
-    s->home->loop->counts.dropped++;
+    s->loop->counts.dropped++;
 }
 
 CLUSTER_DEF const struct cluster_node *cluster_source_own(const struct cluster_source *s)
@@ -510,27 +521,27 @@ CLUSTER_DEF const struct cluster_node *cluster_source_own(const struct cluster_s
 
 CLUSTER_DEF const struct cluster_io *cluster_source_io(const struct cluster_source *s)
 {
-    return &s->home->loop->io;
+    return &s->loop->io;
 }
 
 CLUSTER_DEF const struct cluster_allocator *cluster_source_allocator(const struct cluster_source *s)
 {
-    return &s->home->loop->memory;
+    return &s->loop->memory;
 }
 
 CLUSTER_DEF int cluster_source_random(struct cluster_source *s, void *data, size_t size)
 {
-    return clu_random(s->home->loop, data, size);
+    return clu_random(s->loop, data, size);
 }
 
 CLUSTER_DEF uint64_t cluster_source_now(const struct cluster_source *s)
 {
-    return s->home->loop->now;
+    return s->loop->now;
 }
 
 CLUSTER_DEF void cluster_source_log(struct cluster_source *s, int level, const char *message)
 {
-    struct clu_loop *l = s->home->loop;
+    struct clu_loop *l = s->loop;
     if (l->log && level <= l->log_level)
         l->log(l->log_ctx, level, message, s->shown);
 }
@@ -572,7 +583,7 @@ CLUSTER_DEF int cluster_source_refresh(struct cluster_source *s)
     if (!s)
         return CLUSTER_E_INVALID;
     if (s->strategy.round && !s->paused)
-        clu_timer_set(&s->home->loop->timers, &s->round_timer, 0);
+        clu_timer_set(&s->loop->timers, &s->timers[CLU_TIMER_ROUND], 0);
     return 0;
 }
 
@@ -581,12 +592,12 @@ CLUSTER_DEF int cluster_source_pause(struct cluster_source *s, int on)
     struct clu_loop *l;
     if (!s)
         return CLUSTER_E_INVALID;
-    l = s->home->loop;
+    l = s->loop;
     if (s->paused == (on != 0))
         return 0;
     s->paused = on != 0;
     if (s->paused)
-        clu_timer_set(&l->timers, &s->round_timer, CLUSTER_NEVER);
+        clu_timer_set(&l->timers, &s->timers[CLU_TIMER_ROUND], CLUSTER_NEVER);
     else
         (void)cluster_source_refresh(s);
     clu_source_age(s);

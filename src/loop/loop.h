@@ -130,7 +130,7 @@ CLU_FN int clu_random(struct clu_loop *l, void *data, size_t size)
 /* ---- watches ---------------------------------------------------------- */
 
 /* Where fd is in the sorted array, or would be. */
-CLU_FN size_t clu_watch_place(const struct clu_loop *l, int fd)
+CLU_CALLED size_t clu_watch_place(const struct clu_loop *l, int fd)
 {
     size_t low = 0, high = l->watch_count;
     while (low < high) {
@@ -191,7 +191,7 @@ CLU_FN void clu_pending_unlink(struct clu_loop *l, struct clu_descriptor *before
     w->queued = false;
 }
 
-CLU_FN void clu_watch_fired(struct clu_loop *l, struct clu_descriptor *w, short revents)
+CLU_CALLED void clu_watch_fired(struct clu_loop *l, struct clu_descriptor *w, short revents)
 {
     w->revents = (short)(w->revents | revents);
     if (w->queued)

@@ -156,7 +156,7 @@ CLU_FN void clu_sockaddr_read(struct cluster_address *out, int family, const voi
     }
 }
 
-CLU_FN int clu_posix_set(int fd, int level, int option, const void *value, size_t size)
+CLU_CALLED int clu_posix_set(int fd, int level, int option, const void *value, size_t size)
 {
     return clu_posix_result(setsockopt(fd, level, option, value, (socklen_t)size));
 }
@@ -548,17 +548,9 @@ CLU_FN int clu_posix_random(void *ctx, void *data, size_t size)
     return 0;
 #else
 #ifdef CLU_GETRANDOM
-    while (size) {
-        /* GRND_NONBLOCK: early in the boot the device serves, with what there is, rather than that we wait */
-        ssize_t some = getrandom(data, size, GRND_NONBLOCK);
-        if (some < 0 && errno == EINTR)
-            continue;
-        if (some <= 0)
-            break;
-        data = (uint8_t *)data + some;
-        size -= (size_t)some;
-    }
-    if (!size)
+    /* Up to 256 bytes come whole. GRND_NONBLOCK: early in the boot the device serves, with what there is, rather than that we
+     * wait. */
+    if (size <= 256 && getrandom(data, size, GRND_NONBLOCK) == (ssize_t)size)
         return 0;
 #endif
     fd = clu_posix_open_file("/dev/urandom");

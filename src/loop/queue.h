@@ -93,7 +93,7 @@ CLU_FN struct clu_event *clu_queue_reply(struct clu_queue *q)
 }
 
 /* The oldest event, whose place is free from the next call on; NULL: there is none. */
-CLU_FN const struct clu_event *clu_queue_pop(struct clu_queue *q)
+CLU_CALLED const struct clu_event *clu_queue_pop(struct clu_queue *q)
 {
     const struct clu_event *e = q->ring + q->first;
     if (!q->count)

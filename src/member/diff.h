@@ -29,7 +29,7 @@ struct clu_diff {
 };
 
 /* FNV-1a. */
-CLU_FN uint32_t clu_diff_hash(const char *name)
+CLU_CALLED uint32_t clu_diff_hash(const char *name)
 {
     uint32_t hash = UINT32_C(2166136261);
     for (; *name; name++)
@@ -77,7 +77,7 @@ CLU_FN void clu_diff_mark(const struct clu_diff_list *list, uint32_t classes)
     }
 }
 
-CLU_FN void clu_diff_class(struct clu_diff *d, int kind)
+CLU_CALLED void clu_diff_class(struct clu_diff *d, int kind)
 {
     size_t i, next = 0, *slot;
     while ((next = clu_diff_next(&d->after, next, kind)) < d->after.count) {

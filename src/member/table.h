@@ -251,7 +251,7 @@ CLU_FN struct clu_says clu_member_says(const struct clu_member *m)
 }
 
 /* The record that shows what the claims say: one of theirs where it says all, else a new one. A reference; NULL: no memory. */
-CLU_FN struct clu_record *clu_member_merge(struct clu_table *t, struct clu_member *m)
+CLU_CALLED struct clu_record *clu_member_merge(struct clu_table *t, struct clu_member *m)
 {
     struct clu_says says;
     struct clu_claim *c;
@@ -373,7 +373,7 @@ CLU_FN struct clu_claim *clu_claim_find(const struct clu_table *t, const struct 
 /* ---- batches ---------------------------------------------------------- */
 
 /* `named`: how many nodes count against the limit already. */
-CLU_FN void clu_batch_begin(struct clu_claims *list, size_t named)
+CLU_CALLED void clu_batch_begin(struct clu_claims *list, size_t named)
 {
     list->named = named;
     list->batch++;
@@ -573,7 +573,7 @@ CLU_FN void clu_batch_commit(struct clu_table *t, struct clu_claims *list, uint6
 }
 
 /* One node was heard of, and nothing is said of the others. */
-CLU_FN int clu_claims_heard(struct clu_table *t, struct clu_claims *list, const struct clu_says *says, uint64_t now)
+CLU_CALLED int clu_claims_heard(struct clu_table *t, struct clu_claims *list, const struct clu_says *says, uint64_t now)
 {
     struct clu_claim *c = clu_claim_find(t, list, says->name, says->length);
     int result;
@@ -599,7 +599,7 @@ CLU_FN void clu_claims_expire(struct clu_table *t, struct clu_claims *list, uint
 }
 
 /* Nobody aged for this long. */
-CLU_FN void clu_claims_thaw(struct clu_claims *list, uint64_t frozen_ns, uint64_t now)
+CLU_CALLED void clu_claims_thaw(struct clu_claims *list, uint64_t frozen_ns, uint64_t now)
 {
     struct clu_claim *c;
     for (c = list->oldest; c; c = c->newer)
@@ -626,7 +626,7 @@ CLU_FN void clu_claims_clear(struct clu_table *t, struct clu_claims *list)
 /* ---- the table -------------------------------------------------------- */
 
 /* The own node, a member from now on. */
-CLU_FN int clu_table_add_self(struct clu_table *t, const struct clu_says *says)
+CLU_CALLED int clu_table_add_self(struct clu_table *t, const struct clu_says *says)
 {
     const struct cluster_allocator *memory = &t->loop->memory;
     struct clu_member *m;

@@ -33,8 +33,8 @@ CLU_FN int64_t clu_read_file(const struct cluster_io *io, const struct cluster_a
 }
 
 /* 0; CLUSTER_E_NOT_FOUND: it takes a resolver to know. The port is left alone. */
-CLU_FN int clu_lookup(const struct cluster_io *io, const struct cluster_allocator *memory, struct clu_slice host,
-                      struct cluster_address *out)
+CLU_CALLED int clu_lookup(const struct cluster_io *io, const struct cluster_allocator *memory, struct clu_slice host,
+                          struct cluster_address *out)
 {
     uint16_t port = out->port;
     int64_t size = 0;

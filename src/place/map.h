@@ -169,8 +169,8 @@ CLU_FN uint64_t clu_map_deal(struct cluster_map *map, uint16_t *owners, struct c
 }
 
 /* Lay a zeroed block out, and deal. dealt has room for twice the nodes. */
-CLU_FN void clu_map_fill(struct cluster_map *map, const struct cluster_map_options *o, void **items, size_t count,
-                         struct clu_dealt *dealt, uint64_t *taken)
+CLU_CALLED void clu_map_fill(struct cluster_map *map, const struct cluster_map_options *o, void **items, size_t count,
+                             struct clu_dealt *dealt, uint64_t *taken)
 {
     uint16_t *owners;
     uint64_t sum = 0;
@@ -219,7 +219,7 @@ CLU_FN void clu_map_fill(struct cluster_map *map, const struct cluster_map_optio
 CLUSTER_DEF int cluster_map_build_in(struct cluster_map **out, const struct cluster_node *nodes, size_t count,
                                      const struct cluster_map_options *options, const struct cluster_allocator *allocator)
 {
-    struct cluster_allocator memory = clu_allocator_or_default(allocator);
+    struct cluster_allocator memory = *clu_allocator_or_default(allocator);
     struct cluster_map_options o;
     struct cluster_map *map = NULL;
     struct clu_dealt *dealt;

@@ -7,7 +7,7 @@
 #include "map.h"
 
 /* Who owns a shard, and the name. No node's is empty, so "" is nobody's. */
-CLU_FN const char *clu_plan_owner(const struct cluster_map *map, uint32_t shard, uint32_t *owner)
+CLU_CALLED const char *clu_plan_owner(const struct cluster_map *map, uint32_t shard, uint32_t *owner)
 {
     *owner = map ? cluster_map_shard_owner(map, shard) : CLUSTER_NOBODY;
     return *owner == CLUSTER_NOBODY ? "" : map->names[*owner];

@@ -1,5 +1,5 @@
 /*
- * IP addresses: text to bytes and back (RFC 4291 in, RFC 5952 out), HOST:PORT, ranges like 10.0.0.0/8, order and kind. An
+ * IP addresses: text to bytes and back, by the system's own two functions, HOST:PORT, ranges like 10.0.0.0/8, order and kind. An
  * IPv4-mapped IPv6 address is read as its IPv4. Never resolves a name.
  */
 #ifndef CLU_WIRE_ADDRESS_H
@@ -8,81 +8,28 @@
 #include "name.h"
 #include "number.h"
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
 /* The longest text: [ffff:....:ffff]:65535 with a scope of ten digits, and NUL. */
 #define CLU_ADDRESS_TEXT 64
-
-/* Four decimals without leading zeros: some readers take those for octal. */
-CLU_FN bool clu_ipv4_parse(struct clu_slice s, uint8_t *out)
-{
-    int i;
-    for (i = 0; i < 4; i++) {
-        struct clu_slice part = clu_cut(&s, '.');
-        uint64_t value;
-        if ((part.length > 1 && part.at[0] == '0') || !clu_number(part, 255, &value) || (s.at == NULL) != (i == 3))
-            return false;
-        out[i] = (uint8_t)value;
-    }
-    return true;
-}
-
-/* A hexadecimal digit's value, or 256. */
-CLU_FN unsigned clu_hex_digit(char c)
-{
-    unsigned value = (unsigned)(unsigned char)c - '0';
-    if (value < 10)
-        return value;
-    value = ((unsigned)(unsigned char)c | 0x20) - 'a';
-    return value < 6 ? value + 10 : 256;
-}
-
-CLU_FN bool clu_ipv6_parse(struct clu_slice s, uint8_t *out)
-{
-    size_t filled = 0, gap = 17, i; /* gap: where "::" stands, in bytes */
-    if (clu_slice_starts(s, "::"))
-        s = clu_slice_from(s, 1);
-    else if (clu_slice_starts(s, ":"))
-        return false;
-    while (s.at) {
-        struct clu_slice part = clu_cut(&s, ':');
-        unsigned group = 0;
-        if (!part.length) { /* the middle of "::", or the end after it */
-            if (s.at ? gap <= 16 : gap != filled)
-                return false;
-            gap = filled;
-        } else if (!s.at && filled <= 12 && clu_ipv4_parse(part, out + filled)) {
-            filled += 4;
-        } else {
-            if (part.length > 4 || filled > 14)
-                return false;
-            for (i = 0; i < part.length; i++) {
-                unsigned digit = clu_hex_digit(part.at[i]);
-                if (digit > 15)
-                    return false;
-                group = group << 4 | digit;
-            }
-            out[filled++] = (uint8_t)(group >> 8);
-            out[filled++] = (uint8_t)group;
-        }
-    }
-    if (gap > 16)
-        return filled == 16;
-    if (filled > 14)
-        return false;
-    memmove(out + 16 - (filled - gap), out + gap, filled - gap);
-    memset(out + gap, 0, 16 - filled);
-    return true;
-}
 
 /* An address without port. A numeric zone (%3) becomes the scope; the name of an interface is none. */
 CLU_FN bool clu_address_parse(struct clu_slice s, struct cluster_address *out)
 {
     static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    struct clu_slice plain = clu_cut(&s, '%');
+    char text[INET6_ADDRSTRLEN];
+    struct clu_text t = clu_text_on(text, sizeof text);
     uint64_t scope = 0;
+    clu_text_bytes(&t, plain.at, plain.length);
     memset(out, 0, sizeof *out);
     out->family = 4;
-    if (clu_ipv4_parse(s, out->bytes))
-        return true;
-    if (!clu_ipv6_parse(clu_cut(&s, '%'), out->bytes) || (s.at && !clu_number(s, UINT32_MAX, &scope)))
+    if (strlen(text) != plain.length)
+        return false;
+    if (inet_pton(AF_INET, text, out->bytes) == 1)
+        return !s.at;
+    if (inet_pton(AF_INET6, text, out->bytes) != 1 || (s.at && !clu_number(s, UINT32_MAX, &scope)))
         return false;
     if (memcmp(out->bytes, mapped, sizeof mapped) == 0) {
         memcpy(out->bytes, out->bytes + sizeof mapped, 4);
@@ -97,35 +44,9 @@ CLU_FN bool clu_address_parse(struct clu_slice s, struct cluster_address *out)
 /* Without port, brackets or prefix; nothing for family 0. */
 CLU_FN void clu_address_text(struct clu_text *t, const struct cluster_address *a)
 {
-    int run = 8, longest = 1, i, j;
-    for (i = 0; i < 4 && a->family == 4; i++) {
-        clu_text_add(t, i ? "." : "");
-        clu_text_u64(t, a->bytes[i]);
-    }
-    if (a->family != 6)
-        return;
-    /* RFC 5952 4.2: the longest run of zero groups, the first of equals, never a single one */
-    for (i = 0; i < 8; i = j + 1) {
-        for (j = i; j < 8 && !(a->bytes[2 * j] | a->bytes[2 * j + 1]); j++)
-            continue;
-        if (j - i > longest) {
-            longest = j - i;
-            run = i;
-        }
-    }
-    for (i = 0; i < 8; i++) {
-        unsigned group = (unsigned)a->bytes[2 * i] << 8 | a->bytes[2 * i + 1];
-        if (i == run) {
-            clu_text_add(t, "::");
-            i += longest - 1;
-            continue;
-        }
-        clu_text_add(t, i && i != run + longest ? ":" : "");
-        for (j = 12; j && !(group >> j); j -= 4)
-            continue;
-        for (; j >= 0; j -= 4)
-            clu_text_bytes(t, &"0123456789abcdef"[group >> j & 15], 1);
-    }
+    char text[INET6_ADDRSTRLEN];
+    if (a->family && inet_ntop(a->family == 6 ? AF_INET6 : AF_INET, a->bytes, text, sizeof text))
+        clu_text_add(t, text);
     if (a->scope) {
         clu_text_add(t, "%");
         clu_text_u64(t, a->scope);

@@ -11,66 +11,42 @@
 #include "number.h"
 
 #define CLU_EPMD_PORT 4369
-#define CLU_EPMD_NAME_MAX 254   /* epmd registers 255 characters, but finds no more than 254 */
-#define CLU_EPMD_REPLY_MAX 3060 /* of PORT_PLEASE2 */
 
-CLU_FN size_t clu_epmd_names_request(uint8_t *out, size_t room)
+/* The request for the port of a name, which is what stands before '@', or with an empty one for all names. */
+CLU_FN size_t clu_epmd_request(uint8_t *out, size_t room, struct clu_slice name)
 {
     struct clu_writer w = clu_writer_on(out, room);
-    clu_write(&w, "\0\1n", 3);
-    return clu_written(&w);
-}
-
-/* name: what stands before '@', or a whole node name, of which the part from '@' on is not sent. */
-CLU_FN size_t clu_epmd_port_request(uint8_t *out, size_t room, const char *name, size_t length)
-{
-    struct clu_writer w = clu_writer_on(out, room);
-    const char *at = (const char *)memchr(name, '@', length);
-    if (at)
-        length = (size_t)(at - name);
-    if (!length || length > CLU_EPMD_NAME_MAX)
-        return 0;
-    clu_write_be(&w, (length + 1) << 8 | 'z', 3);
-    clu_write(&w, name, length);
+    clu_write_be(&w, (name.length + 1) << 8 | (name.length ? 'z' : 'n'), 3);
+    clu_write(&w, name.at, name.length);
     return clu_written(&w);
 }
 
 struct clu_epmd_port {
     bool found;
     uint16_t port;
-    char name[CLU_NAME_MAX + 1];
+    struct clu_slice name; /* in the reply, and nothing that could be trusted: it is to be compared with what was asked for */
 };
 
 /* The reply to PORT_PLEASE2. Complete without `found`: epmd knows no such name. Bytes beyond the reply are not looked at. */
 CLU_FN enum clu_parse clu_epmd_port_reply(const void *data, size_t size, struct clu_epmd_port *out)
 {
     struct clu_reader r = clu_reader_of(data, size);
-    const uint8_t *name;
-    size_t length;
-    memset(out, 0, sizeof *out);
-    if (clu_read_u8(&r) != 'w' && !r.bad)
+    unsigned tag = clu_read_u8(&r), result = clu_read_u8(&r);
+    out->found = false;
+    out->port = 0;
+    if (size && tag != 'w')
         return CLU_MALFORMED;
-    if (clu_read_u8(&r) != 0)
+    if (result)
         return CLU_COMPLETE;
     out->port = clu_read_u16(&r);
-    if (!out->port && !r.bad)
-        return CLU_MALFORMED;
     (void)clu_take(&r, 6); /* type, protocol, the distribution's highest and lowest version */
-    length = clu_read_u16(&r);
-    if (length > CLU_EPMD_NAME_MAX)
-        return CLU_MALFORMED;
-    name = clu_take(&r, length);
-    if (name) {
-        if (!clu_name_half_valid((const char *)name, length))
-            return CLU_MALFORMED;
-        memcpy(out->name, name, length);
-    }
-    length = clu_read_u16(&r);
-    if (length > CLU_EPMD_REPLY_MAX)
-        return CLU_MALFORMED;
-    (void)clu_take(&r, length);
-    out->found = !r.bad;
-    return r.bad ? CLU_NEED_MORE : CLU_COMPLETE;
+    out->name.length = clu_read_u16(&r);
+    out->name.at = (const char *)clu_take(&r, out->name.length);
+    (void)clu_take(&r, clu_read_u16(&r));
+    if (r.bad)
+        return CLU_NEED_MORE;
+    out->found = out->port != 0;
+    return out->found ? CLU_COMPLETE : CLU_MALFORMED;
 }
 
 /* The reply to NAMES, which is whole only at the end of the stream: first this, then clu_epmd_names_next. */

@@ -84,8 +84,8 @@ CLU_FN void clu_gossip_write_key(struct clu_writer *w, unsigned key)
 /* The packet for this node in out, its size returned; 0: name, zone or role is none or no UTF-8, or there is no room. With
  * keys it is enciphered, with `iv`, 16 bytes that nobody can foretell. A packet that says the name alone is byte for byte
  * libcluster's own of OTP 26 and later; one that says more is authenticated, if there are keys. */
-CLU_FN size_t clu_gossip_encode(struct clu_gossip *g, const struct clu_gossip_keys *keys, const uint8_t *iv, uint8_t *out,
-                                size_t room)
+CLU_CALLED size_t clu_gossip_encode(struct clu_gossip *g, const struct clu_gossip_keys *keys, const uint8_t *iv, uint8_t *out,
+                                    size_t room)
 {
     static const char head[] = CLU_GOSSIP_PREFIX "\203t\0\0\0\1w\4node";
     struct clu_writer w = clu_writer_on(out, room);
@@ -184,7 +184,8 @@ CLU_FN unsigned clu_gossip_read_key(struct clu_reader *r)
  * libcluster node takes, with keys and values beside `node` of any kind and bytes after the term; malformed is what it
  * ignores, what would crash it, a compressed term, a name that is no node name, a key of ours that comes twice or has a
  * value of the wrong kind, and an authentication that is not right or not at the very end. */
-CLU_FN enum clu_parse clu_gossip_decode(struct clu_gossip *out, const struct clu_gossip_keys *keys, uint8_t *data, size_t size)
+CLU_CALLED enum clu_parse clu_gossip_decode(struct clu_gossip *out, const struct clu_gossip_keys *keys, uint8_t *data,
+                                            size_t size)
 {
     static const uint8_t bits[CLU_GOSSIP_NUMBERS] = {16, 32, 32, 64, 64};
     bool whole = size % CLU_AES_BLOCK == 0;

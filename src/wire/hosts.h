@@ -88,7 +88,7 @@ CLU_FN struct clu_list clu_list_on(char *text, size_t size)
 }
 
 /* One key=value after the name. */
-CLU_FN bool clu_list_attribute(struct clu_slice word, struct cluster_node *node)
+CLU_CALLED bool clu_list_attribute(struct clu_slice word, struct cluster_node *node)
 {
     static const uint8_t fields[] = {
         offsetof(struct cluster_node, port), offsetof(struct cluster_node, weight),  offsetof(struct cluster_node, zone),

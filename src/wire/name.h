@@ -20,20 +20,18 @@ CLU_FN bool clu_name_clean(const char *bytes, size_t length)
     return true;
 }
 
-/* Exactly one '@' with something on both sides, at most 255 bytes. */
-CLU_FN bool clu_name_valid(const char *name, size_t length)
-{
-    const char *at;
-    if (length < 3 || length > CLU_NAME_MAX || !clu_name_clean(name, length))
-        return false;
-    at = (const char *)memchr(name, '@', length);
-    return at && at > name && at + 1 < name + length && !memchr(at + 1, '@', (size_t)(name + length - at - 1));
-}
-
 /* One half of a name alone: a base name (before '@') or a host (after it). */
 CLU_FN bool clu_name_half_valid(const char *half, size_t length)
 {
     return length && length <= CLU_NAME_MAX - 2 && clu_name_clean(half, length) && !memchr(half, '@', length);
+}
+
+/* Exactly one '@' with something on both sides, at most 255 bytes. */
+CLU_FN bool clu_name_valid(const char *name, size_t length)
+{
+    const char *at = length && length <= CLU_NAME_MAX ? (const char *)memchr(name, '@', length) : NULL;
+    return at && clu_name_half_valid(name, (size_t)(at - name)) &&
+           clu_name_half_valid(at + 1, (size_t)(name + length - at - 1));
 }
 
 /* The part after '@'; "" when there is none. */

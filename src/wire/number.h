@@ -60,6 +60,16 @@ CLU_FN int clu_word_find(const char *words, struct clu_slice word)
     return -1;
 }
 
+/* A hexadecimal digit's value, or 256. */
+CLU_FN unsigned clu_hex_digit(char c)
+{
+    unsigned value = (unsigned)(unsigned char)c - '0';
+    if (value < 10)
+        return value;
+    value = ((unsigned)(unsigned char)c | 0x20) - 'a';
+    return value < 6 ? value + 10 : 256;
+}
+
 /* One or more decimal digits, 0..max. */
 CLU_FN bool clu_number(struct clu_slice s, uint64_t max, uint64_t *out)
 {

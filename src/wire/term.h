@@ -112,7 +112,7 @@ CLU_FN size_t clu_term_atom(struct clu_reader *r, char *out, size_t room)
 }
 
 /* An integer of 0 to 2^64 - 1; others and other terms are bad. */
-CLU_FN uint64_t clu_term_u64(struct clu_reader *r)
+CLU_CALLED uint64_t clu_term_u64(struct clu_reader *r)
 {
     uint8_t tag = clu_read_u8(r);
     uint64_t value = 0;
@@ -171,7 +171,7 @@ struct clu_term_shape {
     uint8_t tag, before, width, atoms, bytes, each, terms, terms_each;
 };
 
-CLU_FN const struct clu_term_shape *clu_term_shape_of(uint8_t tag)
+CLU_CALLED const struct clu_term_shape *clu_term_shape_of(uint8_t tag)
 {
     static const struct clu_term_shape shapes[] = {
         {CLU_TERM_SMALL_INTEGER, 0, 0, 0, 1, 0, 0, 0},

@@ -38,8 +38,6 @@ ROWS = [
     ("the shortest `interval=`", "10 * CLU_MS", duration, "fixed", "`CLUSTER_E_INVALID`"),
     ("a question to epmd", "CLU_TIMEOUT", duration, "fixed", "it is answered with `CLUSTER_E_TIMEOUT`"),
     ("an epmd's list of names", "CLU_EPMD_NAMES_MAX", size, "fixed", "the round fails"),
-    ("an epmd's answer about a port", "CLU_EPMD_REPLY_MAX", size, "fixed", "the round fails"),
-    ("a name at an epmd", "CLU_EPMD_NAME_MAX", size, "fixed", "epmd itself does not find longer ones"),
     ("a file that is read", "CLU_FILE_MAX", size, "fixed", "the round fails"),
     ("a gossip packet that is read", "CLU_GOSSIP_DATAGRAM", size, "fixed", "it is dropped"),
     ("zone and role of the own node", "CLU_OWN_ATTRIBUTE", size, "fixed", "`CLUSTER_E_INVALID`"),

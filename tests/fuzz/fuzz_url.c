@@ -23,7 +23,7 @@ static void write_text(struct clu_text *t, const char *text, bool escape)
             clu_text_bytes(t, text, 1);
         } else {
             clu_text_add(t, "%");
-            clu_text_hex(t, &byte, 1);
+            clu_text_hex(t, byte);
         }
     }
 }

@@ -325,8 +325,8 @@ static void keeps_limits(void **state)
     assert_int_equal(parse(url, &u, buffer, &error), CLUSTER_E_INVALID);
     assert_false(error.cut);
     assert_non_null(strstr(sentence, "xxx...' is not right"));
-    /* no room for the sentence at all */
-    error = clu_text_on(NULL, 0);
+    /* next to no room for the sentence */
+    error = clu_text_on(sentence, 1);
     assert_int_equal(parse("static:?x=1", &u, buffer, &error), CLUSTER_E_INVALID);
 }
 
