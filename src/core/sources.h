@@ -201,7 +201,7 @@ CLU_FN int clu_query(struct cluster *c, const char *host, const char *name, size
     if (!clu_queue_expect(&c->loop.memory, &c->loop.events))
         return clu_fail(&c->loop, CLUSTER_E_AGAIN, "too many events and queries wait: read the events, then ask again");
     result = clu_source_create(&c->discovery, buffer, &s);
-    if (result) {
+    if (!s) {
         c->loop.events.replies--;
         return result;
     }

@@ -43,7 +43,7 @@ CLU_FN enum clu_parse clu_epmd_port_reply(const void *data, size_t size, struct 
     out->name.length = clu_read_u16(&r);
     out->name.at = (const char *)clu_take(&r, out->name.length);
     (void)clu_take(&r, clu_read_u16(&r));
-    if (r.bad)
+    if (r.bad || !out->name.at)
         return CLU_NEED_MORE;
     out->found = out->port != 0;
     return out->found ? CLU_COMPLETE : CLU_MALFORMED;
