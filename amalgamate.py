@@ -16,6 +16,7 @@ LAYERS = ["api", "base", "wire", "loop", "member", "place", "net", "link", "disc
 
 # What CLUSTER_NO_<PART> leaves out.
 PARTS = {
+    "DNS": "dns: sources, cluster_resolve",
     "EPMD": "epmd: sources, cluster_epmd_names, cluster_epmd_port",
     "FILE": "file: sources",
     "GOSSIP": "gossip: sources, with their digest and cipher",
@@ -25,7 +26,8 @@ PARTS = {
 
 # The parts that each preset leaves out.
 PRESETS = {
-    "core": ["EPMD", "GOSSIP", "MAP"],
+    "core": ["DNS", "EPMD", "GOSSIP", "MAP"],
+    "dns": ["EPMD", "GOSSIP", "MAP"],
     "beam": ["MAP"],
     "all": [],
 }
@@ -52,7 +54,8 @@ MANIFEST = [
     ("wire/glob.h", []),
     ("wire/term.h", ["GOSSIP"]),
     ("wire/gossip.h", ["GOSSIP"]),
-    ("wire/hosts.h", ["EPMD", "FILE", "GOSSIP"]),
+    ("wire/hosts.h", ["DNS", "EPMD", "FILE", "GOSSIP"]),
+    ("wire/dns.h", ["DNS"]),
     ("wire/url.h", []),
     ("loop/queue.h", []),
     ("loop/timer.h", []),
@@ -65,7 +68,7 @@ MANIFEST = [
     ("place/rendezvous.h", ["MAP"]),
     ("place/map.h", ["MAP"]),
     ("place/plan.h", ["MAP"]),
-    ("net/lookup.h", ["EPMD", "FILE", "GOSSIP"]),
+    ("net/lookup.h", ["DNS", "EPMD", "FILE", "GOSSIP"]),
     ("discover/list.h", []),
     ("discover/epmd.h", ["EPMD"]),
     ("discover/file.h", ["FILE"]),

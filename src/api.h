@@ -123,6 +123,16 @@ struct cluster_address {
     uint8_t prefix; /* length of the network prefix where one is meant (interfaces), else 0 */
 };
 
+/* Types of DNS records. */
+enum {
+    CLUSTER_DNS_A = 1,
+    CLUSTER_DNS_CNAME = 5,
+    CLUSTER_DNS_PTR = 12,
+    CLUSTER_DNS_TXT = 16,
+    CLUSTER_DNS_AAAA = 28,
+    CLUSTER_DNS_SRV = 33
+};
+
 #define CLUSTER_TCP 1
 #define CLUSTER_UDP 2
 #define CLUSTER_IO_REUSE 1u     /* bind: several sockets of this host may share the port (multicast) */
