@@ -56,6 +56,7 @@ MANIFEST = [
     ("wire/gossip.h", ["GOSSIP"]),
     ("wire/hosts.h", ["DNS", "EPMD", "FILE", "GOSSIP"]),
     ("wire/dns.h", ["DNS"]),
+    ("wire/resolv.h", ["DNS"]),
     ("wire/url.h", []),
     ("loop/queue.h", []),
     ("loop/timer.h", []),
