@@ -21,13 +21,14 @@ PARTS = {
     "FILE": "file: sources",
     "GOSSIP": "gossip: sources, with their digest and cipher",
     "MAP": "placement: cluster_map_..., cluster_rendezvous, options.map",
+    "RING": "rings and routers of other systems: cluster_phash2, cluster_jump",
     "POSIX": "the default I/O hooks and cluster_now: the host has its own",
 }
 
 # The parts that each preset leaves out.
 PRESETS = {
-    "core": ["DNS", "EPMD", "GOSSIP", "MAP"],
-    "dns": ["EPMD", "GOSSIP", "MAP"],
+    "core": ["DNS", "EPMD", "GOSSIP", "MAP", "RING"],
+    "dns": ["EPMD", "GOSSIP", "MAP", "RING"],
     "beam": ["MAP"],
     "all": [],
 }
@@ -52,7 +53,7 @@ MANIFEST = [
     ("wire/address.h", []),
     ("wire/epmd.h", ["EPMD"]),
     ("wire/glob.h", []),
-    ("wire/term.h", ["GOSSIP"]),
+    ("wire/term.h", ["GOSSIP", "RING"]),
     ("wire/gossip.h", ["GOSSIP"]),
     ("wire/hosts.h", ["DNS", "EPMD", "FILE", "GOSSIP"]),
     ("wire/dns.h", ["DNS"]),
@@ -69,6 +70,8 @@ MANIFEST = [
     ("place/rendezvous.h", ["MAP"]),
     ("place/map.h", ["MAP"]),
     ("place/plan.h", ["MAP"]),
+    ("place/jump.h", ["RING"]),
+    ("place/phash2.h", ["RING"]),
     ("net/lookup.h", ["DNS", "EPMD", "FILE", "GOSSIP"]),
     ("discover/list.h", []),
     ("discover/epmd.h", ["EPMD"]),

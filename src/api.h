@@ -510,6 +510,20 @@ CLUSTER_API uint64_t cluster_hash64(const void *data, size_t size, uint64_t seed
 /* SipHash-2-4 with a 128-bit key: for keys that an attacker may choose. */
 CLUSTER_API uint64_t cluster_siphash(const void *data, size_t size, uint64_t key0, uint64_t key1);
 
+#ifndef CLUSTER_NO_RING
+
+/* Erlang's phash2(Term, Range) of a term in the external format, its 131 first. range: 1 to 2^32; 0: 2^27, which is phash2(Term).
+ * CLUSTER_E_UNSUPPORTED for pids, ports, references, funs and compressed terms, whose hash is no use to others;
+ * CLUSTER_E_LIMIT for more than 64 containers within each other; CLUSTER_E_INVALID for what is no term, for bytes after it and
+ * for ranges over 2^32; *out is then as it was. (That no map has a key twice is not checked: such a term does not exist.) */
+CLUSTER_API int cluster_phash2(const void *term, size_t size, uint64_t range, uint32_t *out);
+
+/* Jump consistent hash: the bucket, 0 to buckets - 1, of a key that is a hash already. A new bucket at the end takes its share
+ * of keys from all others, and nothing else moves. CLUSTER_NOBODY if there is no bucket. */
+CLUSTER_API uint32_t cluster_jump(uint64_t key, uint32_t buckets);
+
+#endif
+
 #ifndef CLUSTER_NO_MAP
 
 /* The index of the node with the highest score for the key, O(count); CLUSTER_NOBODY for none. names: in any order. */
