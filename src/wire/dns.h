@@ -16,6 +16,7 @@
 #define CLU_DNS_UDP_MAX 1232  /* what we say to take: no fragment on any usual path */
 #define CLU_DNS_QUERY_MAX 287 /* the longest query */
 #define CLU_DNS_LINKS_MAX 16  /* of a CNAME chain */
+#define CLU_DNS_HOPS_MAX 127  /* pointers in a name: it has no more labels than these */
 
 /* Types beside those of the public CLUSTER_DNS_... */
 enum { CLU_DNS_NS = 2, CLU_DNS_SOA = 6, CLU_DNS_OPT = 41 };
@@ -126,7 +127,7 @@ CLU_FN bool clu_dns_read_name(struct clu_dns_walk *w, struct clu_reader *r)
 {
     struct clu_reader part = *r;
     const uint8_t *begin = r->at;
-    bool jumped = false;
+    unsigned hops = 0;
     size_t size = 0;
     for (;;) {
         unsigned length = clu_read_u8(&part);
@@ -134,10 +135,9 @@ CLU_FN bool clu_dns_read_name(struct clu_dns_walk *w, struct clu_reader *r)
         const uint8_t *label;
         if (length >= 0xc0) {
             const uint8_t *to = w->message + (length << 8 & 0x3f00) + clu_read_u8(&part);
-            if (!jumped)
+            if (!hops)
                 r->at = part.at;
-            jumped = true;
-            if (part.bad || to < w->message + 12 || to >= begin)
+            if (hops++ == CLU_DNS_HOPS_MAX || part.bad || to < w->message + 12 || to >= begin)
                 break;
             part = clu_reader_of(to, (size_t)(begin - to));
             begin = to;
@@ -155,7 +155,7 @@ CLU_FN bool clu_dns_read_name(struct clu_dns_walk *w, struct clu_reader *r)
         w->fuel -= cost;
         if (!length) {
             w->name_size = size;
-            if (!jumped)
+            if (!hops)
                 r->at = part.at;
             return true;
         }
