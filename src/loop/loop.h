@@ -17,8 +17,9 @@
 #include "queue.h"
 #include "timer.h"
 
-#define CLU_TIMER_BUDGET 64 /* I/O calls that the timers of a step have in any case */
-#define CLU_RETIRED_MAX 64  /* descriptors that wait for their close before new ones are refused */
+#define CLU_TIMER_BUDGET 64           /* I/O calls that the timers of a step have in any case */
+#define CLU_RETIRED_MAX 64            /* descriptors that wait for their close before new ones are refused */
+#define CLU_CLOSE_SLACK (10 * CLU_MS) /* how long one may wait when no step comes for another reason */
 
 /* Who is told that a descriptor is ready. Embedded by the owner. */
 struct clu_watcher {
@@ -420,13 +421,12 @@ CLU_FN size_t clu_loop_watches(struct clu_loop *l, struct pollfd *out, size_t ca
 
 CLU_FN uint64_t clu_loop_deadline(const struct clu_loop *l)
 {
+    uint64_t next = l->kick ? 0 : l->pending_count ? l->now : clu_timers_next(&l->timers);
     size_t i;
-    if (l->kick)
-        return 0;
     for (i = 0; i < l->retired_count; i++)
         if (l->retired[i].acknowledged)
-            return 0;
-    return l->pending_count ? l->now : clu_timers_next(&l->timers);
+            return clu_min_u64(next, l->now + CLU_CLOSE_SLACK);
+    return next;
 }
 
 CLU_FN void clu_loop_free(struct clu_loop *l)
