@@ -43,8 +43,10 @@ CLU_CALLED int clu_lookup(const struct cluster_io *io, const struct cluster_allo
         char *text = NULL;
         size_t capacity = 0;
         uint64_t stamp = 0;
+        struct clu_slice rest;
         size = clu_read_file(io, memory, CLU_HOSTS_PATH, &text, &capacity, &stamp);
-        found = size > 0 && clu_hosts_find(clu_slice_of(text, (size_t)size), host, out);
+        rest = clu_slice_of(text, size > 0 ? (size_t)size : 0);
+        found = clu_hosts_find(&rest, host, out);
         clu_free(memory, text, capacity);
     }
     if (!found && clu_host_same(host, clu_slice_str("localhost")))

@@ -50,12 +50,12 @@ CLU_FN bool clu_host_same(struct clu_slice a, struct clu_slice b)
     return true;
 }
 
-/* The first address that a hosts(5) text has for a name. Lines that begin with no address are passed over, as every resolver
- * does. */
-CLU_FN bool clu_hosts_find(struct clu_slice text, struct clu_slice name, struct cluster_address *out)
+/* The next address that a hosts(5) text has for a name; *text keeps what comes after it. Lines that begin with no address are
+ * passed over, as every resolver does. */
+CLU_FN bool clu_hosts_find(struct clu_slice *text, struct clu_slice name, struct cluster_address *out)
 {
-    while (text.at) {
-        struct clu_slice line = clu_line(&text), word;
+    while (text->at) {
+        struct clu_slice line = clu_line(text), word;
         line.length = clu_slice_find(line, '#');
         word = clu_word(&line);
         if (!clu_address_parse(word, out))

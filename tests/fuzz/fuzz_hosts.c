@@ -55,8 +55,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         word = clu_word(&line);
         if (!word.length || word.at[word.length - 1] == '\r') /* cut after it, the text would end in CR LF's CR */
             continue;
-        CHECK(clu_hosts_find(clu_slice_of((const char *)data, size), word, &found));
-        CHECK(clu_hosts_find(clu_slice_of((const char *)data, (size_t)(word.at - (const char *)data) + word.length), word, &a));
+        line = clu_slice_of((const char *)data, size);
+        CHECK(clu_hosts_find(&line, word, &found));
+        line = clu_slice_of((const char *)data, (size_t)(word.at - (const char *)data) + word.length);
+        CHECK(clu_hosts_find(&line, word, &a));
         CHECK(clu_address_compare(&found, &a) == 0);
     }
     return 0;

@@ -25,7 +25,8 @@ static const char *find(const char *name)
     static char text[CLU_ADDRESS_TEXT];
     struct cluster_address a;
     struct clu_text t = clu_text_on(text, sizeof text);
-    if (clu_hosts_find(clu_slice_str(hosts_text), clu_slice_str(name), &a))
+    struct clu_slice rest = clu_slice_str(hosts_text);
+    if (clu_hosts_find(&rest, clu_slice_str(name), &a))
         clu_address_text(&t, &a);
     return text;
 }
