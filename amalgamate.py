@@ -73,6 +73,7 @@ MANIFEST = [
     ("place/jump.h", ["RING"]),
     ("place/phash2.h", ["RING"]),
     ("net/lookup.h", ["DNS", "EPMD", "FILE", "GOSSIP"]),
+    ("net/resolver.h", ["DNS"]),
     ("discover/list.h", []),
     ("discover/epmd.h", ["EPMD"]),
     ("discover/file.h", ["FILE"]),

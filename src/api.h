@@ -444,8 +444,9 @@ CLUSTER_API int cluster_source_gone(struct cluster_source *s, const char *name);
 
 /* How a kind of source works. open: parse target and options, do no I/O; its error sentence goes to cluster_source_fail.
  * round: start one (an older one still under way is void). ready: a watched fd fired (fd >= 0; POLLNVAL: the fd is lost, it
- * is no longer watched and must not be closed), or the timer did (fd -1). It reads until CLUSTER_E_AGAIN. close: free state;
- * what is still watched is retired. round and ready: 0, or a negative CLUSTER_E..., which fails the round. */
+ * is no longer watched and must not be closed), or the timer did (fd -1), or a question to DNS has ended (CLUSTER_ANSWERED). It
+ * reads until CLUSTER_E_AGAIN. close: free state; what is still watched is retired. round and ready: 0, or a negative
+ * CLUSTER_E..., which fails the round. */
 struct cluster_strategy {
     uint32_t size; /* sizeof(struct cluster_strategy) */
     int (*open)(void *ctx, struct cluster_source *s, const char *target, void **state);
@@ -489,6 +490,59 @@ CLUSTER_API const struct cluster_allocator *cluster_source_allocator(const struc
 CLUSTER_API int cluster_source_random(struct cluster_source *s, void *data, size_t size); /* buffered */
 CLUSTER_API uint64_t cluster_source_now(const struct cluster_source *s);                  /* the step's now */
 CLUSTER_API void cluster_source_log(struct cluster_source *s, int level, const char *message);
+
+#ifndef CLUSTER_NO_DNS
+/* ---- for strategies: questions to DNS --------------------------------- */
+
+#define CLUSTER_ANSWERED (-2)  /* the fd that ready gets when a question has ended; revents is its slot */
+#define CLUSTER_DNS_SLOTS 4096 /* slots of a source: 0..4095 */
+
+#define CLUSTER_ANSWER_TCP 1u        /* it came over TCP */
+#define CLUSTER_ANSWER_HOSTS 2u      /* it is from /etc/hosts */
+#define CLUSTER_ANSWER_ADDITIONAL 4u /* it brings addresses of other names */
+
+/* What came of a question. */
+struct cluster_answer {
+    uint32_t size;    /* set it: fields beyond are not written */
+    int32_t error;    /* 0: a complete answer, also of nothing; CLUSTER_E_...: none */
+    uint32_t rcode;   /* as the server said, 3: there is no such name; 0 without an answer */
+    uint32_t count;   /* records of the asked type at the end of the CNAME chain; 0: the empty answer */
+    uint32_t ttl;     /* seconds: the least of these and of the chain; of an empty answer as the zone says */
+    uint32_t flags;   /* CLUSTER_ANSWER_... */
+    uint64_t digest;  /* equal for equal records, in whatever order; times to live do not count */
+    const char *why;  /* of a failure: one sentence, which names the server; else "" */
+    const char *name; /* the full name that was asked for last */
+};
+
+struct cluster_record {
+    uint32_t size;                   /* set it: fields beyond are not written */
+    uint32_t type;                   /* CLUSTER_DNS_... */
+    uint32_t ttl;                    /* seconds */
+    uint32_t priority, weight, port; /* of SRV */
+    uint32_t additional;             /* 1: it is not of the answer: the address of another name */
+    uint32_t text_size;
+    const char *name;               /* whose it is */
+    const char *text;               /* SRV, CNAME, PTR: the target; TXT: its bytes, strings joined, may hold NUL; else "" */
+    struct cluster_address address; /* A, AAAA; port 0 */
+};
+
+/* Ask DNS for the records of a name. `slot` is a small number of the strategy's choosing, 0..4095; an older question there is
+ * given up. 0: it is under way, and ready(state, CLUSTER_ANSWERED, slot, now) will say when it has ended, never from inside this
+ * call. CLUSTER_E_INVALID: no DNS name, or no such slot; CLUSTER_E_MEMORY. It has until shortly before the round's timeout, or
+ * else timeout=. The name is absolute. A strategy whose options have the key `search` gives its users these: search=on, then
+ * the search list of /etc/resolv.conf counts; hosts=on, then /etc/hosts is read first; server=ADDRESS:PORT,... in place of the
+ * servers of /etc/resolv.conf; tcp=on or tcp=keep, no UDP, and the connection kept. Slots keep their memory: to ask again
+ * allocates nothing. */
+CLUSTER_API int cluster_source_resolve(struct cluster_source *s, uint32_t slot, const char *name, uint32_t type);
+
+/* The answer, which stays until the slot is asked again; its records begin anew. CLUSTER_E_AGAIN: it is under way;
+ * CLUSTER_E_NOT_FOUND: it was never asked. Texts are valid until the next call of these three. */
+CLUSTER_API int cluster_source_answer(struct cluster_source *s, uint32_t slot, struct cluster_answer *out);
+
+/* 1: the next record, first those of the answer, then the addresses of other names; 0: no more. */
+CLUSTER_API int cluster_source_record(struct cluster_source *s, uint32_t slot, struct cluster_record *out);
+
+#endif
 
 #ifndef CLUSTER_NO_EPMD
 /* ---- one-off queries -------------------------------------------------- */

@@ -82,4 +82,15 @@ CLU_FN bool clu_tail_is_zero(const void *object, size_t size, size_t known)
     return true;
 }
 
+/* Write a struct of the caller's, which may be an older, shorter one: it keeps its size. */
+CLU_FN int clu_write_struct(void *out, void *known, size_t size)
+{
+    uint32_t given = out ? *(const uint32_t *)out : 0;
+    if (given < sizeof given)
+        return CLUSTER_E_INVALID;
+    *(uint32_t *)known = given;
+    memcpy(out, known, given < size ? given : size);
+    return 0;
+}
+
 #endif

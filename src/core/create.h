@@ -129,6 +129,9 @@ CLUSTER_DEF void cluster_destroy(struct cluster *c)
         c->discovery.schemes = scheme->next;
         clu_free(&memory, scheme, scheme->size);
     }
+#ifndef CLUSTER_NO_DNS
+    clu_resolver_free(&c->discovery.resolver);
+#endif
 #ifndef CLUSTER_NO_MAP
     cluster_map_free(c->map);
 #endif
@@ -145,6 +148,9 @@ CLU_CALLED int clu_create(struct cluster *c, const struct cluster_allocator *mem
     c->loop.memory = *memory;
     c->table.loop = c->discovery.loop = &c->loop;
     c->discovery.table = &c->table;
+#ifndef CLUSTER_NO_DNS
+    c->discovery.resolver.loop = &c->loop;
+#endif
     c->wake.fire = clu_wake;
     c->loop.kick = true;
     result = clu_options_loop(c, o);

@@ -118,16 +118,14 @@ CLUSTER_DEF uint64_t cluster_revision(const struct cluster *c)
 CLUSTER_DEF int cluster_stats(const struct cluster *c, struct cluster_counts *out)
 {
     struct cluster_counts now;
-    if (!c || !out || out->size < sizeof out->size)
+    if (!c)
         return CLUSTER_E_INVALID;
     now = c->loop.counts;
-    now.size = out->size;
     now.members = (uint32_t)c->table.count;
     now.sources = (uint32_t)c->discovery.count;
     now.watches = (uint32_t)(c->loop.watch_count + c->loop.retired_count);
     now.resyncs = c->loop.events.resyncs;
-    memcpy(out, &now, out->size < sizeof now ? out->size : sizeof now);
-    return 0;
+    return clu_write_struct(out, &now, sizeof now);
 }
 
 CLUSTER_DEF const char *cluster_last_error(const struct cluster *c)

@@ -27,6 +27,9 @@ CLU_FN void clu_source_free(struct cluster_source *s)
         clu_claims_clear(s->home->table, &s->claims);
         s->strategy.close(s->state_of_strategy);
     }
+#ifndef CLUSTER_NO_DNS
+    clu_source_forget_questions(s);
+#endif
     clu_close_all(l, &s->watcher);
     for (i = 0; i < CLU_TIMER_COUNT; i++)
         clu_timers_release(&l->timers, &s->timers[i]);

@@ -14,6 +14,7 @@
 
 #include "../base/errors.h"
 #include "../member/table.h"
+#include "../net/resolver.h"
 #include "../wire/glob.h"
 #include "../wire/url.h"
 
@@ -41,6 +42,9 @@ struct clu_discovery {
     uint64_t next_rank;
     struct cluster_node own;
     struct clu_scheme *schemes;
+#ifndef CLUSTER_NO_DNS
+    struct clu_resolver resolver;
+#endif
     bool news;   /* some source's state may have changed since the host was told */
     bool warned; /* of long names among short ones, or the reverse */
     bool ends;   /* some source has ended and is to be freed */
@@ -69,6 +73,10 @@ struct cluster_source {
     size_t text_size;
     /* A one-off query: makes the reply's text of the nodes it found. NULL for a source of members. */
     struct clu_shared *(*answer)(struct cluster_source *s, const struct cluster_node *nodes, size_t count, int *error);
+#ifndef CLUSTER_NO_DNS
+    struct clu_question **questions; /* by slot; NULL: it was never asked */
+    size_t question_count;
+#endif
     struct clu_claims claims;
     struct clu_common common;
     struct clu_timer timers[CLU_TIMER_COUNT];
@@ -203,20 +211,23 @@ CLU_FN void clu_source_fire_age(struct clu_timer *timer, uint64_t now)
     clu_source_age(s);
 }
 
-CLU_FN void clu_source_fire_own(struct clu_timer *timer, uint64_t now)
+/* Something happened that the strategy waits for. */
+CLU_CALLED void clu_source_tell(struct cluster_source *s, int fd, int revents)
 {
-    struct cluster_source *s = CLU_CONTAINER(timer, struct cluster_source, timers[CLU_TIMER_OWN]);
-    int result = s->ended ? 0 : s->strategy.ready(s->state_of_strategy, -1, 0, now);
+    int result = s->ended ? 0 : s->strategy.ready(s->state_of_strategy, fd, revents, s->loop->now);
     if (result < 0 && s->under_way)
         (void)cluster_source_fail(s, result, "");
 }
 
+CLU_FN void clu_source_fire_own(struct clu_timer *timer, uint64_t now)
+{
+    (void)now;
+    clu_source_tell(CLU_CONTAINER(timer, struct cluster_source, timers[CLU_TIMER_OWN]), -1, 0);
+}
+
 CLU_FN void clu_source_ready(struct clu_watcher *watcher, int fd, int revents)
 {
-    struct cluster_source *s = CLU_CONTAINER(watcher, struct cluster_source, watcher);
-    int result = s->ended ? 0 : s->strategy.ready(s->state_of_strategy, fd, revents, s->loop->now);
-    if (result < 0 && s->under_way)
-        (void)cluster_source_fail(s, result, "");
+    clu_source_tell(CLU_CONTAINER(watcher, struct cluster_source, watcher), fd, revents);
 }
 
 static void (*const clu_source_fires[CLU_TIMER_COUNT])(struct clu_timer *timer, uint64_t now) = {
@@ -545,6 +556,102 @@ CLUSTER_DEF void cluster_source_log(struct cluster_source *s, int level, const c
     if (l->log && level <= l->log_level)
         l->log(l->log_ctx, level, message, s->shown);
 }
+
+/* ---- questions to DNS ------------------------------------------------- */
+
+#ifndef CLUSTER_NO_DNS
+
+CLU_FN void clu_source_answered(struct clu_question *q)
+{
+    clu_source_tell((struct cluster_source *)q->owner, CLUSTER_ANSWERED, (int)q->slot);
+}
+
+/* The question of a slot, made where there is none yet; NULL: no memory. */
+CLU_FN struct clu_question *clu_source_question(struct cluster_source *s, uint32_t slot)
+{
+    size_t count = s->question_count;
+    struct clu_question *q;
+    if (!clu_reserve(&s->loop->memory, &s->questions, &s->question_count, slot + (size_t)1, sizeof q))
+        return NULL;
+    while (count < s->question_count)
+        s->questions[count++] = NULL;
+    q = s->questions[slot] ? s->questions[slot] : clu_question_new(&s->home->resolver);
+    if (!q)
+        return NULL;
+    q->answered = clu_source_answered;
+    q->owner = s;
+    q->slot = slot;
+    return s->questions[slot] = q;
+}
+
+CLU_FN void clu_source_forget_questions(struct cluster_source *s)
+{
+    size_t i;
+    for (i = 0; i < s->question_count; i++)
+        if (s->questions[i])
+            clu_question_free(s->questions[i]);
+    clu_free(&s->loop->memory, s->questions, s->question_count * sizeof *s->questions);
+}
+
+/* The place of an option's value among its words; 0 also where it is not given. */
+CLU_FN int clu_source_choice(const struct cluster_source *s, const char *key, const char *words)
+{
+    const char *value = cluster_source_option(s, key);
+    int place = value ? clu_word_find(words, clu_slice_str(value)) : 0;
+    return place > 0 ? place : 0;
+}
+
+CLUSTER_DEF int cluster_source_resolve(struct cluster_source *s, uint32_t slot, const char *name, uint32_t type)
+{
+    struct clu_question *q;
+    const struct clu_timer *end;
+    uint64_t span;
+    if (!s || !name || slot >= CLUSTER_DNS_SLOTS)
+        return CLUSTER_E_INVALID;
+    q = clu_source_question(s, slot);
+    if (!q)
+        return CLUSTER_E_MEMORY;
+    if (s->strategy.options && clu_word_find(s->strategy.options, clu_slice_str("search")) >= 0) {
+        q->servers = cluster_source_option(s, "server");
+        q->search = clu_source_choice(s, "search", "off on") != 0;
+        q->hosts = clu_source_choice(s, "hosts", "off on") != 0;
+        q->tcp = clu_source_choice(s, "tcp", "off on keep");
+    }
+    /* A bit less than the round has, so that its end is said in the words of the question. */
+    end = &s->timers[CLU_TIMER_TIMEOUT];
+    span = !end->place ? s->common.timeout_ns : end->at > s->loop->now ? end->at - s->loop->now : 0;
+    return clu_question_ask(q, clu_slice_str(name), type, span - span / 16);
+}
+
+/* The question of a slot that has ended. */
+CLU_FN int clu_source_asked(const struct cluster_source *s, uint32_t slot, struct clu_question **out)
+{
+    *out = s && slot < s->question_count ? s->questions[slot] : NULL;
+    return !*out || !(*out)->base ? CLUSTER_E_NOT_FOUND : (*out)->state != CLU_DNS_REST ? CLUSTER_E_AGAIN : 0;
+}
+
+CLUSTER_DEF int cluster_source_answer(struct cluster_source *s, uint32_t slot, struct cluster_answer *out)
+{
+    struct clu_question *q;
+    struct cluster_answer answer;
+    int result = clu_source_asked(s, slot, &q);
+    if (result)
+        return result;
+    clu_question_answer(q, &answer);
+    return clu_write_struct(out, &answer, sizeof answer);
+}
+
+CLUSTER_DEF int cluster_source_record(struct cluster_source *s, uint32_t slot, struct cluster_record *out)
+{
+    struct clu_question *q;
+    struct cluster_record record;
+    int result = clu_source_asked(s, slot, &q);
+    if (!result)
+        result = clu_question_record(q, &record);
+    return result > 0 && clu_write_struct(out, &record, sizeof record) ? CLUSTER_E_INVALID : result;
+}
+
+#endif
 
 /* ---- what the host sees of a source ----------------------------------- */
 

@@ -66,7 +66,8 @@ struct fake {
     struct fake_file files[4];
     const char *variables[4][2];
     uint64_t wall, random;
-    bool echo; /* datagrams sent come back, from `self` */
+    int family; /* the only one that sockets have here; 0: both */
+    bool echo;  /* datagrams sent come back, from `self` */
     struct cluster_address self;
     int (*connected)(struct fake *f, int fd, const struct cluster_address *to);
     void (*sent)(struct fake *f, int fd, const uint8_t *data, size_t size);
@@ -110,6 +111,8 @@ static inline int fake_open(void *ctx, int kind, int family)
     int fd = FAKE_FIRST, result = fake_hook(ctx, FAKE_OPEN), opens;
     if (result)
         return result;
+    if (f->family && f->family != family)
+        return CLUSTER_E_UNSUPPORTED;
     while (fd < FAKE_FDS && f->s[fd].open)
         fd++;
     assert_true(fd < FAKE_FDS);
