@@ -75,6 +75,7 @@ MANIFEST = [
     ("net/lookup.h", ["DNS", "EPMD", "FILE", "GOSSIP"]),
     ("net/resolver.h", ["DNS"]),
     ("discover/list.h", []),
+    ("discover/dns.h", ["DNS"]),
     ("discover/epmd.h", ["EPMD"]),
     ("discover/file.h", ["FILE"]),
     ("discover/gossip.h", ["GOSSIP"]),

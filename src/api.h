@@ -355,7 +355,7 @@ struct cluster_event {
     int32_t error;    /* 0 or CLUSTER_E... */
     uint32_t changed; /* CHANGE: CLUSTER_CHANGED_... */
     uint32_t state;   /* STATUS: CLUSTER_FORMING ...; SOURCE: CLUSTER_SOURCE_... */
-    uint32_t count;   /* STATUS: nodes counted; MAP: shards that moved */
+    uint32_t count;   /* STATUS: nodes counted; MAP: shards that moved; REPLY of cluster_resolve: seconds that it is good for */
     uint32_t quorum;  /* STATUS: how many are needed */
     uint32_t reserved;
     uint64_t time;                       /* the step's now */
@@ -544,9 +544,18 @@ CLUSTER_API int cluster_source_record(struct cluster_source *s, uint32_t slot, s
 
 #endif
 
-#ifndef CLUSTER_NO_EPMD
 /* ---- one-off queries -------------------------------------------------- */
 
+#ifndef CLUSTER_NO_DNS
+/* Look a name up in DNS. name: NAME or NAME?server=10.0.0.53&search=on, with the options of a dns: URL. type: "a" "aaaa" "a+aaaa"
+ * "srv" "cname" "ptr" "txt"; NULL: a+aaaa. CLUSTER_REPLY: text has a line for each record, sorted as text: the address, or
+ * `PRIORITY WEIGHT PORT TARGET`, the target, the text in quotes with \xHH in it; count is for how many seconds they are good.
+ * CLUSTER_E_NOT_FOUND: there is no such name, or no such record. */
+CLUSTER_API int cluster_resolve(struct cluster *c, const char *name, const char *type, uint64_t *request);
+
+#endif
+
+#ifndef CLUSTER_NO_EPMD
 /* Ask epmd at HOST[:PORT] (NULL: this host) for its names. CLUSTER_REPLY: text has a line `NAME PORT` for each. The query
  * has a deadline of 5 s. CLUSTER_E_AGAIN: too many queries and events are pending. */
 CLUSTER_API int cluster_epmd_names(struct cluster *c, const char *host, uint64_t *request);

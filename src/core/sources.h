@@ -22,7 +22,7 @@ CLUSTER_DEF int cluster_discover(struct cluster *c, const char *url, struct clus
         return 0;
     result = c->own_auto ? clu_own_resolve(c, url) : 0;
     if (!result)
-        result = clu_source_create(&c->discovery, url, &s);
+        result = clu_source_create(&c->discovery, url, NULL, &s);
     if (result)
         return result;
     clu_source_append(&c->discovery, s);
@@ -135,6 +135,92 @@ CLUSTER_DEF const char *cluster_last_error(const struct cluster *c)
 
 /* ---- queries ---------------------------------------------------------- */
 
+/* A source that ends with its first round, whose answer becomes the reply. */
+CLU_FN int clu_query(struct cluster *c, const struct clu_text *url, const struct cluster_strategy *strategy,
+                     struct clu_shared *(*answer)(struct cluster_source *, const struct cluster_node *, size_t, int *),
+                     uint64_t *request)
+{
+    struct cluster_source *s = NULL;
+    int result;
+    if (url->cut)
+        return clu_fail(&c->loop, CLUSTER_E_INVALID, "what is asked for is too long");
+    if (!clu_queue_expect(&c->loop.memory, &c->loop.events))
+        return clu_fail(&c->loop, CLUSTER_E_AGAIN, "too many events and queries wait: read the events, then ask again");
+    result = clu_source_create(&c->discovery, url->data, strategy, &s);
+    if (!s) {
+        c->loop.events.replies--;
+        return result;
+    }
+    s->answer = answer;
+    s->request = ++c->next_request;
+    clu_source_append(&c->discovery, s);
+    c->loop.kick = true;
+    if (request)
+        *request = s->request;
+    return 0;
+}
+
+#ifndef CLUSTER_NO_DNS
+
+CLU_FN int clu_node_compare(const void *a, const void *b)
+{
+    return strcmp(((const struct cluster_node *)a)->name, ((const struct cluster_node *)b)->name);
+}
+
+/* The lines of all records, sorted, and how long they are good for. */
+CLU_FN struct clu_shared *clu_answer_records(struct cluster_source *s, const struct cluster_node *nodes, size_t count,
+                                             int *error)
+{
+    const struct cluster_allocator *memory = &s->loop->memory;
+    void **order = (void **)clu_alloc(memory, count * sizeof *order);
+    struct clu_shared *reply = NULL;
+    struct clu_text t;
+    size_t size = 1, i;
+    s->reply_count = UINT32_MAX;
+    for (i = 0; order && i < count; i++) {
+        memcpy(&order[i], &nodes, sizeof nodes);
+        size += strlen(nodes->name) + 1;
+        s->reply_count = nodes->weight < s->reply_count ? nodes->weight : s->reply_count;
+        nodes++;
+    }
+    if (order)
+        reply = (struct clu_shared *)clu_share_new(memory, sizeof *reply + size);
+    if (!reply) {
+        s->reply_count = 0;
+        *error = CLUSTER_E_MEMORY;
+    } else {
+        clu_sort(order, count, clu_node_compare);
+        t = clu_text_on((char *)(reply + 1), size);
+        for (i = 0; i < count; i++) {
+            clu_text_add(&t, ((const struct cluster_node *)order[i])->name);
+            clu_text_add(&t, "\n");
+        }
+    }
+    clu_free(memory, order, count * sizeof *order);
+    return reply;
+}
+
+CLUSTER_DEF int cluster_resolve(struct cluster *c, const char *name, const char *type, uint64_t *request)
+{
+    char buffer[1024];
+    struct clu_text url = clu_text_on(buffer, sizeof buffer), error;
+    if (!c)
+        return CLUSTER_E_INVALID;
+    type = type ? type : "a+aaaa";
+    error = clu_text_on(c->loop.error, sizeof c->loop.error);
+    if (clu_word_find(CLU_DNS_TYPES, clu_slice_str(type)) < 0)
+        return clu_say(&error, "there is no type '#': it is one of $", clu_slice_str(type), CLU_DNS_TYPES);
+    if (!name)
+        return clu_fail(&c->loop, CLUSTER_E_INVALID, "the name is NULL");
+    clu_text_add(&url, "dns:");
+    clu_text_add(&url, name);
+    clu_text_add(&url, strchr(name, '?') ? "&question=" : "?question=");
+    clu_text_add(&url, type);
+    return clu_query(c, &url, clu_builtin_find(clu_slice_str("?dns")), clu_answer_records, request);
+}
+
+#endif
+
 #ifndef CLUSTER_NO_EPMD
 
 /* The port of the node that was asked for, or all names, with their ports, a line each. */
@@ -181,40 +267,23 @@ CLU_FN void clu_query_text(struct clu_text *url, const char *text, size_t length
 }
 
 /* Ask the epmd of a host for all names, or for one. */
-CLU_FN int clu_query(struct cluster *c, const char *host, const char *name, size_t length, uint64_t *request)
+CLU_FN int clu_query_epmd(struct cluster *c, const char *host, const char *name, size_t length, uint64_t *request)
 {
     char buffer[1024];
     struct clu_text url = clu_text_on(buffer, sizeof buffer);
-    struct cluster_source *s = NULL;
     struct cluster_address address;
     bool bare = clu_address_parse(clu_slice_str(host), &address) && address.family == 6;
-    int result;
     clu_text_add(&url, bare ? "epmd:[" : "epmd:");
     clu_query_text(&url, host, strlen(host));
     clu_text_add(&url, bare ? "]" : "");
     clu_text_add(&url, length ? "?name=" : "");
     clu_query_text(&url, name, length);
-    if (url.cut)
-        return clu_fail(&c->loop, CLUSTER_E_INVALID, "the host is too long");
-    if (!clu_queue_expect(&c->loop.memory, &c->loop.events))
-        return clu_fail(&c->loop, CLUSTER_E_AGAIN, "too many events and queries wait: read the events, then ask again");
-    result = clu_source_create(&c->discovery, buffer, &s);
-    if (!s) {
-        c->loop.events.replies--;
-        return result;
-    }
-    s->answer = clu_answer;
-    s->request = ++c->next_request;
-    clu_source_append(&c->discovery, s);
-    c->loop.kick = true;
-    if (request)
-        *request = s->request;
-    return 0;
+    return clu_query(c, &url, NULL, clu_answer, request);
 }
 
 CLUSTER_DEF int cluster_epmd_names(struct cluster *c, const char *host, uint64_t *request)
 {
-    return c ? clu_query(c, host ? host : "", "", 0, request) : CLUSTER_E_INVALID;
+    return c ? clu_query_epmd(c, host ? host : "", "", 0, request) : CLUSTER_E_INVALID;
 }
 
 CLUSTER_DEF int cluster_epmd_port(struct cluster *c, const char *node, uint64_t *request)
@@ -223,7 +292,7 @@ CLUSTER_DEF int cluster_epmd_port(struct cluster *c, const char *node, uint64_t 
         return CLUSTER_E_INVALID;
     if (!node || !clu_name_valid(node, strlen(node)))
         return clu_fail(&c->loop, CLUSTER_E_INVALID, "the node is no NAME@HOST");
-    return clu_query(c, clu_name_host(node), node, strcspn(node, "@"), request);
+    return clu_query_epmd(c, clu_name_host(node), node, strcspn(node, "@"), request);
 }
 
 #endif

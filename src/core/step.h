@@ -122,10 +122,13 @@ CLU_FN bool clu_event_of_queue(struct cluster *c, struct cluster_event *e)
     e->request = queued->request;
     e->source = queued->source;
     c->shown = queued->object;
-    if (e->type != CLUSTER_REPLY)
+    if (e->type != CLUSTER_REPLY) {
         e->member = &((struct clu_record *)(void *)c->shown)->view;
-    else
+    } else {
         e->text = c->shown ? (const char *)(c->shown + 1) : cluster_strerror(e->error);
+        e->count = e->changed;
+        e->changed = 0;
+    }
     return true;
 }
 

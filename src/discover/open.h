@@ -91,22 +91,23 @@ CLU_FN int clu_source_unknown(struct clu_discovery *home, struct clu_url_parser 
     return clu_url_unknown(p->error, "scheme", p->scheme, CLU_URL_SCHEMES, buffer);
 }
 
-/* A new source, not yet in the list; the sentence of a failure is in the loop's error. */
-CLU_FN int clu_source_create(struct clu_discovery *home, const char *url, struct cluster_source **out)
+/* A new source, not yet in the list, by the strategy of its scheme unless another one is given; the sentence of a failure is in the loop's error. */
+CLU_FN int clu_source_create(struct clu_discovery *home, const char *url, const struct cluster_strategy *strategy,
+                             struct cluster_source **out)
 {
     struct clu_loop *l = home->loop;
     struct clu_text error = clu_text_on(l->error, sizeof l->error);
     struct clu_url_parser p;
-    const struct cluster_strategy *strategy;
     struct cluster_source *s;
-    void *ctx;
+    void *ctx = NULL;
     int result, i;
     memset(&p, 0, sizeof p);
     p.error = &error;
     result = clu_url_scheme(&p, url);
     if (result)
         return result;
-    strategy = clu_strategy_find(home, p.scheme, &ctx);
+    if (!strategy)
+        strategy = clu_strategy_find(home, p.scheme, &ctx);
     if (!strategy)
         return clu_source_unknown(home, &p);
     s = (struct cluster_source *)clu_alloc_zero(&l->memory, sizeof *s);

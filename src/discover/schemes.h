@@ -4,6 +4,7 @@
 #ifndef CLU_DISCOVER_SCHEMES_H
 #define CLU_DISCOVER_SCHEMES_H
 
+#include "dns.h"
 #include "epmd.h"
 #include "file.h"
 #include "gossip.h"
@@ -25,6 +26,13 @@ CLU_FN const struct cluster_strategy *clu_builtin_find(struct clu_slice scheme)
         {"push", CLU_STRATEGY(clu_list_open, NULL, clu_list_ready, clu_list_close, "", CLUSTER_NEVER, 0, 1, 0)},
 #ifndef CLUSTER_NO_FILE
         {"file", CLU_STRATEGY(clu_file_open, clu_file_round, clu_list_ready, clu_file_close, "", CLU_SECOND, 0, 1, 0)},
+#endif
+#ifndef CLUSTER_NO_DNS
+        {"dns", CLU_STRATEGY(clu_dns_open, clu_dns_round, clu_dns_ready, clu_dns_close,
+                             "interval type host server search hosts tcp", 0, 0, 0, 0)},
+        /* of cluster_resolve: no URL can name it */
+        {"?dns", CLU_STRATEGY(clu_dns_open, clu_dns_round, clu_dns_ready, clu_dns_close, "question server search hosts tcp",
+                              CLUSTER_NEVER, 0, 0, 0)},
 #endif
 #ifndef CLUSTER_NO_EPMD
         {"epmd", CLU_STRATEGY(clu_epmd_open, clu_epmd_round, clu_epmd_ready, clu_epmd_close, "name", 0, 0, 0, 0)},

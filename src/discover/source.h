@@ -66,6 +66,7 @@ struct cluster_source {
     bool frozen; /* nobody ages: it fails or is paused */
     bool heard_late, thaw_late;
     bool over_limit; /* it was said */
+    uint32_t reply_count;
     uint32_t bucket;
     uint64_t bucket_ns, frozen_ns, rounds, request;
     struct clu_url url;
@@ -373,6 +374,7 @@ CLU_FN void clu_source_reply(struct cluster_source *s, const struct cluster_node
     e->error = error;
     e->time = l->now;
     e->request = s->request;
+    e->changed = s->reply_count;
     e->object = reply;
     s->ended = s->home->ends = l->kick = true;
 }

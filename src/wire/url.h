@@ -42,7 +42,7 @@ struct clu_common {
 /* clang-format off */
 #define CLU_URL_COMMON_LIST(X)                                                                                              \
     X("node", "", BASE, 0, 0, node, "", "the own node's", "base name, put before '@' where a source names hosts only")       \
-    X("interval", "", DURATION, 10, 0, interval_ns, "", "as the scheme", "time from round to round; 0: one round only")      \
+    X("interval", "", DURATION, 10, 0, interval_ns, "ttl", "as the scheme", "time from round to round; 0: one round only")      \
     X("jitter", "", PERCENT, 0, 100, jitter_percent, "", "10%", "how far rounds move at random, so nodes are out of step")   \
     X("timeout", "", PERIOD, 1, 0, timeout_ns, "", "as the scheme", "a round without an answer by then has failed")          \
     X("port", "", COUNT, 1, 65535, port, "", "asked of epmd", "distribution port of every node of the source")               \
@@ -59,6 +59,12 @@ struct clu_common {
     X("zone", "", TEXT, 0, 0, zone, "", "none", "zone of the nodes that the source gives none")
 
 #define CLU_URL_OWN_LIST(X)                                                                                                 \
+    X("type", "dns", CHOICE, 0, 0, own, "a+aaaa a aaaa srv", "by the own host", "records to ask for; an own host that is an address decides for its family, else both") \
+    X("host", "dns", CHOICE, 0, 0, own, "ip name", "ip", "what of an SRV target stands after '@': its addresses, or its name")      \
+    X("server", "dns", FILLED, 0, 0, own, "", "resolv.conf", "DNS servers to ask, ADDRESS or ADDRESS:PORT, ',' between them")  \
+    X("search", "dns", CHOICE, 0, 0, own, "off on", "off", "on: try the search list of /etc/resolv.conf")                   \
+    X("hosts", "dns", CHOICE, 0, 0, own, "off on", "off", "on: look into /etc/hosts first")                                  \
+    X("tcp", "dns", CHOICE, 0, 0, own, "off on keep", "off", "on: no UDP; keep: and one connection for all rounds")          \
     X("name", "epmd", BASE, 0, 0, own, "", "all", "take only what is registered under this name")                           \
     X("secret", "gossip", FILLED, 0, 0, own, "", "none", "encrypt with this; every node needs the same")                    \
     X("secret-file", "gossip", FILLED, 0, 0, own, "", "none", "file with the secret, to keep it out of process lists")      \
@@ -73,11 +79,17 @@ struct clu_common {
 #define CLU_URL_SCHEME_LIST(X)                                                                                              \
     X("static", "NODE,NODE,...", 0, 65535, "a fixed list of nodes; none: the empty answer")                                 \
     X("push", "NAME", 0, 1, "complete lists that the program hands in")                                                     \
-    CLU_URL_SCHEME_FILE(X) CLU_URL_SCHEME_EPMD(X) CLU_URL_SCHEME_GOSSIP(X)
+    CLU_URL_SCHEME_FILE(X) CLU_URL_SCHEME_DNS(X) CLU_URL_SCHEME_EPMD(X) CLU_URL_SCHEME_GOSSIP(X)
 #ifdef CLUSTER_NO_FILE
 #define CLU_URL_SCHEME_FILE(X)
 #else
 #define CLU_URL_SCHEME_FILE(X) X("file", "PATH", 1, 1, "a file with a node a line, read again when it changes")
+#endif
+#ifdef CLUSTER_NO_DNS
+#define CLU_URL_SCHEME_DNS(X)
+#else
+#define CLU_URL_SCHEME_DNS(X)                                                                                               \
+    X("dns", "NAME,NAME,...", 0, 65535, "the hosts that DNS has for these names; BASE@NAME: the nodes' base name with it")
 #endif
 #ifdef CLUSTER_NO_EPMD
 #define CLU_URL_SCHEME_EPMD(X)
@@ -293,13 +305,16 @@ CLU_FN void clu_option_takes(const struct clu_option_info *info, struct clu_text
         "one of ",
     };
     clu_text_add(out, what[info->type]);
-    clu_text_add(out, info->choices);
-    if (info->type < CLU_OPTION_DURATION || info->type > CLU_OPTION_COUNT)
+    if (info->type < CLU_OPTION_DURATION || info->type > CLU_OPTION_COUNT) {
+        clu_text_add(out, info->choices);
         return;
+    }
     clu_text_u64(out, info->min);
     clu_text_add(out, info->type == CLU_OPTION_COUNT ? " to " : "ms");
     if (info->type == CLU_OPTION_COUNT)
         clu_text_u64(out, info->max);
+    if (*info->choices)
+        clu_text_add(out, "; of dns: also ttl");
 }
 
 /* ---- parsing ---------------------------------------------------------- */
@@ -396,6 +411,7 @@ CLU_FN int clu_url_add_option(struct clu_url_parser *p, struct clu_slice option)
     const struct clu_option_info *info = clu_option_at(index);
     const char *name = p->at, *text;
     void *field;
+    bool own;
     uint64_t number = 0;
     p->part = option;
     if (!value.at || !key.length) {
@@ -403,7 +419,8 @@ CLU_FN int clu_url_add_option(struct clu_url_parser *p, struct clu_slice option)
         clu_text_u64(p->error, p->out->option_count + 1);
         return clu_say(p->error, " is not key=value: an '&' in a value is written %26", key, "");
     }
-    if (clu_word_find(p->own_keys, key) >= 0) {
+    own = clu_word_find(p->own_keys, key) >= 0;
+    if (own) {
         if (*info->scheme && !clu_slice_is(p->scheme, info->scheme))
             info = clu_option_at(-1);
     } else if (*info->scheme) {
@@ -419,7 +436,9 @@ CLU_FN int clu_url_add_option(struct clu_url_parser *p, struct clu_slice option)
     if (clu_url_put(p, value, info->type < CLU_OPTION_DURATION))
         return CLUSTER_E_INVALID;
     p->out->option_count++;
-    if (!clu_option_value(info, clu_slice_str(text), &number)) {
+    /* a common option that a scheme lists as its own takes its words too, there as 0 */
+    if (!(own && !*info->scheme && clu_word_find(info->choices, value) >= 0 && value.length) &&
+        !clu_option_value(info, clu_slice_str(text), &number)) {
         (void)clu_url_say(p, "'#' is not right: it takes ");
         clu_option_takes(info, p->error);
         return CLUSTER_E_INVALID;
