@@ -537,7 +537,8 @@ enum command_bit {
     ON_OWNER = 64,
     ON_PLAN = 128,
     ON_HASH = 256,
-    ON_ALL = 1023
+    ON_RESOLVE = 512,
+    ON_ALL = 2047
 };
 
 enum option_id {
@@ -552,6 +553,9 @@ enum option_id {
     OPT_SHARDS,
     OPT_SEED,
     OPT_KEY,
+    OPT_TYPE,
+    OPT_SERVER,
+    OPT_SEARCH,
     OPT_STAY,
     OPT_JOIN,
     OPT_GROUP,
@@ -583,6 +587,9 @@ static const struct option_row option_table[] = {
     {OPT_SHARDS, "shards", TAKES_NUMBER, ON_OWNER | ON_PLAN, "N", "shards of a map, a power of two (default 4096)"},
     {OPT_SEED, "seed", TAKES_NUMBER, ON_HASH, "N", "seed of hash64 (default 0)"},
     {OPT_KEY, "key", TAKES_TEXT, ON_HASH, "HEX", "the 16 bytes of siphash's key, 32 hexadecimal digits (default 0)"},
+    {OPT_TYPE, "type", TAKES_TEXT, ON_RESOLVE, "TYPE", "a+aaaa (the default), a, aaaa, srv, cname, ptr or txt"},
+    {OPT_SERVER, "server", TAKES_TEXT, ON_RESOLVE, "ADDR[:PORT]", "the DNS server to ask (default: /etc/resolv.conf)"},
+    {OPT_SEARCH, "search", TAKES_NOTHING, ON_RESOLVE, NULL, "try the search list of /etc/resolv.conf"},
     {OPT_STAY, "stay", TAKES_NOTHING, ON_DEMO, NULL, "go on until interrupted"},
     {OPT_JOIN, "join", TAKES_NOTHING, ON_DEMO, NULL, "be one more node of a demo that runs in another terminal"},
     {OPT_GROUP, "group", TAKES_TEXT, ON_DEMO, "ADDR:PORT", "where the nodes meet (default 239.76.67.1:45893)"},
@@ -1413,6 +1420,111 @@ static int run_port(const struct arguments *a)
     } else {
         puts(reply->text);
     }
+    loop_end(&l);
+    return status;
+}
+
+/* ====================================================================================================================
+ * resolve: one question to DNS
+ * ================================================================================================================== */
+
+/* Text in a URL: what has a meaning there is escaped. */
+static void url_add(struct text *url, const char *text)
+{
+    for (; *text; text++) {
+        if (strchr("%?,&=", *text))
+            text_format(url, "%%%02x", (unsigned)(unsigned char)*text);
+        else
+            text_bytes(url, text, 1);
+    }
+}
+
+/* The text of a TXT record as bytes, in place; its length. */
+static size_t txt_bytes(char *quoted)
+{
+    char *out = quoted, *in = quoted + 1;
+    while (*in && *in != '"') {
+        unsigned byte = 0;
+        if (*in == '\\' && sscanf(in, "\\x%2x", &byte) == 1) {
+            *out++ = (char)byte;
+            in += 4;
+        } else {
+            *out++ = *in++;
+        }
+    }
+    return (size_t)(out - quoted);
+}
+
+static void record_json(const char *name, const char *type, uint32_t ttl, char *line)
+{
+    bool address = !strcmp(type, "a+aaaa") || !strcmp(type, "a") || !strcmp(type, "aaaa");
+    unsigned priority, weight, port;
+    int at = 0;
+    json_begin(!address ? type : strchr(line, ':') ? "aaaa" : "a");
+    json_text("name", name);
+    json_number("ttl", ttl);
+    if (address) {
+        json_text("address", line);
+    } else if (!strcmp(type, "srv") && sscanf(line, "%u %u %u %n", &priority, &weight, &port, &at) == 3) {
+        json_number("priority", priority);
+        json_number("weight", weight);
+        json_number("port", port);
+        json_text("target", line + at);
+    } else if (!strcmp(type, "txt")) {
+        size_t size = txt_bytes(line);
+        json_key("text");
+        json_string(line, size);
+    } else {
+        json_text("target", line);
+    }
+    json_end();
+}
+
+static void records_print(const struct arguments *a, const struct cluster_event *reply)
+{
+    struct names list = {NULL, 0};
+    size_t i;
+    names_split(&list, reply->text, '\n');
+    for (i = 0; i < list.count; i++) {
+        if (!*list.at[i])
+            continue;
+        if (given(a, OPT_JSON)) {
+            record_json(a->operands[0], text_of(a, OPT_TYPE, "a+aaaa"), reply->count, list.at[i]);
+        } else {
+            print_safe(stdout, list.at[i]);
+            putchar('\n');
+        }
+    }
+    names_clear(&list);
+}
+
+static int run_resolve(const struct arguments *a)
+{
+    struct loop l;
+    const struct cluster_event *reply;
+    const char *name = a->operands[0];
+    struct text url = {NULL, 0, 0};
+    uint64_t request;
+    int result, status = open_queries(&l);
+    if (status)
+        return status;
+    url_add(&url, name);
+    text_add(&url, given(a, OPT_SEARCH) ? "?search=on" : "?search=off");
+    if (given(a, OPT_SERVER)) {
+        text_add(&url, "&server=");
+        url_add(&url, text_of(a, OPT_SERVER, ""));
+    }
+    result = cluster_resolve(l.c, url.at, text_of(a, OPT_TYPE, NULL), &request);
+    text_free(&url);
+    if (result < 0)
+        return query_refused(&l, result);
+    reply = await_reply(&l, request);
+    if (!reply)
+        status = FAILED;
+    else if (reply->error)
+        status = fail(reply->error == CLUSTER_E_NOT_FOUND ? NEGATIVE : FAILED, "no answer for %s: %s", name, reply->text);
+    else
+        records_print(a, reply);
     loop_end(&l);
     return status;
 }
@@ -3320,6 +3432,10 @@ static const struct command commands[] = {
      "Prints `NAME PORT` a line. Without HOST it asks this host. ERL_EPMD_PORT changes the default port 4369.\n", run_names},
     {"port", ON_PORT, 1, 1, "NODE [--json]", "print the port where a node accepts links",
      "Asks the epmd of the node's host. Ends with 1 when the node is not registered there.\n", run_port},
+    {"resolve", ON_RESOLVE, 1, 1, "NAME [--type TYPE] [--server ADDR[:PORT]] [--search] [--json]", "look a name up in DNS",
+     "Prints a record a line: an address, `PRIORITY WEIGHT PORT TARGET`, a name, or a text in quotes.\n"
+     "Ends with 1 when there is none, with 3 when no server gave an answer.\n",
+     run_resolve},
     {"owner", ON_OWNER, 1, SIZE_MAX, "--nodes A,B,C [--kind map|rendezvous] [--shards N] KEY... | -",
      "print which node owns a key", "Prints `KEY OWNER` a line. With `-` the keys are read from standard input, one a line.\n",
      run_owner},
@@ -3337,7 +3453,6 @@ static const struct refused_row refused_commands[] = {
     {"call", "it links to no node yet"},
     {"node", "it links to no node yet; `watch --node NAME` has a name only"},
     {"epmd", "it asks an epmd (`names`, `port`) and serves none"},
-    {"resolve", "ask your resolver, for example with `getent hosts NAME`"},
     {"doctor", "`watch URL` says why a source fails"},
     {"urls", "docs/urls.md lists every scheme and option"},
 };
@@ -3372,7 +3487,8 @@ static void help_all(FILE *out)
     fputs("clusterctl " CLUSTER_VERSION_STRING ": look at a cluster, wait for one, place keys on one\n\n", out);
     for (i = 0; i < COUNT(commands); i++)
         fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
-    fputs("\nA URL says where nodes are found, as in static:a@h1,b@h2, file:nodes.txt, epmd:host or gossip:.\n"
+    fputs("\nA URL says where nodes are found, as in static:a@h1,b@h2, file:nodes.txt, dns:web@tasks.web, epmd:host "
+          "or\ngossip:.\n"
           "`clusterctl help COMMAND` says more; --json prints one JSON object a line; --version the version.\n"
           "Exit status: 0 done, 1 a negative answer, 2 usage, 3 could not do it.\n",
           out);

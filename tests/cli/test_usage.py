@@ -5,7 +5,7 @@ import unittest
 
 from clitools import ROOT, TOOL, CtlTest, ctl, environment
 
-COMMANDS = ["demo", "watch", "wait", "list", "names", "port", "owner", "plan", "hash", "help"]
+COMMANDS = ["demo", "watch", "wait", "list", "names", "port", "resolve", "owner", "plan", "hash", "help"]
 
 
 class Help(CtlTest):
@@ -59,6 +59,10 @@ class Wrong(CtlTest):
         (["--json", "list"], "begin with a command"),
         (["list"], "`list` needs more: clusterctl list URL..."),
         (["watch"], "`watch` needs more"),
+        (["resolve"], "`resolve` needs more"),
+        (["resolve", "a..b"], "labels"),
+        (["resolve", "a", "--type", "mx"], "a+aaaa a aaaa srv cname ptr txt"),
+        (["resolve", "a", "--server", "nowhere"], "ADDRESS:PORT"),
         (["port"], "`port` needs more: clusterctl port NODE"),
         (["port", "a@h", "b@h"], "`port` has no use for \"b@h\""),
         (["names", "a", "b"], "`names` has no use for \"b\""),
@@ -106,7 +110,7 @@ class Wrong(CtlTest):
                 self.expect(ctl(*arguments), 2, "", sentence)
 
     def test_commands_of_later_versions(self):
-        for name in ("ping", "send", "call", "node", "epmd", "resolve", "doctor", "urls"):
+        for name in ("ping", "send", "call", "node", "epmd", "doctor", "urls"):
             with self.subTest(name):
                 self.expect(ctl(name, "x"), 2, "", "this version has no %s: " % name)
 
