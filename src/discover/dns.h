@@ -56,7 +56,7 @@ CLU_FN uint64_t clu_dns_key(const char *name)
 {
     char lower[CLU_DNS_TEXT_MAX];
     size_t i;
-    for (i = 0; name[i] && i < sizeof lower; i++)
+    for (i = 0; i < sizeof lower && name[i]; i++)
         lower[i] = clu_lower(name[i]);
     return clu_hash64(lower, i, 0);
 }

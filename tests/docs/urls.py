@@ -49,7 +49,7 @@ class Option:
         self.choices, self.fallback, self.help = (unquoted(cell) for cell in row[6:])
 
     def takes(self):
-        if self.choices:
+        if self.choices and self.kind == "CHOICE":
             return " or ".join("`%s`" % word for word in self.choices.split())
         if self.kind == "COUNT":
             return "%d to %d" % (self.least, self.most)
