@@ -67,7 +67,7 @@ struct clu_question {
     bool written;   /* the query is */
     bool whole;     /* a message came over TCP, and nothing after it */
     uint16_t type, id;
-    uint32_t first, try, tries, dropped, candidate;
+    uint32_t first, attempt, tries, dropped, candidate;
     uint64_t deadline;
     struct cluster_address server;
     struct clu_dns_result result;
@@ -179,7 +179,7 @@ CLU_FN uint32_t clu_question_servers(const struct clu_question *q)
 /* The address of the server whose turn it is. */
 CLU_FN int clu_question_server(struct clu_question *q)
 {
-    uint32_t index = (q->first + q->try) % clu_question_servers(q);
+    uint32_t index = (q->first + q->attempt) % clu_question_servers(q);
     struct clu_slice list = clu_slice_str(q->servers ? q->servers : ""), text, zone;
     text = q->resolver->conf.servers[q->servers ? 0 : index];
     while (q->servers && index-- + 1)
@@ -271,8 +271,8 @@ CLU_FN int clu_question_open(struct clu_question *q)
 CLU_CALLED void clu_question_go(struct clu_question *q)
 {
     struct clu_loop *l = q->resolver->loop;
-    while (q->try < q->tries && l->now < q->deadline) {
-        uint64_t share = (q->deadline - l->now) / (q->tries - q->try);
+    while (q->attempt < q->tries && l->now < q->deadline) {
+        uint64_t share = (q->deadline - l->now) / (q->tries - q->attempt);
         int result = clu_question_open(q);
         if (result == 0) {
             clu_timer_set(&l->timers, &q->timer, l->now + clu_min_u64(share, q->resolver->conf.timeout_ns));
@@ -291,7 +291,7 @@ CLU_CALLED void clu_question_go(struct clu_question *q)
         q->error = result;
         q->result.rcode = 0;
         q->stream = false;
-        q->try++;
+        q->attempt++;
     }
     clu_question_end(q, q->error ? q->error : CLUSTER_E_TIMEOUT);
 }
@@ -305,7 +305,7 @@ CLU_CALLED void clu_question_fail(struct clu_question *q, int error)
         q->error = error ? error : rcode == 5 ? CLUSTER_E_REFUSED : rcode ? CLUSTER_E_IO : CLUSTER_E_PROTOCOL;
         q->result.rcode = rcode;
         q->stream = false;
-        q->try++;
+        q->attempt++;
     }
     clu_question_go(q);
 }
@@ -330,7 +330,7 @@ CLU_FN bool clu_question_next_name(struct clu_question *q)
         memcpy(q->name + q->base, domain, size);
         q->name_size = q->base + size;
         q->candidate++;
-        q->try = 0;
+        q->attempt = 0;
         q->stream = false;
         return true;
     }
@@ -402,7 +402,7 @@ CLU_FN int64_t clu_question_read_stream(struct clu_question *q)
             return CLUSTER_E_MEMORY;
         count = clu_recv(l, q->fd, q->buffer + q->have, q->capacity - q->have, NULL);
         if (count <= 0)
-            return count ? count : CLUSTER_E_CLOSED;
+            return count ? count : (int64_t)CLUSTER_E_CLOSED;
         q->reused = false;
         q->have += (size_t)count;
     }
@@ -512,7 +512,7 @@ CLU_FN int clu_question_ask(struct clu_question *q, struct clu_slice name, uint3
     struct clu_loop *l = q->resolver->loop;
     clu_question_rest(q, q->state == CLU_DNS_REST);
     q->base = clu_dns_name(q->name, name);
-    q->tries = q->try = q->candidate = q->flags = 0;
+    q->tries = q->attempt = q->candidate = q->flags = 0;
     q->plain = q->stream = false;
     memset(&q->result, 0, sizeof q->result);
     q->error = 0;
