@@ -145,16 +145,6 @@ CLU_FN uint32_t clu_phash_integer_of(uint32_t h, const struct clu_phash_integer 
     return h;
 }
 
-CLU_FN uint32_t clu_phash_integer_value(uint32_t h, uint32_t value)
-{
-    uint8_t term[5];
-    struct clu_reader r = clu_reader_of(term, sizeof term);
-    struct clu_phash_integer n;
-    clu_put_be(term, (uint64_t)CLU_TERM_INTEGER << 32 | value, sizeof term);
-    (void)clu_phash_read_integer(&r, &n);
-    return clu_phash_integer_of(h, &n);
-}
-
 CLU_FN uint32_t clu_phash_nil(uint32_t h)
 {
     return h ? clu_phash_add(h, 2, 0, 2) : UINT32_C(3468870702);
