@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "dns_message.h"
+#include "hex.h"
 
 #define OK 0x8180 /* a response with recursion */
 
@@ -722,12 +723,214 @@ static void bad_44_empty_names(void **state)
     assert_memory_equal(out, "\1a\1b\0", 5);
 }
 
+/* What real servers answered, and each of it cut short anywhere. */
+static void captured_answers(void **state)
+{
+    static const char *const words[] = {"-", "bad", "truncated", "answer", "empty", "failed"};
+    static char line[65536];
+    FILE *f = fopen("tests/vectors/dns.txt", "r");
+    char *field[8];
+    int seen = 0;
+    (void)state;
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f)) {
+        enum clu_dns_verdict verdict;
+        struct clu_dns_walk w;
+        struct clu_dns_record rec;
+        uint32_t count = 0, additional = 0;
+        size_t size, question;
+        uint16_t type;
+        if (line[0] == '#')
+            continue;
+        assert_int_equal(split_fields(line, field, 8), 8);
+        m.size = unhex(field[7], m.data, sizeof m.data);
+        type = (uint16_t)atoi(field[3]);
+        verdict = check_as(field[2], type);
+        assert_string_equal(words[verdict], field[4]);
+        assert_int_equal(result.count, atoi(field[5]));
+        assert_int_equal(result.additional, atoi(field[6]));
+        if (verdict == CLU_DNS_ANSWER) {
+            clu_dns_begin(&w, m.data, m.size, &result);
+            while (clu_dns_next(&w, &rec)) {
+                count += !rec.additional;
+                additional += rec.additional;
+            }
+            assert_true(count == result.count && additional == result.additional);
+        }
+        size = m.size;
+        question = 12 + strlen(field[2]) + 2 + 4;
+        if (size > 600 || verdict == CLU_DNS_TRUNCATED || verdict == CLU_DNS_FAILED)
+            size = 0;
+        while (size > 0) {
+            m.size = --size;
+            assert_int_equal(check_as(field[2], type), size < question ? CLU_DNS_NOT_OURS : CLU_DNS_BAD);
+        }
+        seen++;
+    }
+    fclose(f);
+    assert_true(seen > 30);
+}
+
+/* Parse it again slowly: every name in full, text by text, without any of the short cuts. */
+static int slow_name(const struct message *msg, size_t *at, char *out)
+{
+    size_t here = *at, length = 0, hops = 0, limit = msg->size, start = *at;
+    *out = '\0';
+    for (;;) {
+        unsigned byte, i;
+        if (here >= limit)
+            return 0;
+        byte = msg->data[here];
+        if (byte >= 0xc0) {
+            size_t to;
+            if (here + 1 >= limit || hops++ == 127)
+                return 0;
+            to = get16(msg, here) & 0x3fff;
+            if (hops == 1)
+                *at = here + 2;
+            if (to < 12 || to >= start)
+                return 0;
+            limit = start;
+            start = here = to;
+            continue;
+        }
+        if (byte > 63 || here + 1 + byte > limit)
+            return 0;
+        if (!byte) {
+            if (!hops)
+                *at = here + 1;
+            out[length] = '\0';
+            return length <= 254;
+        }
+        if (length + byte + 1 > 254)
+            return 0;
+        for (i = 1; i <= byte; i++) {
+            char c = clu_lower((char)msg->data[here + i]);
+            out[length++] = c == '.' ? '\1' : c ? c : '\2'; /* so that it is one label and one text */
+        }
+        out[length++] = '.';
+        here += byte + 1;
+    }
+}
+
+/* The addresses at the end of the chain of a message of A and CNAME records alone; -1: malformed. */
+static int slow_count(const struct message *msg, const char *asked)
+{
+    static char owners[64][256], targets[64][256];
+    static unsigned types[64];
+    char current[256];
+    size_t at = 12;
+    unsigned n = get16(msg, ANSWER), i, links, cnames = 0;
+    int count = 0;
+    if (!slow_name(msg, &at, current))
+        return -1;
+    at += 4;
+    for (i = 0; i < n; i++) {
+        size_t size;
+        if (!slow_name(msg, &at, owners[i]) || at + 10 > msg->size)
+            return -1;
+        types[i] = get16(msg, at + 2) == 1 ? get16(msg, at) : 0; /* of the class IN */
+        size = get16(msg, at + 8);
+        at += 10;
+        if (at + size > msg->size)
+            return -1;
+        if (types[i] == 1 && size != 4)
+            return -1;
+        if (types[i] == 5) {
+            struct message part = *msg;
+            size_t begin_at = at;
+            part.size = at + size;
+            if (!slow_name(&part, &begin_at, targets[i]) || begin_at != at + size)
+                return -1;
+            cnames++;
+        }
+        at += size;
+    }
+    if (cnames > 16)
+        return -1;
+    strcpy(current, asked);
+    for (links = 0; links <= 16; links++) {
+        for (i = 0; i < n && !(types[i] == 5 && strcmp(owners[i], current) == 0); i++)
+            ;
+        if (i == n)
+            break;
+        strcpy(current, targets[i]);
+    }
+    if (links > 16)
+        return -1;
+    for (i = 0; i < n; i++)
+        count += types[i] == 1 && strcmp(owners[i], current) == 0;
+    return count;
+}
+
+static uint32_t seed = 1;
+
+static unsigned roll(unsigned below)
+{
+    seed = seed * 1664525 + 1013904223;
+    return (seed >> 16) % below;
+}
+
+/* An owner or target: in full, a pointer to any place, or a label before one. */
+static void put_any(struct message *msg)
+{
+    static const char *const names[] = {"a", "b.a", "A", "web.example", "c.web.example", "d"};
+    static const size_t places[] = {12, 12, 12, 16, 29};
+    unsigned how = roll(8);
+    if (how < 4) {
+        put_name(msg, names[roll(6)]);
+        return;
+    }
+    if (how == 4)
+        put_labels(msg, "c");
+    put16(msg, 0xc000 | (how < 7 ? (unsigned)places[roll(5)] : roll((unsigned)msg->size + 2)));
+}
+
+static void agrees_with_a_slow_parser(void **state)
+{
+    unsigned round, answered = 0, malformed = 0;
+    (void)state;
+    for (round = 0; round < 20000; round++) {
+        unsigned records = roll(6), i;
+        int expected;
+        enum clu_dns_verdict verdict;
+        begin(&m, 7, OK, "web.example", 1);
+        for (i = 0; i < records; i++) {
+            size_t at;
+            bool alias = roll(3) == 0;
+            put_any(&m);
+            at = open_data(&m, ANSWER, alias ? 5 : 1, roll(100));
+            if (alias)
+                put_any(&m);
+            else
+                put32(&m, roll(5));
+            close_data(&m, at);
+        }
+        if (roll(16) == 0 && m.size > 40)
+            m.data[29 + roll((unsigned)m.size - 29)] = (uint8_t)roll(256);
+        /* a byte that was changed may make another type of it, which the slow parser passes over */
+        expected = slow_count(&m, "web.example.");
+        verdict = check(1);
+        if (expected < 0) {
+            assert_int_equal(verdict, CLU_DNS_BAD);
+            malformed++;
+        } else if (verdict != CLU_DNS_BAD) {
+            assert_int_equal(result.count, expected);
+            assert_int_equal(verdict, expected ? CLU_DNS_ANSWER : CLU_DNS_EMPTY);
+            answered += expected > 0;
+        }
+    }
+    assert_true(answered > 2000 && malformed > 2000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(queries),
         cmocka_unit_test(answers),
         cmocka_unit_test(empty_answers),
+        cmocka_unit_test(captured_answers),
+        cmocka_unit_test(agrees_with_a_slow_parser),
         cmocka_unit_test(bad_01_wrong_id),
         cmocka_unit_test(bad_04_other_name),
         cmocka_unit_test(bad_05_other_type_or_class),
