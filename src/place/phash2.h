@@ -248,7 +248,7 @@ CLU_FN bool clu_phash_run(struct clu_reader *r, uint32_t *h, uint32_t *left)
 /* Begin the next term, if it has others in it or is the rest of a list: 1. What has none is done with: 0. Else an error. */
 CLU_FN int clu_phash_open(struct clu_reader *r, uint32_t *h, uint32_t left, struct clu_phash_level *level)
 {
-    const uint8_t tag = left ? CLU_TERM_LIST : clu_term_tag(r);
+    const uint8_t tag = left ? (uint8_t)CLU_TERM_LIST : clu_term_tag(r);
     level->tag = tag;
     if (tag == CLU_TERM_LIST) {
         level->left = left - 1;
