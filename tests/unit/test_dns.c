@@ -474,7 +474,7 @@ static enum clu_dns_verdict chain(int links, bool reversed)
     int i;
     begin(&m, 7, OK, "a0", 1);
     for (i = 0; i < links; i++) {
-        char from[8], to[8];
+        char from[16], to[16];
         int link = reversed ? links - 1 - i : i;
         sprintf(from, "a%d", link);
         sprintf(to, "a%d", link + 1);
