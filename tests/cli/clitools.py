@@ -3,6 +3,7 @@ import json
 import os
 import queue
 import shutil
+import signal
 import socket
 import socketserver
 import struct
@@ -14,6 +15,11 @@ import unittest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TOOL = os.path.join(ROOT, "build", "clusterctl")
 PATIENCE = 60  # seconds that anything may take on a busy machine
+
+# A signal that was ignored where the tests were started (in the background, under nohup) would be ignored by what they start too.
+for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    if signal.getsignal(ignored) == signal.SIG_IGN:
+        signal.signal(ignored, signal.default_int_handler if ignored == signal.SIGINT else signal.SIG_DFL)
 
 
 def environment(**more):
