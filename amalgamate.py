@@ -22,13 +22,14 @@ PARTS = {
     "GOSSIP": "gossip: sources, with their digest and cipher",
     "MAP": "placement: cluster_map_..., cluster_rendezvous, options.map",
     "RING": "rings and routers of other systems: cluster_phash2, cluster_jump",
+    "TERM": "terms of Erlang as text: cluster_term_...",
     "POSIX": "the default I/O hooks and cluster_now: the host has its own",
 }
 
 # The parts that each preset leaves out.
 PRESETS = {
-    "core": ["DNS", "EPMD", "GOSSIP", "MAP", "RING"],
-    "dns": ["EPMD", "GOSSIP", "MAP", "RING"],
+    "core": ["DNS", "EPMD", "GOSSIP", "MAP", "RING", "TERM"],
+    "dns": ["EPMD", "GOSSIP", "MAP", "RING", "TERM"],
     "beam": ["MAP"],
     "all": [],
 }
@@ -46,6 +47,7 @@ MANIFEST = [
     ("base/arena.h", []),
     ("base/sort.h", []),
     ("base/hash.h", []),
+    ("base/decimal.h", ["TERM"]),
     ("base/sha256.h", ["GOSSIP"]),
     ("base/aes.h", ["GOSSIP"]),
     ("wire/name.h", []),
@@ -53,7 +55,9 @@ MANIFEST = [
     ("wire/address.h", []),
     ("wire/epmd.h", ["EPMD"]),
     ("wire/glob.h", []),
-    ("wire/term.h", ["GOSSIP", "RING"]),
+    ("wire/term.h", ["GOSSIP", "RING", "TERM"]),
+    ("wire/term_text.h", ["TERM"]),
+    ("wire/term_parse.h", ["TERM"]),
     ("wire/gossip.h", ["GOSSIP"]),
     ("wire/hosts.h", ["DNS", "EPMD", "FILE", "GOSSIP"]),
     ("wire/dns.h", ["DNS"]),

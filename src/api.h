@@ -544,6 +544,23 @@ CLUSTER_API int cluster_source_record(struct cluster_source *s, uint32_t slot, s
 
 #endif
 
+#ifndef CLUSTER_NO_TERM
+/* ---- terms of Erlang -------------------------------------------------- */
+
+#define CLUSTER_TERM_DEPTH 128 /* containers within each other, in text */
+
+/* A term in Erlang's syntax, e.g. "{ok, [1, 2.5], <<\"bytes\">>}", into the external term format, which is a byte 131 and the
+ * term. *size is what it needs, also when that is more than `capacity`: CLUSTER_E_LIMIT (out NULL with 0: only ask). What is
+ * nested deeper than CLUSTER_TERM_DEPTH, a text of more than 1 GiB and an integer of more than 4096 bits that is not in base 16
+ * are CLUSTER_E_LIMIT too, with *size 0; wrong syntax is CLUSTER_E_INVALID. After an error out holds nothing of use. */
+CLUSTER_API int cluster_term_parse(const char *text, void *out, size_t capacity, size_t *size);
+
+/* Why cluster_term_parse refuses a text: one sentence, static storage, and at which byte of it (`at` may be NULL). "": nothing
+ * is wrong with it. */
+CLUSTER_API const char *cluster_term_why(const char *text, size_t *at);
+
+#endif
+
 /* ---- one-off queries -------------------------------------------------- */
 
 #ifndef CLUSTER_NO_DNS

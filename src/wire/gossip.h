@@ -106,7 +106,7 @@ CLU_CALLED size_t clu_gossip_encode(struct clu_gossip *g, const struct clu_gossi
         pairs++;
         clu_gossip_write_key(&w, key);
         if (key < CLU_GOSSIP_NUMBERS) {
-            clu_term_write_u64(&w, g->numbers[key]);
+            clu_term_write_integer(&w, g->numbers[key], false);
         } else {
             length = strlen(text);
             if (!clu_gossip_text_valid(text, length))

@@ -51,31 +51,40 @@ CLU_FN uint8_t clu_term_tag(const struct clu_reader *r)
     return clu_left(r) ? *r->at : 0;
 }
 
-/* The number of characters, or SIZE_MAX where the bytes are not UTF-8 (RFC 3629: nothing overlong, no surrogates). */
-CLU_FN size_t clu_utf8_count(const uint8_t *p, size_t size)
+/* The next character, past which *p is set; CLU_NO_CHARACTER where the bytes are no UTF-8 (RFC 3629: nothing overlong, no
+ * surrogates). *p is before end. */
+#define CLU_NO_CHARACTER UINT32_MAX
+CLU_CALLED uint32_t clu_utf8_next(const uint8_t **p, const uint8_t *end)
 {
     /* A sequence of so many bytes has more bits than these; a byte that continues one begins none. */
     static const uint8_t least[] = {0, 31, 7, 11, 16};
+    uint32_t value = *(*p)++;
+    unsigned ones = 0, more;
+    while (value << ones & 0x80)
+        ones++;
+    if (!ones)
+        return value;
+    if (ones > 4)
+        return CLU_NO_CHARACTER;
+    value &= 0x7fu >> ones;
+    for (more = ones; more > 1; more--) {
+        if (*p == end || (**p & 0xc0) != 0x80)
+            return CLU_NO_CHARACTER;
+        value = value << 6 | (*(*p)++ & 0x3f);
+    }
+    if (!(value >> least[ones]) || value > 0x10ffff || value >> 11 == 0xd800 >> 11)
+        return CLU_NO_CHARACTER;
+    return value;
+}
+
+/* The number of characters, or SIZE_MAX where the bytes are not UTF-8. */
+CLU_FN size_t clu_utf8_count(const uint8_t *p, size_t size)
+{
     const uint8_t *end = p + size;
     size_t count;
-    for (count = 0; p < end; count++) {
-        uint32_t value = *p++;
-        unsigned ones = 0, more;
-        while (value << ones & 0x80)
-            ones++;
-        if (!ones)
-            continue;
-        if (ones > 4)
+    for (count = 0; p < end; count++)
+        if (clu_utf8_next(&p, end) == CLU_NO_CHARACTER)
             return SIZE_MAX;
-        value &= 0x7fu >> ones;
-        for (more = ones; more > 1; more--) {
-            if (p == end || (*p & 0xc0) != 0x80)
-                return SIZE_MAX;
-            value = value << 6 | (*p++ & 0x3f);
-        }
-        if (!(value >> least[ones]) || value > 0x10ffff || value >> 11 == 0xd800 >> 11)
-            return SIZE_MAX;
-    }
     return count;
 }
 
@@ -259,19 +268,19 @@ CLU_FN void clu_term_write_binary(struct clu_writer *w, const void *data, uint32
 }
 
 /* In the one form that nodes write: the shortest. */
-CLU_FN void clu_term_write_u64(struct clu_writer *w, uint64_t value)
+CLU_FN void clu_term_write_integer(struct clu_writer *w, uint64_t magnitude, bool negative)
 {
-    if (value < 256) {
-        clu_write_be(w, CLU_TERM_SMALL_INTEGER << 8 | value, 2);
-    } else if (value <= INT32_MAX) {
-        clu_write_be(w, (uint64_t)CLU_TERM_INTEGER << 32 | value, 5);
+    if (magnitude < 256 && !negative) {
+        clu_write_be(w, CLU_TERM_SMALL_INTEGER << 8 | magnitude, 2);
+    } else if (magnitude <= (uint64_t)INT32_MAX + negative) {
+        clu_write_be(w, (uint64_t)CLU_TERM_INTEGER << 32 | (uint32_t)(negative ? 0 - magnitude : magnitude), 5);
     } else {
-        unsigned digits = value >> 32 ? 5 : 4;
-        while (digits < 8 && value >> 8 * digits)
+        unsigned digits = magnitude >> 32 ? 5 : 4;
+        while (digits < 8 && magnitude >> 8 * digits)
             digits++;
-        clu_write_be(w, CLU_TERM_SMALL_BIG << 16 | digits << 8, 3);
-        for (; digits; digits--, value >>= 8)
-            clu_write_be(w, value, 1);
+        clu_write_be(w, CLU_TERM_SMALL_BIG << 16 | digits << 8 | negative, 3);
+        for (; digits; digits--, magnitude >>= 8)
+            clu_write_be(w, magnitude, 1);
     }
 }
 

@@ -446,14 +446,14 @@ static void authentication_comes_last(void **state)
         clu_term_write_atom(&w, "node", 4);
         clu_term_write_atom(&w, "a@b", 3);
         clu_term_write_binary(&w, "port", 4);
-        clu_term_write_u64(&w, 4711);
+        clu_term_write_integer(&w, 4711, false);
         clu_term_write_binary(&w, "hmac", 4);
         clu_write(&w, "m\0\0\0\x20", 5);
         clu_hmac_sha256(keys.mac, sizeof keys.mac, plain, clu_written(&w), mac);
         clu_write(&w, mac, sizeof mac);
         if (!last) {
             clu_term_write_binary(&w, "weight", 6);
-            clu_term_write_u64(&w, 9);
+            clu_term_write_integer(&w, 9, false);
         }
         assert_int_equal(decode(&back, &keys, changed, encipher(&keys, plain, clu_written(&w), changed)),
                          last ? CLU_COMPLETE : CLU_MALFORMED);

@@ -280,16 +280,16 @@ static void writes(void **state)
     (void)state;
     for (i = 0; i < CLU_COUNT(integers); i++) {
         w = clu_writer_on(out, sizeof out);
-        clu_term_write_u64(&w, integers[i].value);
+        clu_term_write_integer(&w, integers[i].value, false);
         assert_hex(out, clu_written(&w), integers[i].hex);
         for (size = clu_written(&w); size--;) { /* no room: nothing is claimed to be written */
             w = clu_writer_on(out, size);
-            clu_term_write_u64(&w, integers[i].value);
+            clu_term_write_integer(&w, integers[i].value, false);
             assert_true(w.bad);
         }
     }
     w = clu_writer_on(out, sizeof out);
-    clu_term_write_u64(&w, UINT64_MAX);
+    clu_term_write_integer(&w, UINT64_MAX, false);
     clu_term_write_atom(&w, "node", 4);
     clu_term_write_binary(&w, "abc", 3);
     assert_hex(out, clu_written(&w), "6e 08 00 ffffffffffffffff 77 04 6e6f6465 6d 00000003 616263");
