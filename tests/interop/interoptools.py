@@ -11,7 +11,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "cli"))
-from clitools import ROOT, Running, ctl, free_port, until  # noqa: E402,F401
+from clitools import ROOT, Running, ctl, environment, free_port, until  # noqa: E402,F401
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LOOPBACK = "127.0.0.1"
