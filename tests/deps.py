@@ -19,10 +19,10 @@ TABLE = [
     ("cppcheck", "cppcheck", "static analysis", "lint"),
     ("libcmocka-dev", "/usr/include/cmocka.h", "unit tests", "unit sim faults fuzz coverage soak"),
     ("tcc", "tcc", "a small compiler", "compile"),
-    ("musl-tools", "musl-gcc", "another C library", "compile"),
+    ("musl-tools", "musl-gcc", "another C library", "compile examples"),
     ("libclang-rt-dev", "/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a", "clang's sanitizers and fuzzer",
      "memory soak"),
-    ("binutils", "nm", "the symbol table", "symbols footprint"),
+    ("binutils", "nm", "the symbol table", "symbols footprint examples"),
     ("erlang-base", "erl", "real nodes and epmd", "interop cli docs"),
     ("erlang-crypto", "/usr/lib/erlang/lib/crypto-*", "gossip that is enciphered", "interop"),
     ("elixir", "elixir", "libcluster's own language", "interop"),
@@ -36,20 +36,24 @@ TABLE = [
     ("nsd", "nsd", "another DNS server", "interop"),
     ("bind9", "named", "a third one", "interop"),
     ("dnsmasq-base", "dnsmasq", "the DNS server of small networks", "interop"),
-    ("iproute2", "ip", "network namespaces", "interop cli"),
+    ("python3-yaml", "/usr/lib/python3/dist-packages/yaml", "the deployment files", "examples"),
+    ("docker.io", "dockerd", "running them", "examples"),
+    ("docker-compose", "docker-compose|/usr/lib*/docker/cli-plugins/docker-compose", "running them", "examples"),
+    ("iproute2", "ip", "network namespaces", "interop cli examples"),
     ("strace", "strace", "watching the system calls", "interop cli"),
     ("valgrind", "valgrind", "memory checks", "memory"),
     ("procps", "ps", "looking at processes", "interop cli"),
-    ("util-linux", "unshare", "network namespaces", "interop cli"),
+    ("util-linux", "unshare", "network namespaces", "interop cli examples"),
 ]
 
-for _package, _probe, _, _ in TABLE:
-    if not _probe.startswith("/"):
-        PACKAGE_OF[_probe] = _package
+for _package, _probes, _, _ in TABLE:
+    for _probe in _probes.split("|"):
+        if not _probe.startswith("/"):
+            PACKAGE_OF[_probe] = _package
 
 
-def present(probe):
-    return bool(glob.glob(probe)) if probe.startswith("/") else shutil.which(probe) is not None
+def present(probes):
+    return any(glob.glob(probe) if probe.startswith("/") else shutil.which(probe) for probe in probes.split("|"))
 
 
 def needed(parts):
