@@ -341,7 +341,9 @@ CLU_FN bool clu_question_next_name(struct clu_question *q)
 CLU_CALLED void clu_question_take(struct clu_question *q, enum clu_dns_verdict verdict)
 {
     bool formerr = verdict == CLU_DNS_FAILED && q->result.rcode == CLU_DNS_FORMERR && !q->plain;
-    if (formerr || (verdict == CLU_DNS_TRUNCATED && !q->stream) || (verdict == CLU_DNS_EMPTY && clu_question_next_name(q))) {
+    /* A name without records of the type is there: the next one of the search list would be that of something else. */
+    bool absent = verdict == CLU_DNS_EMPTY && q->result.rcode;
+    if (formerr || (verdict == CLU_DNS_TRUNCATED && !q->stream) || (absent && clu_question_next_name(q))) {
         clu_question_rest(q, verdict == CLU_DNS_EMPTY && q->whole);
         q->plain = q->plain || formerr;
         q->stream = q->stream || verdict == CLU_DNS_TRUNCATED;

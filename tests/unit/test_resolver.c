@@ -432,6 +432,59 @@ static void no_edns(void **state)
     dns_end(&w);
 }
 
+/* ---- search lists ----------------------------------------------------- */
+
+static void names_of(struct dns_world *d, const struct dns_query *q, struct message *m)
+{
+    if (strncmp(q->name, "here", 4) == 0 && (strstr(q->name, ".two") || strcmp(q->name, "here.a.b") == 0))
+        two_addresses(d, q, m);
+    else if (strncmp(q->name, "nodata", 6) != 0)
+        at16(m, 2, strncmp(q->name, "broken", 6) == 0 ? 0x8182 : 0x8183);
+}
+
+/* Which names are asked for, in which order, and with what end. */
+static void search_lists(void **state)
+{
+    static const struct {
+        const char *name, *url, *asked, *answered;
+        int error;
+        unsigned rcode, count;
+    } table[] = {
+        {"here", "mine:?search=on", "here.one here.two", "here.two", 0, 0, 2},
+        {"here.a", "mine:?search=on", "here.a.one here.a.two", "here.a.two", 0, 0, 2},
+        {"here.a.b", "mine:?search=on", "here.a.b", "here.a.b", 0, 0, 2},
+        {"gone.a.b", "mine:?search=on", "gone.a.b gone.a.b.one gone.a.b.two gone.a.b.three.test", "gone.a.b.three.test", 0, 3,
+         0},
+        {"gone", "mine:?search=on", "gone.one gone.two gone.three.test gone", "gone", 0, 3, 0},
+        {"gone.", "mine:?search=on", "gone", "gone", 0, 3, 0},
+        {"here", "mine:", "here", "here", 0, 3, 0},
+        {"here", "mine:?search=off", "here", "here", 0, 3, 0},
+        {"nodata", "mine:?search=on", "nodata.one", "nodata.one", 0, 0, 0}, /* the name is there */
+        {"broken", "mine:?search=on", "broken.one broken.one", "broken.one", CLUSTER_E_IO, 2, 0},
+    };
+    size_t i;
+    unsigned j;
+    (void)state;
+    for (i = 0; i < CLU_COUNT(table); i++) {
+        char asked[512];
+        struct clu_text t = clu_text_on(asked, sizeof asked);
+        struct dns_seen *s;
+        begin_world(names_of);
+        dns_file(&w, 0, "/etc/resolv.conf", "nameserver 10.0.0.1\nsearch one two three.test\noptions ndots:2\n");
+        s = resolve(table[i].url, table[i].name, CLUSTER_DNS_A, 0);
+        for (j = 0; j < w.queries; j++) {
+            clu_text_add(&t, j ? " " : "");
+            clu_text_add(&t, w.q[j].name);
+        }
+        assert_string_equal(asked, table[i].asked);
+        assert_string_equal(s->name, table[i].answered);
+        assert_int_equal(s->answer.error, table[i].error);
+        assert_int_equal(s->answer.rcode, table[i].rcode);
+        assert_int_equal(s->answer.count, table[i].count);
+        dns_end(&w);
+    }
+}
+
 /* ---- sockets that fail ------------------------------------------------ */
 
 /* Each of these ways to fail, with one server and with two: the second is asked. */
@@ -857,6 +910,7 @@ int main(void)
         cmocka_unit_test(rotation),
         cmocka_unit_test(codes),
         cmocka_unit_test(no_edns),
+        cmocka_unit_test(search_lists),
         cmocka_unit_test(connects_that_fail),
         cmocka_unit_test(bad_40_icmp_refused),
         cmocka_unit_test(sends_that_fail),
