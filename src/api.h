@@ -97,6 +97,7 @@ CLUSTER_API const char *cluster_strerror(int error);
 struct cluster;        /* one handle: one own node, its sources, its members */
 struct cluster_source; /* one discovery source of a handle */
 struct cluster_map;    /* an immutable placement of shards on nodes */
+struct cluster_ring;   /* an immutable ring or router of another system */
 
 /* ---- hooks: memory, I/O, log ------------------------------------------ */
 
@@ -602,12 +603,86 @@ CLUSTER_API int cluster_phash2(const void *term, size_t size, uint64_t range, ui
  * of keys from all others, and nothing else moves. CLUSTER_NOBODY if there is no bucket. */
 CLUSTER_API uint32_t cluster_jump(uint64_t key, uint32_t buckets);
 
+/* Rings and routers: the owners that another system gives to the same keys and nodes, bit for bit.
+ *
+ *   kind             of                             weight of a node (0: the default)
+ *   libring          libring 1.7, Cloister          its points (128, or options.points)
+ *   horde            Horde's UniformDistribution    -
+ *   ex_hash_ring     ex_hash_ring 7                 its replicas (512, or options.points)
+ *   ketama           RJ/ketama                      its memory (1), relative to all
+ *   libmemcached     KETAMA_WEIGHTED with MD5       its weight (1), relative to all
+ *   nginx            hash ... consistent            its weight (1), 160 points each
+ *   riak             riak_core's chash              -
+ *   modulo           Enum.at(Enum.sort(nodes), :erlang.phash2(key, n))
+ *   nebulex          Nebulex's default keyslot: the same
+ *   cachex           Cachex.Router.Mod: rem(phash2(key), n) of the sorted nodes
+ *   cachex-jump      Cachex.Router.Jump: jump(phash2(key), n) of the sorted nodes
+ *   phoenix-tracker  the shards of a Phoenix.Tracker: phash2(topic, n) of the nodes in their order
+ *   jump             cluster_jump of cluster_hash64 of the key, of the nodes in their order
+ *   rendezvous       cluster_rendezvous, prepared   its weight (1), relative to all
+ *
+ * Keys are bytes; to Erlang's kinds an Elixir binary, or with CLUSTER_RING_TERM_KEYS a term in the external format, its 131 first.
+ * A node's name is what that system calls it: an atom to libring and horde, host:port to ketama, libmemcached and nginx.
+ * Where points of two nodes are equal, one owns them: the node given first (ex_hash_ring: last). So give nodes in the order in
+ * which the other system got them, or, where that is not known, in one order everywhere. */
+#define CLUSTER_RING_TERM_KEYS 1u    /* libring, horde, modulo, nebulex, cachex, cachex-jump, phoenix-tracker */
+#define CLUSTER_RING_BINARY_NODES 2u /* libring: nodes are binaries, not atoms */
+#define CLUSTER_RING_OTP25 4u        /* libring: the other side runs OTP 25 or older, which matters for keys that are atoms */
+
+/* ex_hash_ring's overrides: who owns a key, whatever the ring says; then come those of the ring. */
+struct cluster_ring_override {
+    uint32_t size;
+    uint32_t count; /* of nodes */
+    const void *key;
+    uint64_t key_size;
+    const uint32_t *nodes; /* indices; of one that is not in the ring: of an excluded node */
+};
+
+struct cluster_ring_options {
+    uint32_t size;
+    uint32_t flags;                                /* CLUSTER_RING_... */
+    uint32_t points;                               /* of a node of weight 0; riak: partitions, a power of two (0: 64) */
+    uint32_t override_count;                       /* at most 2^20 */
+    const struct cluster_ring_override *overrides; /* ex_hash_ring */
+    const char
+        *name; /* horde: the supervisor's or registry's name, as "Elixir.MyApp.DistSup"; libring: nodes are {Name, node} */
+    const char *bucket;                        /* riak: the keys' bucket; NULL: "" */
+    uint64_t seed;                             /* rendezvous, jump */
+    const struct cluster_allocator *allocator; /* copied; NULL: malloc's family */
+};
+
+/* Build one; an index is a node's place in `nodes`. Nodes that are flagged excluded or draining own nothing. Riak's partitions
+ * go to the nodes in turn. options NULL: defaults. CLUSTER_E_UNSUPPORTED: no such kind. CLUSTER_E_LIMIT: more than 65534 nodes, or
+ * 2^26 points. CLUSTER_E_INVALID: a name that is empty, there twice or no atom where it has to be one, a weight over 1 where
+ * there are none, an option that the kind does not take, a horde without a name. */
+CLUSTER_API int cluster_ring_build(struct cluster_ring **out, const char *kind, const struct cluster_node *nodes, size_t count,
+                                   const struct cluster_ring_options *options);
+CLUSTER_API void cluster_ring_free(struct cluster_ring *ring);                              /* NULL is fine */
+CLUSTER_API uint32_t cluster_ring_nodes(const struct cluster_ring *ring);                   /* how many nodes */
+CLUSTER_API const char *cluster_ring_node(const struct cluster_ring *ring, uint32_t index); /* NULL past the end */
+
+/* The index of a key's owner; CLUSTER_NOBODY if there is none, or the key is no term where it has to be one. */
+CLUSTER_API uint32_t cluster_ring_owner(const struct cluster_ring *ring, const void *key, size_t size);
+
+/* The first `capacity` distinct owners, the first one first, as ex_hash_ring's find_nodes gives them; returns how many those are.
+ * Routers have one. (libring's key_to_nodes does not go on at the ring's begin, so it may give fewer.) */
+CLUSTER_API size_t cluster_ring_owners(const struct cluster_ring *ring, const void *key, size_t size, uint32_t *out,
+                                       size_t capacity);
+
+/* What that system hashes a key to: 32 bits, 64 of ex_hash_ring, riak (the upper ones of its 160), jump and rendezvous, 27 of
+ * cachex. 0, or what cluster_phash2 says of a key that is no term. */
+CLUSTER_API int cluster_ring_hash(const struct cluster_ring *ring, const void *key, size_t size, uint64_t *out);
+
 #endif
 
-#ifndef CLUSTER_NO_MAP
+#if !defined(CLUSTER_NO_MAP) || !defined(CLUSTER_NO_RING)
 
 /* The index of the node with the highest score for the key, O(count); CLUSTER_NOBODY for none. names: in any order. */
 CLUSTER_API uint32_t cluster_rendezvous(const void *key, size_t size, const char *const *names, size_t count, uint64_t seed);
+
+#endif
+
+#ifndef CLUSTER_NO_MAP
 
 /* Build a map: a function of the set of names and the options alone, in any order. Nodes: at most 65534, names unique.
  * No node at all is a map too: every owner is CLUSTER_NOBODY. options NULL: defaults; allocator NULL: malloc's family.
