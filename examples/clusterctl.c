@@ -551,6 +551,16 @@ enum option_id {
     OPT_FROM,
     OPT_TO,
     OPT_SHARDS,
+    OPT_WEIGHTS,
+    OPT_REPLICAS,
+    OPT_NODE_TYPE,
+    OPT_POINTS,
+    OPT_NAME,
+    OPT_BUCKET,
+    OPT_TERMS,
+    OPT_OTP25,
+    OPT_RANGE,
+    OPT_ETF,
     OPT_SEED,
     OPT_KEY,
     OPT_TYPE,
@@ -580,12 +590,23 @@ static const struct option_row option_table[] = {
     {OPT_QUORUM, "quorum", TAKES_NUMBER, ON_WATCH | ON_WAIT, "N", "nodes that make the cluster ready, this one counted"},
     {OPT_UNTIL, "until", TAKES_NUMBER, ON_WATCH, "N", "end with 0 once N members are there"},
     {OPT_FOR, "for", TAKES_DURATION, ON_WATCH | ON_WAIT | ON_LIST, "TIME", "how long at most, as in 500ms, 10s, 2m"},
-    {OPT_KIND, "kind", TAKES_TEXT, ON_OWNER | ON_PLAN, "KIND", "map (the default), or for owner rendezvous"},
+    {OPT_KIND, "kind", TAKES_TEXT, ON_OWNER | ON_PLAN, "KIND", "how keys are placed (default map; see above)"},
     {OPT_NODES, "nodes", TAKES_TEXT, ON_OWNER, "A,B,C", "the nodes, in any order"},
     {OPT_FROM, "from", TAKES_TEXT, ON_PLAN, "A,B,C", "the nodes before"},
     {OPT_TO, "to", TAKES_TEXT, ON_PLAN, "A,B", "the nodes after"},
     {OPT_SHARDS, "shards", TAKES_NUMBER, ON_OWNER | ON_PLAN, "N", "shards of a map, a power of two (default 4096)"},
-    {OPT_SEED, "seed", TAKES_NUMBER, ON_HASH, "N", "seed of hash64 (default 0)"},
+    {OPT_WEIGHTS, "weights", TAKES_TEXT, ON_OWNER, "1,1,2", "the weights of the nodes, in their order"},
+    {OPT_REPLICAS, "replicas", TAKES_NUMBER, ON_OWNER, "N", "how many owners of a key are printed (default 1)"},
+    {OPT_NODE_TYPE, "node-type", TAKES_TEXT, ON_OWNER | ON_PLAN, "TYPE",
+     "libring: what a node is: atom (the default) or binary"},
+    {OPT_POINTS, "points", TAKES_NUMBER, ON_OWNER | ON_PLAN, "N", "points of a node; riak: partitions of the ring"},
+    {OPT_NAME, "name", TAKES_TEXT, ON_OWNER | ON_PLAN, "ATOM", "horde, libring: nodes are tuples {ATOM, node}"},
+    {OPT_BUCKET, "bucket", TAKES_TEXT, ON_OWNER | ON_PLAN | ON_HASH, "TEXT", "riak: the bucket of the keys (default empty)"},
+    {OPT_TERMS, "terms", TAKES_NOTHING, ON_OWNER | ON_HASH, NULL, "keys are terms in Erlang's syntax"},
+    {OPT_OTP25, "otp25", TAKES_NOTHING, ON_OWNER | ON_HASH, NULL, "libring: the nodes there run OTP 25 or older"},
+    {OPT_RANGE, "range", TAKES_NUMBER, ON_HASH, "N", "phash2: hashes are 0 to N - 1 (default 134217728)"},
+    {OPT_ETF, "etf", TAKES_TEXT, ON_HASH, "HEX", "phash2: a term in the external format, in place of the key"},
+    {OPT_SEED, "seed", TAKES_NUMBER, ON_OWNER | ON_PLAN | ON_HASH, "N", "seed of hash64, rendezvous, jump (default 0)"},
     {OPT_KEY, "key", TAKES_TEXT, ON_HASH, "HEX", "the 16 bytes of siphash's key, 32 hexadecimal digits (default 0)"},
     {OPT_TYPE, "type", TAKES_TEXT, ON_RESOLVE, "TYPE", "a+aaaa (the default), a, aaaa, srv, cname, ptr or txt"},
     {OPT_SERVER, "server", TAKES_TEXT, ON_RESOLVE, "ADDR[:PORT]", "the DNS server to ask (default: /etc/resolv.conf)"},
@@ -608,11 +629,6 @@ static const struct refused_row refused_options[] = {
     {"listen", "it cannot be dialled; --node alone gives it a name"},
     {"cookie", "it links to no node and needs no cookie, so leave the option out"},
     {"cookie-file", "it links to no node and needs no cookie, so leave the option out"},
-    {"weights", "all nodes weigh the same, so leave the option out"},
-    {"replicas", "a key has one owner, so leave the option out"},
-    {"node-type", "nodes are placed by their names as bytes, so leave the option out"},
-    {"range", "hashes are printed whole, so leave the option out"},
-    {"etf", "keys are bytes, so give the key as it is"},
 };
 
 struct option_value {
@@ -697,7 +713,8 @@ static int option_parse_value(struct option_value *v, const struct option_row *r
     v->text = text;
     switch (row->kind) {
     case TAKES_NUMBER:
-        if (!parse_number(text, row->id == OPT_SEED ? UINT64_MAX : UINT32_MAX, &v->number, &rest) || *rest)
+        if (!parse_number(text, row->id == OPT_SEED || row->id == OPT_RANGE ? UINT64_MAX : UINT32_MAX, &v->number, &rest) ||
+            *rest)
             return fail(USAGE, "--%s takes a whole number, not \"%s\"", row->name, text);
         break;
     case TAKES_DURATION:
@@ -1538,110 +1555,248 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The nodes of an option, sorted; empty text is the empty list. */
+/* The nodes of an option, in their order; empty text is the empty list. */
 static int parse_nodes(struct names *nodes, const char *option, const char *text)
 {
+    char **sorted;
+    const char *twice = NULL;
     size_t i;
     memset(nodes, 0, sizeof *nodes);
     names_split(nodes, text, ',');
+    sorted = (char **)grow(NULL, (nodes->count + 1) * sizeof *sorted);
+    for (i = 0; i < nodes->count; i++)
+        sorted[i] = nodes->at[i];
     if (nodes->count)
-        qsort(nodes->at, nodes->count, sizeof *nodes->at, compare_names);
-    for (i = 0; i < nodes->count; i++) {
-        if (!*nodes->at[i])
-            return fail(USAGE, "--%s has an empty name: write the nodes as a,b,c", option);
-        if (i && !strcmp(nodes->at[i], nodes->at[i - 1]))
-            return fail(USAGE, "--%s names %s twice: name each node once", option, nodes->at[i]);
+        qsort(sorted, nodes->count, sizeof *sorted, compare_names);
+    for (i = 0; i < nodes->count; i++)
+        if (!*sorted[i] || (i && !strcmp(sorted[i], sorted[i - 1])))
+            twice = sorted[i];
+    free(sorted);
+    if (twice && *twice)
+        return fail(USAGE, "--%s names %s twice: name each node once", option, twice);
+    return twice ? fail(USAGE, "--%s has an empty name: write the nodes as a,b,c", option) : DONE;
+}
+
+/* How keys may be placed, and with which options. */
+struct kind {
+    const char *name;
+    const char *options; /* each between spaces */
+};
+
+static const struct kind kinds[] = {
+    {"map", " shards "},
+    {"rendezvous", " weights replicas seed "},
+    {"jump", " seed "},
+    {"libring", " weights replicas node-type points name terms otp25 "},
+    {"horde", " replicas name terms "},
+    {"ex_hash_ring", " weights replicas points "},
+    {"ketama", " weights replicas "},
+    {"libmemcached", " weights replicas "},
+    {"nginx", " weights replicas "},
+    {"riak", " replicas points bucket "},
+    {"modulo", " terms "},
+    {"nebulex", " terms "},
+    {"cachex", " terms "},
+    {"cachex-jump", " terms "},
+    {"phoenix-tracker", " terms "},
+};
+
+static int kind_of(const struct kind **out, const char *what, const char *text)
+{
+    struct nearest near = {text, NULL, 0};
+    size_t i;
+    for (i = 0; i < COUNT(kinds); i++) {
+        *out = &kinds[i];
+        if (!strcmp(text, kinds[i].name))
+            return DONE;
+        nearest_try(&near, kinds[i].name);
+    }
+    if (near.best)
+        return fail(USAGE, "there is no %s %s: did you mean %s?", what, text, near.best);
+    return fail(USAGE, "there is no %s %s: see `clusterctl help owner`", what, text);
+}
+
+/* Only options that are of some kinds are looked at. */
+static int kind_check(const struct arguments *a, const struct kind *kind)
+{
+    static const enum option_id own[] = {OPT_SHARDS, OPT_WEIGHTS, OPT_REPLICAS, OPT_NODE_TYPE, OPT_POINTS,
+                                         OPT_NAME,   OPT_BUCKET,  OPT_TERMS,    OPT_OTP25,     OPT_SEED};
+    size_t i, j;
+    for (i = 0; i < COUNT(own); i++) {
+        char word[32];
+        const char *name = NULL;
+        for (j = 0; j < COUNT(option_table); j++)
+            if (option_table[j].id == own[i])
+                name = option_table[j].name;
+        snprintf(word, sizeof word, " %s ", name);
+        /* A plan has a number of shards, or else of keys. */
+        if (given(a, own[i]) && !strstr(kind->options, word) && !(own[i] == OPT_SHARDS && a->command->bit == ON_PLAN))
+            return fail(USAGE, "--%s does not go with %s: leave it out", name, kind->name);
+    }
+    if (!strcmp(kind->name, "horde") && !given(a, OPT_NAME) && a->command->bit != ON_HASH)
+        return fail(USAGE, "horde needs --name: the supervisor's or registry's, such as Elixir.MyApp.DistSup");
+    return DONE;
+}
+
+/* Where keys are placed: by a map, or by a ring when map is NULL. */
+struct placement {
+    const struct kind *kind;
+    struct names nodes;
+    struct cluster_map *map;
+    struct cluster_ring *ring;
+    bool json, terms;
+    size_t replicas;
+};
+
+static int parse_weights(struct cluster_node *nodes, size_t count, const char *text)
+{
+    size_t i;
+    for (i = 0; i < count; i++) {
+        uint64_t weight;
+        if (!parse_number(text, UINT32_MAX, &weight, &text) || !weight || *text != (i + 1 < count ? ',' : '\0'))
+            return fail(USAGE, "--weights takes a number from 1 to 4294967295 for each node, as in 1,1,2");
+        nodes[i].weight = (uint32_t)weight;
+        text += *text == ',';
     }
     return DONE;
 }
 
-enum { KIND_MAP, KIND_RENDEZVOUS };
-
-static int parse_kind(const struct arguments *a, int *kind)
-{
-    static const char *const later[] = {"libring", "ex_hash_ring", "ketama", "libmemcached", "nginx",   "riak",
-                                        "jump",    "modulo",       "ring",   "phash2",       "weighted"};
-    const char *text = text_of(a, OPT_KIND, "map");
-    struct nearest near = {NULL, NULL, 0};
-    size_t i;
-    *kind = !strcmp(text, "rendezvous") ? KIND_RENDEZVOUS : KIND_MAP;
-    if (*kind == KIND_RENDEZVOUS && a->command->bit == ON_PLAN)
-        return fail(USAGE, "`plan` is about shards, which only --kind map has");
-    if (*kind == KIND_RENDEZVOUS && given(a, OPT_SHARDS))
-        return fail(USAGE, "--shards is of --kind map: rendezvous has no shards");
-    if (*kind == KIND_RENDEZVOUS || !strcmp(text, "map"))
-        return DONE;
-    for (i = 0; i < COUNT(later); i++)
-        if (!strcmp(text, later[i]))
-            return fail(USAGE, "this version has no kind %s: it has map and rendezvous", text);
-    near.typed = text;
-    nearest_try(&near, "map");
-    nearest_try(&near, "rendezvous");
-    if (near.best)
-        return fail(USAGE, "there is no kind %s: did you mean %s?", text, near.best);
-    return fail(USAGE, "there is no kind %s: this version has map and rendezvous", text);
-}
-
-static int build_map(struct cluster_map **map, const struct names *names, const struct arguments *a)
+static int build_map(struct placement *p, const struct arguments *a, const struct cluster_node *nodes)
 {
     struct cluster_map_options options;
-    struct cluster_node *nodes;
     uint64_t shards = number_of(a, OPT_SHARDS, 4096);
-    size_t i;
     int result;
-    if (!shards || shards > (1u << 24) || (shards & (shards - 1)))
-        return fail(USAGE, "--shards %s is no power of two from 1 to 16777216: try 4096", text_of(a, OPT_SHARDS, ""));
     memset(&options, 0, sizeof options);
     options.size = sizeof options;
     options.shards = (uint32_t)shards;
-    nodes = (struct cluster_node *)grow(NULL, (names->count + 1) * sizeof *nodes);
-    memset(nodes, 0, (names->count + 1) * sizeof *nodes);
-    for (i = 0; i < names->count; i++) {
-        nodes[i].size = sizeof *nodes;
-        nodes[i].name = names->at[i];
-    }
-    result = cluster_map_build(map, nodes, names->count, &options);
-    free(nodes);
+    result = cluster_map_build(&p->map, nodes, p->nodes.count, &options);
     if (result == CLUSTER_E_INVALID)
         return fail(USAGE, "no map of %lu nodes on %s shards: at most 65534 nodes, each named once",
-                    (unsigned long)names->count, text_of(a, OPT_SHARDS, "4096"));
+                    (unsigned long)p->nodes.count, text_of(a, OPT_SHARDS, "4096"));
     return result < 0 ? fail(FAILED, "no map: %s", cluster_strerror(result)) : DONE;
 }
 
-/* Where keys are placed: by a map, or by rendezvous when map is NULL. */
-struct placement {
-    struct names nodes;
-    struct cluster_map *map;
-    bool json;
-};
-
-static void owner_print(const struct placement *p, const char *key, size_t size)
+static int build_ring(struct placement *p, const struct arguments *a, const struct cluster_node *nodes)
 {
-    const char *owner = NULL;
-    if (p->map) {
-        owner = cluster_map_node(p->map, cluster_map_owner(p->map, key, size));
-    } else {
-        uint32_t index = cluster_rendezvous(key, size, (const char *const *)p->nodes.at, p->nodes.count, 0);
-        owner = index == CLUSTER_NOBODY ? NULL : p->nodes.at[index];
+    struct cluster_ring_options options;
+    const char *type = text_of(a, OPT_NODE_TYPE, "atom");
+    int result;
+    if (strcmp(type, "atom") && strcmp(type, "binary"))
+        return fail(USAGE, "--node-type is atom or binary, not \"%s\"", type);
+    memset(&options, 0, sizeof options);
+    options.size = sizeof options;
+    options.flags = (!strcmp(type, "binary") ? CLUSTER_RING_BINARY_NODES : 0) |
+                    (given(a, OPT_TERMS) ? CLUSTER_RING_TERM_KEYS : 0) | (given(a, OPT_OTP25) ? CLUSTER_RING_OTP25 : 0);
+    options.points = (uint32_t)number_of(a, OPT_POINTS, 0);
+    options.name = text_of(a, OPT_NAME, !strcmp(p->kind->name, "horde") ? "name" : NULL);
+    options.bucket = text_of(a, OPT_BUCKET, NULL);
+    options.seed = number_of(a, OPT_SEED, 0);
+    result = cluster_ring_build(&p->ring, p->kind->name, nodes, p->nodes.count, &options);
+    if (result == CLUSTER_E_LIMIT)
+        return fail(USAGE, "too much for %s: at most 65534 nodes and 67108864 points of all together", p->kind->name);
+    if (result == CLUSTER_E_INVALID && !strcmp(p->kind->name, "riak"))
+        return fail(USAGE, "--points %s is no power of two: try 64", text_of(a, OPT_POINTS, ""));
+    if (result == CLUSTER_E_INVALID)
+        return fail(USAGE, "a node or --name is no atom: at most 255 characters, in UTF-8");
+    return result < 0 ? fail(FAILED, "no %s: %s", p->kind->name, cluster_strerror(result)) : DONE;
+}
+
+static int placement_build(struct placement *p, const struct arguments *a)
+{
+    const size_t count = p->nodes.count;
+    struct cluster_node *nodes = (struct cluster_node *)grow(NULL, (count + 1) * sizeof *nodes);
+    int status = DONE;
+    size_t i;
+    memset(nodes, 0, (count + 1) * sizeof *nodes);
+    for (i = 0; i < count; i++) {
+        nodes[i].size = sizeof *nodes;
+        nodes[i].name = p->nodes.at[i];
     }
+    if (given(a, OPT_WEIGHTS))
+        status = parse_weights(nodes, count, text_of(a, OPT_WEIGHTS, ""));
+    if (!status)
+        status = !strcmp(p->kind->name, "map") ? build_map(p, a, nodes) : build_ring(p, a, nodes);
+    free(nodes);
+    return status;
+}
+
+static void placement_clear(struct placement *p)
+{
+    cluster_map_free(p->map);
+    cluster_ring_free(p->ring);
+    names_clear(&p->nodes);
+}
+
+/* The first `capacity` owners of a key, in pointers to their names. */
+static size_t placement_owners(const struct placement *p, const void *key, size_t size, const char **out, size_t capacity)
+{
+    uint32_t *owners = (uint32_t *)grow(NULL, (capacity + 1) * sizeof *owners);
+    size_t i, count;
+    if (p->map)
+        count = cluster_map_owners(p->map, key, size, owners, capacity);
+    else
+        count = cluster_ring_owners(p->ring, key, size, owners, capacity);
+    count = count < capacity ? count : capacity;
+    for (i = 0; i < count; i++)
+        out[i] = p->map ? cluster_map_node(p->map, owners[i]) : cluster_ring_node(p->ring, owners[i]);
+    free(owners);
+    return count;
+}
+
+/* A term's text in the external format, which the caller frees. */
+static int parse_term(const char *text, void **out, size_t *size)
+{
+    const char *why;
+    size_t at = 0;
+    *out = NULL;
+    (void)cluster_term_parse(text, NULL, 0, size);
+    if (*size) {
+        *out = grow(NULL, *size);
+        if (cluster_term_parse(text, *out, *size, size) == 0)
+            return DONE;
+        free(*out);
+        *out = NULL;
+    }
+    why = cluster_term_why(text, &at);
+    return fail(USAGE, "\"%s\" is no term: %s, at byte %lu", text, why, (unsigned long)at);
+}
+
+static int owner_print(const struct placement *p, const char *key, size_t size)
+{
+    const char **owners;
+    size_t i, count, term_size = size;
+    void *term = NULL;
+    if (p->terms) {
+        int status = strlen(key) == size ? parse_term(key, &term, &term_size) : fail(USAGE, "a term has no NUL byte");
+        if (status)
+            return status;
+    }
+    owners = (const char **)grow(NULL, (p->replicas + 1) * sizeof *owners);
+    count = placement_owners(p, term ? (const char *)term : key, term_size, owners, p->replicas);
+    free(term);
     if (p->json) {
         json_begin("owner");
         json_key("key");
         json_string(key, size);
         json_open("owners", '[');
-        json_text(NULL, owner);
+        for (i = 0; i < count; i++)
+            json_text(NULL, owners[i]);
         json_close(']');
         json_end();
-        return;
+    } else {
+        fwrite(key, 1, size, stdout);
+        for (i = 0; i < count; i++)
+            printf("%c%s", i ? ',' : ' ', owners[i]);
+        puts(count ? "" : " -");
     }
-    fwrite(key, 1, size, stdout);
-    printf(" %s\n", owner ? owner : "-");
+    free(owners);
+    return DONE;
 }
 
-static void owner_print_lines(const struct placement *p)
+static int owner_print_lines(const struct placement *p)
 {
     struct text line = {NULL, 0, 0};
-    int byte;
+    int byte, status = DONE;
     do {
         text_clear(&line);
         while ((byte = getchar()) != EOF && byte != '\n') {
@@ -1649,79 +1804,129 @@ static void owner_print_lines(const struct placement *p)
             text_bytes(&line, &c, 1);
         }
         if (byte == '\n' || line.length)
-            owner_print(p, line.at, line.length);
-    } while (byte != EOF && !ferror(stdout));
+            status = owner_print(p, line.at, line.length);
+    } while (!status && byte != EOF && !ferror(stdout));
     text_free(&line);
+    return status;
+}
+
+static int check_shards(const struct arguments *a)
+{
+    uint64_t shards = number_of(a, OPT_SHARDS, 4096);
+    if (!shards || shards > (1u << 24) || (shards & (shards - 1)))
+        return fail(USAGE, "--shards %s is no power of two from 1 to 16777216: try 4096", text_of(a, OPT_SHARDS, ""));
+    return DONE;
 }
 
 static int run_owner(const struct arguments *a)
 {
     struct placement p;
     size_t i;
-    int kind, status = parse_kind(a, &kind);
+    int status;
     memset(&p, 0, sizeof p);
     p.json = given(a, OPT_JSON);
+    p.terms = given(a, OPT_TERMS);
+    status = kind_of(&p.kind, "kind", text_of(a, OPT_KIND, "map"));
+    if (!status)
+        status = kind_check(a, p.kind);
+    if (!status)
+        status = check_shards(a);
     if (!status && !given(a, OPT_NODES))
         status = fail(USAGE, "`owner` needs --nodes A,B,C: the nodes to place on");
     if (!status)
         status = parse_nodes(&p.nodes, "nodes", text_of(a, OPT_NODES, ""));
     if (!status && !p.nodes.count)
         status = fail(USAGE, "--nodes is empty: name at least one node");
-    if (!status && kind == KIND_MAP)
-        status = build_map(&p.map, &p.nodes, a);
+    p.replicas = (size_t)number_of(a, OPT_REPLICAS, 1);
+    if (!status && (!p.replicas || p.replicas > p.nodes.count))
+        status = fail(USAGE, "--replicas takes a number from 1 to %lu, the number of nodes", (unsigned long)p.nodes.count);
+    if (!status)
+        status = placement_build(&p, a);
     for (i = 0; !status && i < a->count; i++) {
         if (!strcmp(a->operands[i], "-"))
-            owner_print_lines(&p);
+            status = owner_print_lines(&p);
         else
-            owner_print(&p, a->operands[i], strlen(a->operands[i]));
+            status = owner_print(&p, a->operands[i], strlen(a->operands[i]));
     }
-    cluster_map_free(p.map);
-    names_clear(&p.nodes);
+    placement_clear(&p);
     return status;
 }
 
-static void plan_print(const struct cluster_map *from, const struct cluster_map *to, bool json)
+static void move_print(uint64_t shard, const char *before, const char *after, bool json)
+{
+    if (json) {
+        json_begin("move");
+        json_number("shard", shard);
+        json_text("from", before);
+        json_text("to", after);
+        json_end();
+    } else {
+        printf("%lu %s -> %s\n", (unsigned long)shard, before ? before : "-", after ? after : "-");
+    }
+}
+
+static void plan_print_map(const struct cluster_map *from, const struct cluster_map *to, bool json)
 {
     size_t i, count = cluster_map_plan(from, to, NULL, 0);
     struct cluster_move *moves = (struct cluster_move *)grow(NULL, (count + 1) * sizeof *moves);
     cluster_map_plan(from, to, moves, count);
-    for (i = 0; i < count; i++) {
-        const char *before = cluster_map_node(from, moves[i].from), *after = cluster_map_node(to, moves[i].to);
-        if (json) {
-            json_begin("move");
-            json_number("shard", moves[i].shard);
-            json_text("from", before);
-            json_text("to", after);
-            json_end();
-        } else {
-            printf("%lu %s -> %s\n", (unsigned long)moves[i].shard, before ? before : "-", after ? after : "-");
-        }
-    }
+    for (i = 0; i < count; i++)
+        move_print(moves[i].shard, cluster_map_node(from, moves[i].from), cluster_map_node(to, moves[i].to), json);
     free(moves);
+}
+
+/* What has no shards places keys: the numbers from 0, in decimal. */
+static void plan_print_keys(const struct placement *from, const struct placement *to, uint64_t count, bool json)
+{
+    uint64_t i;
+    for (i = 0; i < count; i++) {
+        const char *before = NULL, *after = NULL;
+        char key[24];
+        size_t size = (size_t)snprintf(key, sizeof key, "%lu", (unsigned long)i);
+        placement_owners(from, key, size, &before, 1);
+        placement_owners(to, key, size, &after, 1);
+        if (before && after ? strcmp(before, after) : before != after)
+            move_print(i, before, after, json);
+    }
 }
 
 static int run_plan(const struct arguments *a)
 {
-    struct names before = {NULL, 0}, after = {NULL, 0};
-    struct cluster_map *from = NULL, *to = NULL;
-    int kind, status = parse_kind(a, &kind);
+    struct placement from, to;
+    const bool json = given(a, OPT_JSON);
+    int status;
+    memset(&from, 0, sizeof from);
+    memset(&to, 0, sizeof to);
+    status = kind_of(&from.kind, "kind", text_of(a, OPT_KIND, "map"));
+    to.kind = from.kind;
+    if (!status)
+        status = kind_check(a, from.kind);
+    if (!status)
+        status = check_shards(a);
     if (!status && (!given(a, OPT_FROM) || !given(a, OPT_TO)))
         status = fail(USAGE, "`plan` needs --from A,B,C and --to A,B: the nodes before and after");
     if (!status)
-        status = parse_nodes(&before, "from", text_of(a, OPT_FROM, ""));
+        status = parse_nodes(&from.nodes, "from", text_of(a, OPT_FROM, ""));
     if (!status)
-        status = parse_nodes(&after, "to", text_of(a, OPT_TO, ""));
+        status = parse_nodes(&to.nodes, "to", text_of(a, OPT_TO, ""));
     if (!status)
-        status = build_map(&from, &before, a);
+        status = placement_build(&from, a);
     if (!status)
-        status = build_map(&to, &after, a);
-    if (!status)
-        plan_print(from, to, given(a, OPT_JSON));
-    cluster_map_free(from);
-    cluster_map_free(to);
-    names_clear(&before);
-    names_clear(&after);
+        status = placement_build(&to, a);
+    if (!status && from.map)
+        plan_print_map(from.map, to.map, json);
+    else if (!status)
+        plan_print_keys(&from, &to, number_of(a, OPT_SHARDS, 4096), json);
+    placement_clear(&from);
+    placement_clear(&to);
     return status;
+}
+
+static int hex_digit(char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *digit = strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c);
+    return c && digit ? (int)(digit - digits) : -1;
 }
 
 /* 32 hexadecimal digits are 16 bytes; SipHash reads them as two little-endian words. */
@@ -1730,40 +1935,108 @@ static bool parse_key(const char *text, uint64_t words[2])
     size_t i;
     words[0] = words[1] = 0;
     for (i = 0; i < 32; i++) {
-        static const char digits[] = "0123456789abcdef";
-        char lower = (char)(text[i] >= 'A' && text[i] <= 'F' ? text[i] - 'A' + 'a' : text[i]);
-        const char *digit = lower ? strchr(digits, lower) : NULL;
-        if (!digit)
+        const int digit = hex_digit(text[i]);
+        if (digit < 0)
             return false;
-        words[i / 16] |= (uint64_t)(digit - digits) << (i % 16 / 2 * 8 + (i % 2 ? 0 : 4));
+        words[i / 16] |= (uint64_t)digit << (i % 16 / 2 * 8 + (i % 2 ? 0 : 4));
     }
     return text[32] == '\0';
 }
 
+/* Bytes in hexadecimal, which the caller frees. */
+static int parse_etf(const char *text, void **out, size_t *size)
+{
+    size_t i;
+    uint8_t *bytes = (uint8_t *)grow(NULL, strlen(text) / 2 + 1);
+    *out = bytes;
+    *size = 0;
+    for (i = 0; text[i]; i += 2) {
+        int high = hex_digit(text[i]), low = high < 0 ? -1 : hex_digit(text[i + 1]);
+        if (low < 0)
+            return fail(USAGE, "--etf takes pairs of hexadecimal digits, not \"%s\"", text);
+        bytes[(*size)++] = (uint8_t)(high << 4 | low);
+    }
+    return DONE;
+}
+
+static int hash_phash2(const struct arguments *a, uint64_t *value)
+{
+    const uint64_t range = number_of(a, OPT_RANGE, 1u << 27);
+    void *term = NULL;
+    size_t size = 0;
+    uint32_t hash = 0;
+    int status, result;
+    if (!range || range > UINT64_C(1) << 32)
+        return fail(USAGE, "--range takes a number from 1 to 4294967296");
+    if (given(a, OPT_ETF))
+        status = parse_etf(text_of(a, OPT_ETF, ""), &term, &size);
+    else
+        status = parse_term(a->operands[1], &term, &size);
+    result = status ? 0 : cluster_phash2(term, size, range, &hash);
+    free(term);
+    if (result)
+        return fail(USAGE, "the term has no hash: %s",
+                    result == CLUSTER_E_UNSUPPORTED ? "pids, ports, references and funs are another node's business"
+                    : result == CLUSTER_E_LIMIT     ? "it is nested too deep"
+                                                    : "it is no term in the external format, 131 first");
+    *value = hash;
+    return status;
+}
+
+/* What a ring or router hashes a key to; nodes do not matter. */
+static int hash_ring(const struct arguments *a, uint64_t *value)
+{
+    struct placement p;
+    void *term = NULL;
+    const char *key = a->operands[1];
+    size_t size = strlen(key);
+    int status;
+    memset(&p, 0, sizeof p);
+    status = kind_of(&p.kind, "hash", a->operands[0]);
+    if (!status)
+        status = kind_check(a, p.kind);
+    if (!status)
+        status = placement_build(&p, a);
+    if (!status && given(a, OPT_TERMS))
+        status = parse_term(key, &term, &size);
+    if (!status && cluster_ring_hash(p.ring, term ? term : key, size, value) != 0)
+        status = fail(USAGE, "the key has no hash: pids, ports, references and funs are another node's business");
+    free(term);
+    placement_clear(&p);
+    return status;
+}
+
 static int run_hash(const struct arguments *a)
 {
-    const char *kind = a->operands[0], *data = a->operands[1];
-    uint64_t key[2], value;
-    struct nearest near = {NULL, NULL, 0};
-    bool is_sip = !strcmp(kind, "siphash");
-    if (!is_sip && strcmp(kind, "hash64")) {
-        near.typed = kind;
-        nearest_try(&near, "hash64");
-        nearest_try(&near, "siphash");
-        if (near.best)
-            return fail(USAGE, "there is no hash %s: did you mean %s?", kind, near.best);
-        return fail(USAGE, "this version has no hash %s: it has hash64 and siphash", kind);
-    }
-    if (given(a, is_sip ? OPT_SEED : OPT_KEY))
-        return fail(USAGE, is_sip ? "siphash takes --key, not --seed" : "hash64 takes --seed, not --key");
+    const char *kind = a->operands[0], *data = a->count > 1 ? a->operands[1] : text_of(a, OPT_ETF, "");
+    uint64_t key[2], value = 0;
+    const bool is_sip = !strcmp(kind, "siphash"), is_64 = !strcmp(kind, "hash64"), is_phash2 = !strcmp(kind, "phash2");
+    int status = DONE;
+    if (!is_phash2 && (given(a, OPT_ETF) || given(a, OPT_RANGE)))
+        return fail(USAGE, "--%s is of phash2", given(a, OPT_ETF) ? "etf" : "range");
+    if (a->count > 1 ? given(a, OPT_ETF) : !given(a, OPT_ETF))
+        return fail(USAGE, "`hash` needs a kind and one key: clusterctl hash %s", a->command->synopsis);
+    if (!is_sip && given(a, OPT_KEY))
+        return fail(USAGE, "%s takes %s, not --key", kind, is_64 ? "--seed" : "no key of its own");
+    if ((is_sip || is_phash2) && given(a, OPT_SEED))
+        return fail(USAGE, "%s takes %s, not --seed", kind, is_sip ? "--key" : "--range");
+    if (!strcmp(kind, "map"))
+        return fail(USAGE, "a map hashes with hash64, or, when it has a seed, with siphash");
     if (!parse_key(text_of(a, OPT_KEY, "00000000000000000000000000000000"), key))
         return fail(USAGE, "--key takes 32 hexadecimal digits, not \"%s\"", text_of(a, OPT_KEY, ""));
-    value = is_sip ? cluster_siphash(data, strlen(data), key[0], key[1])
-                   : cluster_hash64(data, strlen(data), number_of(a, OPT_SEED, 0));
+    if (is_sip)
+        value = cluster_siphash(data, strlen(data), key[0], key[1]);
+    else if (is_64)
+        value = cluster_hash64(data, strlen(data), number_of(a, OPT_SEED, 0));
+    else
+        status = is_phash2 ? hash_phash2(a, &value) : hash_ring(a, &value);
+    if (status)
+        return status;
     if (given(a, OPT_JSON)) {
         json_begin("hash");
         json_text("kind", kind);
         json_text("key", data);
+        json_number("hash", value);
         json_hex("hex", value);
         json_end();
     } else {
@@ -3436,13 +3709,20 @@ static const struct command commands[] = {
      "Prints a record a line: an address, `PRIORITY WEIGHT PORT TARGET`, a name, or a text in quotes.\n"
      "Ends with 1 when there is none, with 3 when no server gave an answer.\n",
      run_resolve},
-    {"owner", ON_OWNER, 1, SIZE_MAX, "--nodes A,B,C [--kind map|rendezvous] [--shards N] KEY... | -",
-     "print which node owns a key", "Prints `KEY OWNER` a line. With `-` the keys are read from standard input, one a line.\n",
+    {"owner", ON_OWNER, 1, SIZE_MAX, "--nodes A,B,C [--kind KIND] [--weights 1,1,2] [--replicas N] KEY... | -",
+     "print which node owns a key",
+     "Prints `KEY OWNER[,OWNER...]` a line. With `-` the keys are read from standard input, one a line.\n"
+     "Kinds: map, rendezvous, jump; as other systems place them: libring, horde, ex_hash_ring, ketama, libmemcached,\n"
+     "nginx, riak, modulo, nebulex, cachex, cachex-jump, phoenix-tracker. To these, give the nodes in their order.\n",
      run_owner},
-    {"plan", ON_PLAN, 0, 0, "--from A,B,C --to A,B [--kind map] [--shards N]", "print which shards move when the nodes change",
-     "Prints `SHARD FROM -> TO` a line; `-` stands for nobody, and an empty list for no nodes.\n", run_plan},
-    {"hash", ON_HASH, 2, 2, "hash64|siphash KEY [--seed N | --key HEX]", "print the hash of a key",
-     "Prints the 64-bit hash of the key's bytes in decimal.\n", run_hash},
+    {"plan", ON_PLAN, 0, 0, "--from A,B,C --to A,B [--kind KIND] [--shards N]", "print which shards move when the nodes change",
+     "Prints `SHARD FROM -> TO` a line; `-` stands for nobody, and an empty list for no nodes. For a kind without shards\n"
+     "the keys are placed that are the numbers below N, in decimal.\n",
+     run_plan},
+    {"hash", ON_HASH, 1, 2, "KIND KEY [--seed N | --key HEX | --range N | --etf HEX]", "print the hash of a key",
+     "Prints it in decimal. Kinds: hash64 and siphash, of bytes; phash2, of a term in Erlang's syntax; and those of `owner`\n"
+     "but map: what that system hashes a key to.\n",
+     run_hash},
     {"help", ON_ALL, 0, 1, "[COMMAND]", "say how a command is used", "", run_help},
 };
 

@@ -8,7 +8,8 @@ KEYS = ["key-%d" % i for i in range(200)]
 
 class Owner(CtlTest):
     def test_each_key_has_one_of_the_nodes(self):
-        for kind in ("map", "rendezvous"):
+        for kind in ("map", "rendezvous", "jump", "libring", "ex_hash_ring", "ketama", "libmemcached", "nginx", "riak", "modulo",
+                     "nebulex", "cachex", "cachex-jump", "phoenix-tracker"):
             with self.subTest(kind):
                 outcome = ctl("owner", "--kind", kind, "--nodes", "a,b,c", *KEYS)
                 self.expect(outcome, 0)
@@ -41,6 +42,39 @@ class Owner(CtlTest):
     def test_json(self):
         self.assertEqual(ctl("owner", "--nodes", "a", "k", "--json").objects, [{"type": "owner", "key": "k", "owners": ["a"]}])
 
+    def test_as_other_systems_place_keys(self):
+        # the owners are those of the vectors in tests/vectors
+        cases = [
+            ("user:31 myapp@10.0.0.3\n", "libring", "myapp@10.0.0.1,myapp@10.0.0.2,myapp@10.0.0.3", "user:31"),
+            ("user:1 b,c\n", "ex_hash_ring", "a,b,c", "user:1", "--replicas", "2"),
+            ("k1 p62,p63,p0\n", "riak", ",".join("p%d" % i for i in range(64)), "k1", "--bucket", "bucket", "--replicas", "3"),
+            ("user:3 c\n", "cachex-jump", "a,b,c", "user:3"),
+            ("user:3 c\n", "nebulex", "c,b,a", "user:3"),
+            ("users:1 p0\n", "phoenix-tracker", "p0,p1", "users:1"),
+        ]
+        for expected, kind, nodes, *more in cases:
+            with self.subTest(kind):
+                self.expect(ctl("owner", "--kind", kind, "--nodes", nodes, *more), 0, expected)
+
+    def test_terms(self):
+        nodes = "myapp@10.0.0.1,myapp@10.0.0.2,myapp@10.0.0.3"
+        outcome = ctl("owner", "--kind", "libring", "--nodes", nodes, "--terms", "--", "-1", "{user, 42}", "[1,2,3]", '<<"user:31">>')
+        self.assertEqual([line.split(" myapp@10.0.0.")[1] for line in outcome.lines], ["2", "1", "1", "3"])
+        old, new = (ctl("owner", "--kind", "libring", "--nodes", "a,b,c", "--node-type", "binary", "--terms", *more, "key1", "key4")
+                    for more in (["--otp25"], []))
+        self.assertEqual([old.out, new.out], ["key1 a\nkey4 b\n", "key1 c\nkey4 c\n"])
+
+    def test_weights(self):
+        vectors = [line.split() for line in open("tests/vectors/libring.txt", encoding="utf-8") if line.startswith("K weights ")]
+        keys = [vector[2] for vector in vectors]
+        outcome = ctl("owner", "--kind", "libring", "--nodes", "a,b,c", "--weights", "128,64,256", "--node-type", "binary", *keys)
+        self.assertEqual(outcome.lines, ["%s %s" % (vector[2], vector[3]) for vector in vectors])
+
+    def test_replicas_in_json(self):
+        objects = ctl("owner", "--kind", "rendezvous", "--nodes", "a,b,c", "--replicas", "3", "--json", "k").objects
+        self.assertEqual(sorted(objects[0]["owners"]), ["a", "b", "c"])
+        self.assertEqual(objects[0]["owners"][0], ctl("owner", "--kind", "rendezvous", "--nodes", "a,b,c", "k").lines[0].split()[1])
+
     def test_wrong(self):
         cases = [
             (["k"], "`owner` needs --nodes"),
@@ -50,9 +84,23 @@ class Owner(CtlTest):
             (["--nodes", "a,b,", "k"], "--nodes has an empty name"),
             (["--nodes", "a,b,a", "k"], "--nodes names a twice"),
             (["--nodes", "a", "--kind", "rendezvuos", "k"], "did you mean rendezvous?"),
-            (["--nodes", "a", "--kind", "libring", "k"], "this version has no kind libring"),
+            (["--nodes", "a", "--kind", "libringg", "k"], "did you mean libring?"),
             (["--nodes", "a", "--kind", "zzzzzz", "k"], "there is no kind zzzzzz"),
-            (["--nodes", "a", "--kind", "rendezvous", "--shards", "8", "k"], "rendezvous has no shards"),
+            (["--nodes", "a", "--kind", "rendezvous", "--shards", "8", "k"], "--shards does not go with rendezvous"),
+            (["--nodes", "a", "--kind", "nginx", "--terms", "k"], "--terms does not go with nginx"),
+            (["--nodes", "a", "--kind", "modulo", "--replicas", "1", "k"], "--replicas does not go with modulo"),
+            (["--nodes", "a", "--kind", "riak", "--points", "63", "k"], "--points 63 is no power of two"),
+            (["--nodes", "a", "--kind", "horde", "k"], "horde needs --name"),
+            (["--nodes", "a,b", "--kind", "nginx", "--replicas", "3", "k"], "--replicas takes a number from 1 to 2"),
+            (["--nodes", "a,b", "--kind", "nginx", "--replicas", "0", "k"], "--replicas takes a number from 1 to 2"),
+            (["--nodes", "a,b", "--kind", "nginx", "--weights", "1", "k"], "--weights takes a number from 1 to 4294967295 for each"),
+            (["--nodes", "a,b", "--kind", "nginx", "--weights", "1,2,3", "k"], "--weights takes"),
+            (["--nodes", "a,b", "--kind", "nginx", "--weights", "1,0", "k"], "--weights takes"),
+            (["--nodes", "a,b", "--kind", "nginx", "--weights", "1,x", "k"], "--weights takes"),
+            (["--nodes", "a,b", "--kind", "nginx", "--weights", "1,4294967295", "k"], "too much for nginx"),
+            (["--nodes", "a,b", "--kind", "libring", "--node-type", "string", "k"], "--node-type is atom or binary"),
+            (["--nodes", "x" * 256, "--kind", "libring", "k"], "is no atom"),
+            (["--nodes", "a", "--kind", "modulo", "--terms", "{a,"], '"{a," is no term'),
             (["--nodes", "a", "--shards", "1000", "k"], "--shards 1000 is no power of two"),
             (["--nodes", "a", "--shards", "0", "k"], "--shards 0 is no power of two"),
             (["--nodes", "a", "--shards", "33554432", "k"], "no power of two from 1 to 16777216"),
@@ -81,6 +129,14 @@ class Plan(CtlTest):
         self.assertTrue({key for key in KEYS if before[key] == "c"} <= moved)
         self.assertLess(len(moved), len(KEYS) / 2)
 
+    def test_kinds_without_shards(self):
+        for kind in ("rendezvous", "ketama", "modulo"):
+            moves = [line.split() for line in ctl("plan", "--kind", kind, "--from", "a,b,c", "--to", "a,b", "--shards", "64").lines]
+            before, after = (dict(line.split() for line in ctl("owner", "--kind", kind, "--nodes", nodes, *map(str, range(64))).lines)
+                             for nodes in ("a,b,c", "a,b"))
+            self.assertEqual([[key, before[key], "->", after[key]] for key in before if before[key] != after[key]], moves)
+            self.assertTrue(kind == "modulo" or all(move[1] == "c" for move in moves))
+
     def test_nobody(self):
         self.expect(ctl("plan", "--from", "", "--to", "a", "--shards", "2"), 0, "0 - -> a\n1 - -> a\n")
         self.expect(ctl("plan", "--from", "a", "--to", "", "--shards", "2"), 0, "0 a -> -\n1 a -> -\n")
@@ -92,7 +148,8 @@ class Plan(CtlTest):
 
     def test_wrong(self):
         self.expect(ctl("plan", "--from", "a"), 2, "", "`plan` needs --from A,B,C and --to A,B")
-        self.expect(ctl("plan", "--from", "a", "--to", "b", "--kind", "rendezvous"), 2, "", "only --kind map")
+        self.expect(ctl("plan", "--from", "a", "--to", "b", "--kind", "ring"), 2, "", "there is no kind ring")
+        self.expect(ctl("plan", "--from", "a", "--to", "b", "--shards", "3"), 2, "", "--shards 3 is no power of two")
         self.expect(ctl("plan", "--from", "a,a", "--to", "b"), 2, "", "--from names a twice")
 
 
@@ -110,9 +167,38 @@ class Hash(CtlTest):
         o = ctl("hash", "hash64", "key", "--json").objects[0]
         self.assertEqual((o["type"], o["kind"], int(o["hex"], 16)), ("hash", "hash64", int(one.out)))
 
+    def test_phash2(self):
+        for term in ("a", "0", "16#ff", "{}", "[]", '<<"user:1">>', "#{a => [1|2]}", "1.5"):
+            one = ctl("hash", "phash2", term, "--range", "4294967296")
+            self.expect(one, 0)
+            self.assertEqual(ctl("hash", "phash2", term).out, "%d\n" % (int(one.out) % (1 << 27)))
+            self.assertEqual(ctl("hash", "phash2", term, "--range", "10").out, "%d\n" % (int(one.out) % 10))
+        self.expect(ctl("hash", "phash2", "[]", "--range", "4294967296"), 0, "3468870702\n")
+        self.expect(ctl("hash", "phash2", "--etf", "836A", "--range", "4294967296"), 0, "3468870702\n")
+
+    def test_what_others_hash_a_key_to(self):
+        self.expect(ctl("hash", "ex_hash_ring", "key1"), 0, "14799612162282436475\n")
+        self.expect(ctl("hash", "nginx", "123456789"), 0, "%d\n" % 0xcbf43926)
+        self.expect(ctl("hash", "ketama", ""), 0, "%d\n" % int.from_bytes(bytes.fromhex("d41d8cd9"), "little"))
+        self.expect(ctl("hash", "riak", "k1", "--bucket", "bucket"), 0, "%d\n" % 0xf693ddef421e7751)
+        self.expect(ctl("hash", "horde", "k1", "--terms"), 0)
+        self.expect(ctl("hash", "rendezvous", "k", "--seed", "3"), 0, ctl("hash", "hash64", "k", "--seed", "3").out)
+
     def test_wrong(self):
-        self.expect(ctl("hash", "hash46", "k"), 2, "", "did you mean hash64?")
-        self.expect(ctl("hash", "phash2", "k"), 2, "", "this version has no hash phash2")
+        self.expect(ctl("hash", "nginy", "k"), 2, "", "did you mean nginx?")
+        self.expect(ctl("hash", "phash2", "{"), 2, "", '"{" is no term')
+        self.expect(ctl("hash", "phash2", "--etf", "8"), 2, "", "--etf takes pairs of hexadecimal digits")
+        self.expect(ctl("hash", "phash2", "--etf", "8x"), 2, "", "--etf takes pairs of hexadecimal digits")
+        self.expect(ctl("hash", "phash2", "--etf", "83"), 2, "", "it is no term in the external format")
+        self.expect(ctl("hash", "phash2", "--etf", "8358770161" + "00" * 12), 2, "", "pids, ports, references and funs")
+        self.expect(ctl("hash", "phash2", "a", "--range", "4294967297"), 2, "", "--range takes a number from 1 to 4294967296")
+        self.expect(ctl("hash", "phash2", "a", "--range", "0"), 2, "", "--range takes a number")
+        self.expect(ctl("hash", "phash2", "a", "--etf", "836a"), 2, "", "a kind and one key")
+        self.expect(ctl("hash", "phash2"), 2, "", "a kind and one key")
+        self.expect(ctl("hash", "nginx", "k", "--range", "7"), 2, "", "--range is of phash2")
+        self.expect(ctl("hash", "nginx", "k", "--terms"), 2, "", "--terms does not go with nginx")
+        self.expect(ctl("hash", "map", "k"), 2, "", "a map hashes with hash64")
+        self.expect(ctl("hash", "phash2", "k", "--seed", "1"), 2, "", "phash2 takes --range, not --seed")
         self.expect(ctl("hash", "siphash", "k", "--key", "00"), 2, "", "--key takes 32 hexadecimal digits")
         self.expect(ctl("hash", "siphash", "k", "--seed", "1"), 2, "", "siphash takes --key, not --seed")
         self.expect(ctl("hash", "hash64", "k", "--key", "00"), 2, "", "hash64 takes --seed, not --key")
