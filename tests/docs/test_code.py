@@ -115,6 +115,25 @@ class Code(unittest.TestCase):
                     self.prints(self.program(program), shlex.split(arguments), block.text.splitlines())
         self.assertGreaterEqual(count, 4)
 
+    @unittest.skipIf(lacks("elixir"), lacks("elixir"))
+    def test_pairs_print_the_same(self):
+        """A block `<!-- same: NAME -->` of Elixir prints what the program NAME prints. All in one machine, which is slow to start."""
+        for page in pages():
+            found = blocks(page)
+            named = {block.mark("program"): block for block in found if block.mark("program")}
+            pairs = [block for block in found if block.mark("same")]
+            if not pairs:
+                continue
+            source = os.path.join(self.folder, "pairs.exs")
+            with open(source, "w", encoding="utf-8") as file:
+                file.writelines("IO.puts(\"-- %s\")\n%s" % (block, block.text) for block in pairs)
+            theirs = subprocess.run(["elixir", source], capture_output=True, text=True, timeout=120, check=True).stdout
+            for block, said in zip(pairs, re.split(r"^-- .*\n", theirs, flags=re.M)[1:]):
+                with self.subTest(block=str(block)):
+                    ours = subprocess.run([self.program(named[block.mark("same")])], capture_output=True, text=True, timeout=60)
+                    self.assertEqual(said, ours.stdout)
+                    self.assertGreater(len(said.splitlines()), 3)
+
     def prints(self, program, arguments, lines):
         """It prints these lines, and then ends by itself, or with its standard input, or is ended."""
         process = subprocess.Popen([program, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
