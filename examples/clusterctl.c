@@ -1164,6 +1164,19 @@ static void watch_event(struct watch *w, const struct cluster_event *e)
     }
 }
 
+/* What is announced of the own node is withdrawn, if that can be done soon. */
+static void watch_withdraw(struct watch *w)
+{
+    const struct cluster_event *e;
+    bool left = cluster_leave(w->loop.c, 500, NULL) < 0;
+    w->loop.fd = -1; /* the signal has been seen */
+    while (!left) {
+        loop_turn(&w->loop, CLUSTER_NEVER);
+        while ((e = cluster_next_event(w->loop.c)) != NULL)
+            left = left || e->type == CLUSTER_LEFT;
+    }
+}
+
 static int run_watch(const struct arguments *a)
 {
     struct watch w;
@@ -1192,6 +1205,7 @@ static int run_watch(const struct arguments *a)
         }
         loop_turn(&w.loop, end);
     }
+    watch_withdraw(&w);
     while (w.roster.count)
         roster_remove(&w.roster, w.roster.count - 1);
     free(w.roster.at);

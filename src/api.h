@@ -344,7 +344,7 @@ enum {
     CLUSTER_CALL = 12,
     CLUSTER_REPLY = 13, /* to a request: request, error, text */
     CLUSTER_WRITABLE = 14,
-    CLUSTER_LEFT = 15,
+    CLUSTER_LEFT = 15,  /* of cluster_leave: request, error, text */
     CLUSTER_RESYNC = 16 /* membership events were lost: read the members at `revision`, then take later JOINs and
                              * CHANGEs as upserts and LEAVEs of absent names as nothing */
 };
@@ -361,7 +361,7 @@ struct cluster_event {
     uint32_t reserved;
     uint64_t time;                       /* the step's now */
     uint64_t revision;                   /* membership events and RESYNC: the revision they led to */
-    uint64_t request;                    /* REPLY: which */
+    uint64_t request;                    /* REPLY, LEFT: which */
     uint64_t fingerprint;                /* MAP: of the new map */
     struct cluster_source *source;       /* SOURCE; of JOIN, LEAVE and CHANGE: what caused it, or NULL */
     const struct cluster_member *member; /* membership events */
@@ -376,6 +376,18 @@ CLUSTER_API const struct cluster_event *cluster_next_event(struct cluster *c);
 
 /* "join", "leave" ... Static storage. */
 CLUSTER_API const char *cluster_event_name(uint32_t type);
+
+/* ---- going away ------------------------------------------------------- */
+
+/* The own node is about to go (on: 1), or it stays (0). Its member has CLUSTER_MEMBER_DRAINING from now on, and so it is
+ * announced at once where it is announced at all: no node dials it any more, and on a map it owns nothing. CLUSTER_E_INVALID
+ * without an own node; CLUSTER_E_MEMORY. */
+CLUSTER_API int cluster_drain(struct cluster *c, int on);
+
+/* Withdraw every announcement of the own node, for good: the others need not wait for it to age out. CLUSTER_LEFT says that it is
+ * done, or with CLUSTER_E_TIMEOUT that a source did not manage it within timeout_ms (-1: as long as it takes; text says which).
+ * The handle goes on seeing the others until it is destroyed. CLUSTER_E_AGAIN: too many events are pending, or it is under way. */
+CLUSTER_API int cluster_leave(struct cluster *c, int timeout_ms, uint64_t *request);
 
 /* ---- status ----------------------------------------------------------- */
 
@@ -427,6 +439,7 @@ struct cluster_node {
 };
 #define CLUSTER_NODE_DRAINING 1u
 #define CLUSTER_NODE_EXCLUDED 2u /* placement: a node of the list that owns nothing; so does a draining one */
+#define CLUSTER_NODE_LEAVING 4u  /* heard: it is gone; of the own node: the source withdraws what it announced */
 
 /* ---- for push: sources, and for strategies of your own ---------------- */
 
@@ -439,7 +452,8 @@ CLUSTER_API int cluster_source_fail(struct cluster_source *s, int error, const c
 CLUSTER_API int cluster_source_same(struct cluster_source *s);
 
 /* For strategies with CLUSTER_STRATEGY_HEARS, that hear of one node at a time (gossip): it is there now, and leaves after
- * max-age without another word. New names are taken at a bounded rate: CLUSTER_E_LIMIT. From inside round and ready only. */
+ * max-age without another word; with CLUSTER_NODE_LEAVING it leaves now. New names are taken at a bounded rate: CLUSTER_E_LIMIT.
+ * From inside round and ready only. */
 CLUSTER_API int cluster_source_heard(struct cluster_source *s, const struct cluster_node *node);
 CLUSTER_API int cluster_source_gone(struct cluster_source *s, const char *name); /* it said that it left */
 
@@ -461,6 +475,8 @@ struct cluster_strategy {
     uint32_t flags;       /* CLUSTER_STRATEGY_... */
 };
 #define CLUSTER_STRATEGY_HEARS 1u /* nodes are heard one at a time; a round is the time until the next one */
+#define CLUSTER_STRATEGY_ANNOUNCES                                                                                             \
+    2u /* a round says where the own node is, and that it drains or leaves: there is one at once */
 
 /* Teach the handle a scheme. The struct is copied. A name of [a-z][a-z0-9+-]*, not one that exists. */
 CLUSTER_API int cluster_strategy_register(struct cluster *c, const char *scheme, const struct cluster_strategy *strategy,
@@ -486,6 +502,8 @@ CLUSTER_API const char *cluster_source_item(const struct cluster_source *s, cons
 CLUSTER_API void cluster_source_drop(struct cluster_source *s); /* count one refused packet or name */
 /* The own node; its name is NULL when there is none. */
 CLUSTER_API const struct cluster_node *cluster_source_own(const struct cluster_source *s);
+/* For strategies with CLUSTER_STRATEGY_ANNOUNCES, once the own node has CLUSTER_NODE_LEAVING: nobody is told of it any more. */
+CLUSTER_API void cluster_source_withdrawn(struct cluster_source *s);
 CLUSTER_API const struct cluster_io *cluster_source_io(const struct cluster_source *s);
 CLUSTER_API const struct cluster_allocator *cluster_source_allocator(const struct cluster_source *s);
 CLUSTER_API int cluster_source_random(struct cluster_source *s, void *data, size_t size); /* buffered */

@@ -19,6 +19,7 @@ struct cluster {
     bool status_news;
     bool has_map;
     bool own_auto; /* the own name is name@auto, and its address is not known yet */
+    bool leaving;  /* CLUSTER_LEFT is owed */
 #ifndef CLUSTER_NO_MAP
     bool map_news;
     uint32_t map_moves;    /* since the host was told */
@@ -28,6 +29,7 @@ struct cluster {
     struct clu_status status;
     struct clu_timer wake; /* for the status and the map: it only brings about a step */
     uint64_t next_request;
+    uint64_t leave_request, leave_span_ns, leave_end_ns; /* the end is known from the first step on */
     struct pollfd *polled;
     size_t polled_capacity;
 #ifndef CLUSTER_NO_MAP

@@ -22,6 +22,7 @@ CLU_FN int clu_own_join(struct cluster *c)
     says.role = c->role;
     says.port = own->port;
     says.weight = own->weight;
+    says.draining = (own->flags & CLUSTER_NODE_DRAINING) != 0;
     result = clu_table_add_self(&c->table, &says);
     if (result)
         return clu_fail(&c->loop, result, cluster_strerror(result));

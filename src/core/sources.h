@@ -92,6 +92,56 @@ CLUSTER_DEF int cluster_strategy_register(struct cluster *c, const char *scheme,
     return 0;
 }
 
+/* ---- going away ------------------------------------------------------- */
+
+/* What is announced of the own node is another thing now. */
+CLU_FN void clu_announce(struct cluster *c, bool withdraws)
+{
+    struct cluster_source *s;
+    for (s = c->discovery.first; s; s = s->next) {
+        if (!(s->strategy.flags & CLUSTER_STRATEGY_ANNOUNCES) || !s->strategy.round)
+            continue;
+        s->withdraws = s->withdraws || withdraws;
+        clu_timer_set(&c->loop.timers, &s->timers[CLU_TIMER_ROUND], withdraws || !s->paused ? 0 : CLUSTER_NEVER);
+    }
+    c->loop.kick = true;
+}
+
+CLUSTER_DEF int cluster_drain(struct cluster *c, int on)
+{
+    struct cluster_node *own;
+    int result;
+    if (!c)
+        return CLUSTER_E_INVALID;
+    own = &c->discovery.own;
+    if (!*c->own_name)
+        return clu_fail(&c->loop, CLUSTER_E_INVALID, "there is no own node that could go: set options.node (--node)");
+    result = own->name ? clu_table_drain_self(&c->table, own->name, on != 0) : 0;
+    if (result)
+        return clu_fail(&c->loop, result, cluster_strerror(result));
+    own->flags = on ? own->flags | CLUSTER_NODE_DRAINING : own->flags & ~CLUSTER_NODE_DRAINING;
+    clu_announce(c, false);
+    return 0;
+}
+
+CLUSTER_DEF int cluster_leave(struct cluster *c, int timeout_ms, uint64_t *request)
+{
+    if (!c)
+        return CLUSTER_E_INVALID;
+    if (c->leaving || !clu_queue_expect(&c->loop.memory, &c->loop.events))
+        return clu_fail(&c->loop, CLUSTER_E_AGAIN,
+                        "it is leaving already, or too many events wait: read the events, then ask again");
+    c->leaving = true;
+    c->leave_request = ++c->next_request;
+    c->leave_span_ns = timeout_ms < 0 ? CLUSTER_NEVER : (uint64_t)timeout_ms * CLU_MS;
+    c->leave_end_ns = 0;
+    c->discovery.own.flags |= CLUSTER_NODE_LEAVING;
+    clu_announce(c, true);
+    if (request)
+        *request = c->leave_request;
+    return 0;
+}
+
 /* ---- members ---------------------------------------------------------- */
 
 CLUSTER_DEF size_t cluster_member_count(const struct cluster *c)
@@ -232,7 +282,7 @@ CLU_FN struct clu_shared *clu_answer(struct cluster_source *s, const struct clus
     struct clu_text t;
     if (one && !count) {
         *error = CLUSTER_E_NOT_FOUND;
-        return clu_source_reply_text(s, "epmd there knows no node of this name");
+        return clu_reply_text(&s->loop->memory, "epmd there knows no node of this name");
     }
     for (i = 0; i < count; i++)
         size += strlen(nodes[i].name) + 8;

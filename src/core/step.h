@@ -29,6 +29,30 @@ CLU_FN void clu_sweep(struct cluster *c)
     c->discovery.ends = false;
 }
 
+/* Has every source withdrawn what it announced, or is the time for it over? Then it is said. When to look again. */
+CLU_FN uint64_t clu_look_at_leaving(struct cluster *c)
+{
+    struct clu_loop *l = &c->loop;
+    struct cluster_source *s = c->discovery.first;
+    struct clu_event *e;
+    if (!c->leaving)
+        return CLUSTER_NEVER;
+    if (!c->leave_end_ns)
+        c->leave_end_ns = clu_add_time(l->now, c->leave_span_ns);
+    while (s && !s->withdraws)
+        s = s->next;
+    if (s && l->now < c->leave_end_ns)
+        return c->leave_end_ns;
+    c->leaving = false;
+    e = clu_queue_reply(&l->events);
+    e->type = CLUSTER_LEFT;
+    e->error = s ? CLUSTER_E_TIMEOUT : 0;
+    e->time = l->now;
+    e->request = c->leave_request;
+    e->object = s ? clu_reply_text(&l->memory, s->shown) : NULL;
+    return CLUSTER_NEVER;
+}
+
 /* After members or time changed: the table's loose ends, the status, the map. */
 CLU_FN void clu_look(struct cluster *c)
 {
@@ -39,6 +63,7 @@ CLU_FN void clu_look(struct cluster *c)
         clu_table_retry(&c->table);
     if (c->table.stale)
         at = clu_add_time(c->loop.now, CLU_MAP_RETRY);
+    at = clu_min_u64(at, clu_look_at_leaving(c));
     clu_look_at_status(c);
 #ifndef CLUSTER_NO_MAP
     at = clu_min_u64(at, clu_look_at_map(c));
@@ -122,7 +147,7 @@ CLU_FN bool clu_event_of_queue(struct cluster *c, struct cluster_event *e)
     e->request = queued->request;
     e->source = queued->source;
     c->shown = queued->object;
-    if (e->type != CLUSTER_REPLY) {
+    if (e->type != CLUSTER_REPLY && e->type != CLUSTER_LEFT) {
         e->member = &((struct clu_record *)(void *)c->shown)->view;
     } else {
         e->text = c->shown ? (const char *)(c->shown + 1) : cluster_strerror(e->error);

@@ -5,8 +5,11 @@
  *
  * A packet of one who knows the secret bears the sender's wall clock. Of an instance that was heard before it must be later than
  * the last one, whatever the clocks say; of a new instance it must be near our own time. So a replay is refused, and a clock that
- * jumps cuts nobody off: ours does not matter for known instances, and one who jumps back speaks as two. (The table of instances has a fixed size: of names that share a place the one
- * heard last is known.)
+ * jumps cuts nobody off: ours does not matter for known instances, and one who jumps back speaks as two. (The table of instances
+ * has a fixed size: of names that share a place the one heard last is known.)
+ *
+ * libcluster has no packet that says good-bye. Ours is one more announcement, with a flag; whoever does not know it waits for
+ * max-age as ever.
  */
 #ifndef CLU_DISCOVER_GOSSIP_H
 #define CLU_DISCOVER_GOSSIP_H
@@ -41,6 +44,7 @@ struct clu_gossip_source {
     int fd, ttl;
     bool broadcast, required, announce, conflict;
     bool deaf;                        /* the own packets do not come back */
+    bool left;                        /* the own good-bye did */
     uint32_t unheard;                 /* own packets since one came back */
     struct clu_gossip_self selves[2]; /* as whom it speaks; instance 0: not */
     struct cluster_address to, via;
@@ -91,7 +95,8 @@ CLU_FN int clu_gossip_open(void *ctx, struct cluster_source *s, const char *targ
     g->fd = -1;
     g->broadcast = clu_gossip_is(s, "broadcast", "on");
     g->required = clu_gossip_is(s, "auth", "required");
-    g->announce = own->name && (always || (own->port && !clu_gossip_is(s, "announce", "off")));
+    g->announce =
+        own->name && !(own->flags & CLUSTER_NODE_LEAVING) && (always || (own->port && !clu_gossip_is(s, "announce", "off")));
     if (ttl)
         (void)clu_number(clu_slice_str(ttl), 255, &number);
     g->ttl = (int)number;
@@ -276,8 +281,10 @@ CLU_FN int clu_gossip_round(void *state, uint64_t now)
 {
     struct clu_gossip_source *g = (struct clu_gossip_source *)state;
     int result = g->fd < 0 ? clu_gossip_start(g) : 0;
-    if (result == 0 && g->announce)
+    if (result == 0 && g->announce && !g->left)
         result = clu_gossip_announce(g, now);
+    else if (result == 0)
+        cluster_source_withdrawn(g->source);
     if (result == 0 && g->deaf)
         (void)cluster_source_fail(g->source, CLUSTER_E_UNREACHABLE,
                                   "the own packets do not come back: name another interface with if=, or try broadcast=on");
@@ -338,6 +345,10 @@ CLU_FN void clu_gossip_hear(struct clu_gossip_source *g, size_t size, const stru
         if (instance == g->selves[0].instance || instance == g->selves[1].instance) {
             g->unheard = 0;
             g->deaf = false;
+            if (p.node.flags & CLUSTER_NODE_LEAVING) {
+                g->left = true;
+                cluster_source_withdrawn(g->source);
+            }
         } else if (!g->conflict) {
             g->conflict = true;
             cluster_source_log(g->source, CLUSTER_LOG_WARN,
@@ -346,7 +357,7 @@ CLU_FN void clu_gossip_hear(struct clu_gossip_source *g, size_t size, const stru
         return;
     }
     clu_address_text(&t, from);
-    p.node.address = address;
+    p.node.address = p.authentic && p.node.flags & CLUSTER_NODE_LEAVING ? NULL : address; /* it need not say so from there */
     (void)cluster_source_heard(g->source, &p.node);
 }
 

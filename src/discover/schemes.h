@@ -38,9 +38,9 @@ CLU_FN const struct cluster_strategy *clu_builtin_find(struct clu_slice scheme)
         {"epmd", CLU_STRATEGY(clu_epmd_open, clu_epmd_round, clu_epmd_ready, clu_epmd_close, "name", 0, 0, 0, 0)},
 #endif
 #ifndef CLUSTER_NO_GOSSIP
-        {"gossip",
-         CLU_STRATEGY(clu_gossip_open, clu_gossip_round, clu_gossip_ready, clu_gossip_close,
-                      "secret secret-file auth if ttl broadcast announce wire", 0, 15 * CLU_SECOND, 0, CLUSTER_STRATEGY_HEARS)},
+        {"gossip", CLU_STRATEGY(clu_gossip_open, clu_gossip_round, clu_gossip_ready, clu_gossip_close,
+                                "secret secret-file auth if ttl broadcast announce wire", 0, 15 * CLU_SECOND, 0,
+                                CLUSTER_STRATEGY_HEARS | CLUSTER_STRATEGY_ANNOUNCES)},
 #endif
     };
 #undef CLU_STRATEGY

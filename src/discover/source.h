@@ -66,6 +66,7 @@ struct cluster_source {
     bool frozen; /* nobody ages: it fails or is paused */
     bool heard_late, thaw_late;
     bool over_limit; /* it was said */
+    bool withdraws;  /* the own node leaves, and is still announced */
     uint32_t reply_count;
     uint32_t bucket;
     uint64_t bucket_ns, frozen_ns, rounds, request;
@@ -186,7 +187,7 @@ CLU_FN void clu_source_fire_round(struct clu_timer *timer, uint64_t now)
     }
     if (s->under_way) {
         clu_source_finish(s, s->claims.count ? CLUSTER_SOURCE_ANSWER : CLUSTER_SOURCE_EMPTY, 0, "");
-        if (s->common.interval_ns == CLUSTER_NEVER)
+        if (s->common.interval_ns == CLUSTER_NEVER && !s->withdraws)
             return;
     }
     s->under_way = true;
@@ -354,22 +355,12 @@ CLU_FN int clu_source_publish_members(struct cluster_source *s, const struct clu
     return 0;
 }
 
-/* A reply's text as an object; NULL: no memory, the error's name will do. */
-CLU_FN struct clu_shared *clu_source_reply_text(struct cluster_source *s, const char *text)
-{
-    size_t size = strlen(text) + 1;
-    struct clu_shared *reply = (struct clu_shared *)clu_share_new(&s->loop->memory, sizeof *reply + size);
-    if (reply)
-        memcpy(reply + 1, text, size);
-    return reply;
-}
-
 /* The end of a query: its reply takes the place that was kept for it. */
 CLU_FN void clu_source_reply(struct cluster_source *s, const struct cluster_node *nodes, size_t count, int error,
                              const char *why)
 {
     struct clu_loop *l = s->loop;
-    struct clu_shared *reply = error ? clu_source_reply_text(s, why) : s->answer(s, nodes, count, &error);
+    struct clu_shared *reply = error ? clu_reply_text(&l->memory, why) : s->answer(s, nodes, count, &error);
     struct clu_event *e = clu_queue_reply(&l->events);
     e->error = error;
     e->time = l->now;
@@ -437,6 +428,18 @@ CLU_FN bool clu_source_admit(struct cluster_source *s)
     return true;
 }
 
+/* Somebody says that a node is gone: with an address, that must be the one where it was heard. */
+CLU_FN int clu_source_bye(struct cluster_source *s, const struct clu_says *says)
+{
+    const struct clu_member *m = clu_table_find(s->home->table, says->name, says->length);
+    const struct clu_claim *claim = m ? clu_claim_of(m, &s->claims) : NULL;
+    if (!claim)
+        return 0;
+    if (*says->address && strcmp(claim->record->view.address, says->address) != 0)
+        return CLUSTER_E_PERMISSION;
+    return cluster_source_gone(s, says->name);
+}
+
 CLUSTER_DEF int cluster_source_heard(struct cluster_source *s, const struct cluster_node *node)
 {
     char name[CLU_NAME_MAX + 1], buffer[sizeof s->why];
@@ -449,6 +452,11 @@ CLUSTER_DEF int cluster_source_heard(struct cluster_source *s, const struct clus
     result = clu_source_says(s, node, &says, name, &why);
     if (!result && !clu_source_wants(s, &says))
         result = CLUSTER_E_PERMISSION;
+    if (!result && node->flags & CLUSTER_NODE_LEAVING) {
+        result = clu_source_bye(s, &says);
+        if (!result)
+            return 0;
+    }
     if (!result) {
         m = clu_table_find(s->home->table, says.name, says.length);
         if (!(m && (m->self || clu_claim_of(m, &s->claims))) && !clu_source_admit(s))
@@ -530,6 +538,12 @@ CLUSTER_DEF void cluster_source_drop(struct cluster_source *s)
 CLUSTER_DEF const struct cluster_node *cluster_source_own(const struct cluster_source *s)
 {
     return &s->home->own;
+}
+
+CLUSTER_DEF void cluster_source_withdrawn(struct cluster_source *s)
+{
+    s->withdraws = false;
+    s->loop->kick = true;
 }
 
 CLUSTER_DEF const struct cluster_io *cluster_source_io(const struct cluster_source *s)

@@ -50,7 +50,7 @@ CLU_FN void clu_queue_overflow(const struct cluster_allocator *a, struct clu_que
     size_t i, kept = 0;
     for (i = 0; i < q->count; i++) {
         struct clu_event *e = clu_queue_at(q, i);
-        if (e->type == CLUSTER_REPLY)
+        if (e->type == CLUSTER_REPLY || e->type == CLUSTER_LEFT)
             *clu_queue_at(q, kept++) = *e;
         else
             clu_unshare(a, e->object);
@@ -90,6 +90,16 @@ CLU_FN struct clu_event *clu_queue_reply(struct clu_queue *q)
     q->replies--;
     e->type = CLUSTER_REPLY;
     return e;
+}
+
+/* A reply's text as an object; NULL: no memory, the error's name will do. */
+CLU_FN struct clu_shared *clu_reply_text(const struct cluster_allocator *a, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    struct clu_shared *reply = (struct clu_shared *)clu_share_new(a, sizeof *reply + size);
+    if (reply)
+        memcpy(reply + 1, text, size);
+    return reply;
 }
 
 /* The oldest event, whose place is free from the next call on; NULL: there is none. */

@@ -653,6 +653,29 @@ CLU_CALLED int clu_table_add_self(struct clu_table *t, const struct clu_says *sa
     return 0;
 }
 
+/* The own node says that it is about to go, or that it stays. */
+CLU_FN int clu_table_drain_self(struct clu_table *t, const char *name, bool draining)
+{
+    struct clu_member *m = clu_table_find(t, name, strlen(name));
+    struct clu_says says = clu_record_says(m->record);
+    const struct cluster_member *was = &m->record->view;
+    struct clu_record *r;
+    if (says.draining == draining)
+        return 0;
+    says.draining = draining;
+    r = clu_record_new(&t->loop->memory, &says, m->id);
+    if (!r)
+        return CLUSTER_E_MEMORY;
+    r->view.flags |= CLUSTER_MEMBER_SELF;
+    r->view.sources = was->sources;
+    r->view.state = was->state;
+    clu_unshare(&t->loop->memory, m->record);
+    m->record = r;
+    t->loop->counts.changes++;
+    clu_table_event(t, CLUSTER_CHANGE, m, CLUSTER_CHANGED_DRAINING, NULL);
+    return 0;
+}
+
 /* After every list was cleared. */
 CLU_FN void clu_table_free(struct clu_table *t)
 {

@@ -17,13 +17,14 @@
 #define CLU_GOSSIP_PREFIX_SIZE 11
 #define CLU_GOSSIP_MAX 640 /* no packet written is larger, with name and attributes as long as they may be */
 #define CLU_GOSSIP_ATTRIBUTE 64
+#define CLU_GOSSIP_FLAGS_KNOWN (CLUSTER_NODE_DRAINING | CLUSTER_NODE_LEAVING)
 
 /* What a packet says beside the name, in the order written. Every key but `node` is a binary, so that no BEAM node makes
  * atoms of it. */
 enum {
     CLU_GOSSIP_PORT,
     CLU_GOSSIP_WEIGHT,
-    CLU_GOSSIP_FLAGS, /* CLUSTER_NODE_DRAINING */
+    CLU_GOSSIP_FLAGS, /* CLUSTER_NODE_DRAINING, CLUSTER_NODE_LEAVING */
     CLU_GOSSIP_TIME,  /* the sender's wall clock in ns */
     CLU_GOSSIP_ID,    /* the instance, chosen anew by each start of the sender */
     CLU_GOSSIP_NUMBERS,
@@ -94,7 +95,7 @@ CLU_CALLED size_t clu_gossip_encode(struct clu_gossip *g, const struct clu_gossi
     unsigned key;
     g->numbers[CLU_GOSSIP_PORT] = g->node.port;
     g->numbers[CLU_GOSSIP_WEIGHT] = g->node.weight;
-    g->numbers[CLU_GOSSIP_FLAGS] = g->node.flags & CLUSTER_NODE_DRAINING;
+    g->numbers[CLU_GOSSIP_FLAGS] = g->node.flags & CLU_GOSSIP_FLAGS_KNOWN;
     w.bad = !clu_name_valid(g->node.name, length);
     clu_write(&w, iv, start);
     clu_write(&w, head, sizeof head - 1);
@@ -244,7 +245,7 @@ CLU_CALLED enum clu_parse clu_gossip_decode(struct clu_gossip *out, const struct
     out->node.name = out->name;
     out->node.port = (uint32_t)out->numbers[CLU_GOSSIP_PORT];
     out->node.weight = (uint32_t)out->numbers[CLU_GOSSIP_WEIGHT];
-    out->node.flags = (uint32_t)out->numbers[CLU_GOSSIP_FLAGS] & CLUSTER_NODE_DRAINING;
+    out->node.flags = (uint32_t)out->numbers[CLU_GOSSIP_FLAGS] & CLU_GOSSIP_FLAGS_KNOWN;
     return r.bad || !(said >> CLU_GOSSIP_NODE & 1) ? CLU_MALFORMED : CLU_COMPLETE;
 }
 

@@ -103,6 +103,19 @@ class Beside(CtlTest):
         self.expect(ctl("list", url), 1, "")
 
 
+class Leaving(CtlTest):
+    """Who ends in good order is gone at once, for those who would wait an hour otherwise."""
+
+    def test_an_interrupted_watch_withdraws_its_node(self):
+        url = "gossip:%s?if=127.0.0.1&ttl=0&interval=300ms&max-age=1h&announce=on&secret=s" % meeting_place()
+        with Running("watch", url, "--node", "a@127.0.0.1") as stays, Running("watch", url, "--node", "b@127.0.0.1") as goes:
+            stays.line("+ b@127.0.0.1")
+            goes.line("+ a@127.0.0.1")
+            goes.signal(signal.SIGTERM)
+            self.assertEqual((goes.end(), goes.errors), (0, []))
+            stays.line("- b@127.0.0.1")
+
+
 class Interrupted(CtlTest):
     def test_no_process_is_left(self):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

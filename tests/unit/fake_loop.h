@@ -277,7 +277,7 @@ static inline void mirror_read(struct mirror *r, struct cluster *c)
             r->status_state = e->state;
             r->status_count = e->count;
             strncpy(r->status_text, e->text, sizeof r->status_text - 1);
-        } else if (e->type == CLUSTER_REPLY) {
+        } else if (e->type == CLUSTER_REPLY || e->type == CLUSTER_LEFT) {
             r->reply = e->request;
             r->reply_error = e->error;
             strncpy(r->reply_text, e->text, sizeof r->reply_text - 1);
