@@ -43,7 +43,8 @@ bench: cluster.h
 	@for source in tests/bench/*.c; do \
 		program=build/bench-`basename $$source .c`; \
 		echo "== $$program"; \
-		$(CC) -std=c99 -O2 -I. $$source -o $$program $(LDFLAGS) && $$program || exit 1; \
+		libraries=`sed -n 's/.*cc .*tests\/bench.* -o [^ ]*\(\( -l[a-z]*\)*\) .*/\1/p' $$source`; \
+		$(CC) -std=c99 -O2 -I. $$source -o $$program $(LDFLAGS) $$libraries && $$program || exit 1; \
 	done
 
 format:

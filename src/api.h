@@ -156,7 +156,7 @@ struct cluster_io {
     int (*join)(void *ctx, int fd, const struct cluster_address *group, const struct cluster_address *via, int ttl);
     int64_t (*send)(void *ctx, int fd, const void *data, size_t size,
                     const struct cluster_address *to); /* to NULL: connected */
-    /* the bytes read, 0 at the end of a stream; of a datagram its whole size, which may be more than fitted */
+    /* the bytes read, 0 at the end of a stream; of a datagram that did not fit any number above `size` */
     int64_t (*recv)(void *ctx, int fd, void *data, size_t size, struct cluster_address *from);
     void (*close)(void *ctx, int fd);
     /* this host's addresses that are up, with prefix; fills at most `capacity`, returns how many there are. `name` given:

@@ -209,9 +209,9 @@ def part_examples():
 
 
 def example_needs(path):
-    """What the example's own `cc` line asks for beyond this repository."""
+    """What the example's or benchmark's own `cc` line asks for beyond this repository."""
     with open(os.path.join(ROOT, path), encoding="utf-8") as f:
-        line = next((line for line in f if re.search(r"\bcc .*examples/", line)), "")
+        line = next((line for line in f if re.search(r"\bcc .*(examples|bench)/", line)), "")
     flags, libraries = ["-pthread"] if "-pthread" in line else [], re.findall(r"(?<=\s)-l\S+", line)
     for name in re.findall(r"pkg-config --cflags --libs ([\w.+-]+)", line):
         if run([tool("pkg-config"), "--exists", name]).code != 0:
@@ -228,9 +228,10 @@ def part_bench():
     """Benchmarks build; those that can judge something that is no time are run for it."""
     def job(path):
         def compiles():
+            flags, libraries = example_needs(path)
             sources = [path] if has_implementation(path) or "../src/" in text else [path, "tests/build/implementation.c"]
             out = compile_c("gcc", built("bench", stem(path)), sources, ["-std=c99", "-O2", "-Wall", "-Wextra", "-Werror",
-                                                                         "-I."])
+                                                                         "-I.", *flags], libraries)
             if "--check" in text:
                 must([out, "--check"], timeout=300)
         with open(path, encoding="utf-8") as f:

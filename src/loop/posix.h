@@ -361,18 +361,8 @@ CLU_FN int64_t clu_posix_recv(void *ctx, int fd, void *data, size_t size, struct
     union clu_sockaddr peer;
     struct msghdr message;
     struct iovec part;
-    int flags = 0;
     ssize_t got;
     (void)ctx;
-#ifdef __linux__
-    {
-        /* MSG_TRUNC asks for a datagram's whole size, but throws a stream's bytes away, tcp(7) */
-        int type = SOCK_STREAM;
-        socklen_t length = (socklen_t)sizeof type;
-        if (!getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) && type == SOCK_DGRAM)
-            flags = MSG_TRUNC;
-    }
-#endif
     peer.any.sa_family = AF_UNSPEC;
     memset(&message, 0, sizeof message);
     part.iov_base = data;
@@ -381,14 +371,12 @@ CLU_FN int64_t clu_posix_recv(void *ctx, int fd, void *data, size_t size, struct
     message.msg_namelen = (socklen_t)sizeof peer;
     message.msg_iov = &part;
     message.msg_iovlen = 1;
-    got = recvmsg(fd, &message, flags);
+    got = recvmsg(fd, &message, 0);
     if (got < 0)
         return clu_posix_result(-1);
     if (from)
         clu_sockaddr_read(from, peer.any.sa_family, &peer);
-    if ((message.msg_flags & MSG_TRUNC) && (size_t)got <= size)
-        return (int64_t)size + 1;
-    return got;
+    return message.msg_flags & MSG_TRUNC ? got + 1 : got;
 }
 
 CLU_FN void clu_posix_close(void *ctx, int fd)
