@@ -83,6 +83,9 @@ MANIFEST = [
     ("place/logarithm.h", ["RING"]),
     ("place/ring.h", ["RING"]),
     ("net/lookup.h", ["DNS", "EPMD", "FILE", "GOSSIP"]),
+    ("net/question.h", ["DNS"]),
+    ("net/exchange.h", ["DNS"]),
+    ("net/cares.h", ["DNS"]),
     ("net/resolver.h", ["DNS"]),
     ("discover/list.h", []),
     ("discover/dns.h", ["DNS"]),
@@ -116,6 +119,7 @@ BANNER = """\
  *     CLUSTER_NAMESPACE=foo_   every function is foo_cluster_...: two copies link into one program
  * and in the one with the implementation:
  *     CLUSTER_STATIC           every function is static
+ *     CLUSTER_USE_CARES        dns: asks through c-ares (-lcares); docs/urls.md says what differs
 {switches}
  */"""
 

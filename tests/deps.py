@@ -24,7 +24,6 @@ TABLE = [
      "memory soak"),
     ("binutils", "nm", "the symbol table", "symbols footprint examples"),
     ("libc-ares-dev", "/usr/include/ares.h", "the other resolver behind dns:, and one to compare with", "unit bench interop"),
-    ("binutils", "nm", "the symbol table", "symbols footprint"),
     ("erlang-base", "erl", "real nodes and epmd", "interop cli docs"),
     ("erlang-crypto", "/usr/lib/erlang/lib/crypto-*", "gossip that is enciphered", "interop"),
     ("elixir", "elixir", "libcluster's own language", "interop"),

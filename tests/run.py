@@ -42,15 +42,25 @@ def stem(path):
 # ---- jobs: a name and a function that returns results, or nothing when its one case passed ------------------------------
 
 
-def program(path, part, flags, before=(), arguments=(), seconds=300):
+# Tests that run once more with c-ares behind the resolver
+WITH_CARES = ["tests/unit/test_resolver.c", "tests/unit/test_dns_source.c"]
+
+
+def program(path, part, flags, before=(), arguments=(), seconds=300, cares=False):
     """A C test program, under the address and undefined-behaviour sanitizers."""
+    name = stem(path) + (" with c-ares" if cares else "")
+
     def job():
+        if cares and not os.path.exists("/usr/include/ares.h"):
+            raise Skip("no libc-ares-dev")
         sources = [path, *before]
         if part not in ("unit", "fuzz") and not has_implementation(path):
             sources.append("tests/build/implementation.c")
-        out = compile_c("gcc", built(part, stem(path)), sources, CHECKED + flags, ["-lcmocka"] if part != "fuzz" else [])
-        return cmocka_results(stem(path), run([out, *arguments], timeout=seconds, env=SANITIZERS))
-    return stem(path), job
+        libraries = (["-lcmocka"] if part != "fuzz" else []) + (["-lcares"] if cares else [])
+        out = compile_c("gcc", built(part, name.replace(" ", "-")), sources,
+                        CHECKED + flags + (["-DCLUSTER_USE_CARES"] if cares else []), libraries)
+        return cmocka_results(name, run([out, *arguments], timeout=seconds, env=SANITIZERS))
+    return name, job
 
 
 def python_tests(path, seconds=300):
@@ -153,7 +163,8 @@ def part_symbols():
 
 
 def part_unit():
-    return [program(path, "unit", ["-Itests"]) for path in names("tests/unit/test_*.c")]
+    return ([program(path, "unit", ["-Itests"]) for path in names("tests/unit/test_*.c")]
+            + [program(path, "unit", ["-Itests"], cares=True) for path in WITH_CARES + names("tests/cares/test_*.c")])
 
 
 def part_cross():

@@ -89,7 +89,10 @@ CLU_FN int clu_write_struct(void *out, void *known, size_t size)
     if (given < sizeof given)
         return CLUSTER_E_INVALID;
     *(uint32_t *)known = given;
-    memcpy(out, known, given < size ? given : size);
+    if (CLU_LIKELY(given >= size))
+        memcpy(out, known, size);
+    else
+        memcpy(out, known, given);
     return 0;
 }
 

@@ -13,181 +13,8 @@
 #ifndef CLU_NET_RESOLVER_H
 #define CLU_NET_RESOLVER_H
 
-#include "../loop/loop.h"
-#include "../wire/dns.h"
-#include "../wire/resolv.h"
-#include "lookup.h"
-
-#define CLU_RESOLV_PATH "/etc/resolv.conf"
-#define CLU_DNS_LOOK (5 * CLU_SECOND) /* how often those files are looked at */
-#define CLU_DNS_FLIGHT 64             /* questions of a handle that have a socket; more of them wait */
-#define CLU_DNS_WAIT (10 * CLU_MS)    /* until they look for a place again */
-#define CLU_DNS_FLOOD 1000            /* datagrams dropped on one socket, then another one is taken */
-
-/* A file as it was read last. */
-struct clu_known_file {
-    char *text;
-    size_t capacity, size;
-    uint64_t stamp, next; /* next: when it is looked at again */
-};
-
-/* What the questions of a handle share. */
-struct clu_resolver {
-    struct clu_loop *loop;
-    struct clu_resolv conf;
-    struct clu_known_file conf_file, hosts_file;
-    uint32_t turn, flight;
-    struct clu_question *named; /* whose `name` is written */
-    char *text;                 /* of the record that was read last */
-    size_t text_capacity;
-    char name[CLU_DNS_TEXT_MAX], why[192];
-};
-
-enum { CLU_DNS_REST, CLU_DNS_STARTS, CLU_DNS_WAITS, CLU_DNS_TALKS, CLU_DNS_ENDS };
-enum { CLU_DNS_TCP_AUTO, CLU_DNS_TCP_ON, CLU_DNS_TCP_KEEP };
-
-struct clu_question {
-    struct clu_watcher watcher;
-    struct clu_timer timer;
-    struct clu_resolver *resolver;
-    void (*answered)(struct clu_question *q); /* it may ask again */
-    void *owner;
-    uint32_t slot; /* the owner's */
-    /* options, which the owner sets */
-    int tcp;
-    bool search, hosts;
-    const char *servers; /* in place of those of resolv.conf, separated by commas; NULL: none */
-    /* the state */
-    int state, error, fd;
-    uint32_t flags; /* CLUSTER_ANSWER_... */
-    bool asking;    /* inside clu_question_ask: its end is said in the next step */
-    bool plain;     /* the servers know no EDNS */
-    bool stream;    /* the try goes over TCP */
-    bool reused;    /* by a connection that was kept, on which nothing came yet */
-    bool written;   /* the query is */
-    bool whole;     /* a message came over TCP, and nothing after it */
-    uint16_t type, id;
-    uint32_t first, attempt, tries, dropped, candidate;
-    uint64_t deadline;
-    struct cluster_address server;
-    struct clu_dns_result result;
-    struct clu_dns_walk walk;
-    uint8_t *buffer;                              /* the length that TCP puts before a message, and the message */
-    size_t capacity, have, sent, base, name_size; /* base: of the name as it was given; 0: nothing was asked */
-    uint8_t name[CLU_DNS_NAME_MAX];
-};
-
-/* ---- what is known of this host --------------------------------------- */
-
-/* 1: the file is another one than before, 0: it is not, or it is not time to look; a negative CLUSTER_E...: it has no text. */
-CLU_FN int clu_known_look(struct clu_loop *l, struct clu_known_file *f, const char *path)
-{
-    int64_t size;
-    if (l->now < f->next)
-        return 0;
-    size = clu_read_file(&l->io, &l->memory, path, &f->text, &f->capacity, &f->stamp);
-    f->next = clu_add_time(l->now, CLU_DNS_LOOK);
-    if (size == CLUSTER_E_AGAIN)
-        return 0;
-    f->size = size > 0 ? (size_t)size : 0;
-    if (size >= 0)
-        return 1;
-    f->stamp = 0;
-    if (size == CLUSTER_E_NOT_FOUND)
-        return 1;
-    f->next = 0;
-    return (int)size;
-}
-
-/* Take resolv.conf as it is now; without one, what holds where there is none. */
-CLU_FN int clu_resolver_look(struct clu_resolver *r)
-{
-    int result = clu_known_look(r->loop, &r->conf_file, CLU_RESOLV_PATH);
-    if (result)
-        clu_resolv_parse(&r->conf, clu_slice_of(r->conf_file.text, r->conf_file.size));
-    return result < 0 ? result : 0;
-}
-
-CLU_FN void clu_resolver_free(struct clu_resolver *r)
-{
-    const struct cluster_allocator *memory = &r->loop->memory;
-    clu_free(memory, r->conf_file.text, r->conf_file.capacity);
-    clu_free(memory, r->hosts_file.text, r->hosts_file.capacity);
-    clu_free(memory, r->text, r->text_capacity);
-}
-
-/* ---- servers ---------------------------------------------------------- */
-
-/* ADDRESS, ADDRESS:PORT, [IPV6]:PORT, with a zone of IPv6 as a number or as the name of an interface, which goes to *zone. */
-CLU_FN bool clu_server_parse(struct clu_slice text, struct cluster_address *out, struct clu_slice *zone)
-{
-    char buffer[CLU_ADDRESS_TEXT];
-    struct clu_text t = clu_text_on(buffer, sizeof buffer);
-    size_t at = clu_slice_find(text, '%'), end = clu_slice_find(text, ']');
-    *zone = clu_slice_of(NULL, 0);
-    if (clu_address_port_parse(text, CLU_DNS_PORT, out))
-        return true;
-    if (at >= end)
-        return false;
-    *zone = clu_slice_of(text.at + at + 1, end - at - 1);
-    clu_text_bytes(&t, text.at, at);
-    clu_text_bytes(&t, text.at + end, text.length - end);
-    return zone->length && clu_address_port_parse(clu_slice_of(buffer, t.cut ? 0 : t.length), CLU_DNS_PORT, out) &&
-           out->family == 6;
-}
-
-/* Is this a list of servers, as server= takes it? */
-CLU_FN bool clu_servers_valid(struct clu_slice list)
-{
-    struct cluster_address address;
-    struct clu_slice zone;
-    while (list.at)
-        if (!clu_server_parse(clu_cut(&list, ','), &address, &zone))
-            return false;
-    return true;
-}
-
-/* The number of an interface, which its own addresses of the link have. */
-CLU_FN int clu_zone_find(const struct cluster_io *io, struct clu_slice zone, uint32_t *out)
-{
-    struct cluster_address own[16];
-    char name[CLU_ADDRESS_TEXT];
-    struct clu_text t = clu_text_on(name, sizeof name);
-    int count, i;
-    clu_text_bytes(&t, zone.at, zone.length);
-    count = io->interfaces(io->ctx, name, own, CLU_COUNT(own));
-    for (i = 0; i < count && i < (int)CLU_COUNT(own); i++)
-        if (own[i].scope) {
-            *out = own[i].scope;
-            return 0;
-        }
-    return count < 0 ? count : CLUSTER_E_UNREACHABLE;
-}
-
-/* How many servers there are for the question. */
-CLU_FN uint32_t clu_question_servers(const struct clu_question *q)
-{
-    struct clu_slice list = clu_slice_str(q->servers ? q->servers : "");
-    uint32_t count = 0;
-    if (!q->servers)
-        return q->resolver->conf.server_count;
-    for (; list.at; count++)
-        (void)clu_cut(&list, ',');
-    return count;
-}
-
-/* The address of the server whose turn it is. */
-CLU_FN int clu_question_server(struct clu_question *q)
-{
-    uint32_t index = (q->first + q->attempt) % clu_question_servers(q);
-    struct clu_slice list = clu_slice_str(q->servers ? q->servers : ""), text, zone;
-    text = q->resolver->conf.servers[q->servers ? 0 : index];
-    while (q->servers && index-- + 1)
-        text = clu_cut(&list, ',');
-    if (!clu_server_parse(text, &q->server, &zone))
-        return CLUSTER_E_INVALID;
-    return zone.length ? clu_zone_find(&q->resolver->loop->io, zone, &q->server.scope) : 0;
-}
+#include "cares.h"
+#include "exchange.h"
 
 /* ---- the life of a question ------------------------------------------- */
 
@@ -199,10 +26,8 @@ CLU_CALLED void clu_question_rest(struct clu_question *q, bool keep)
         q->resolver->flight--;
     q->state = CLU_DNS_REST;
     clu_timer_set(&l->timers, &q->timer, CLUSTER_NEVER);
-    if (q->fd >= 0 && !keep) {
-        (void)clu_close(l, &q->watcher, q->fd);
-        q->fd = -1;
-    }
+    if (!keep)
+        clu_exchange_end(q);
 }
 
 /* The end: at once, or in the next step when clu_question_ask has not returned yet. */
@@ -219,30 +44,11 @@ CLU_CALLED void clu_question_end(struct clu_question *q, int error)
     clu_timer_set(&l->timers, &q->timer, l->now);
 }
 
-/* Write what of the query is not written yet, as far as it can be now. */
-CLU_FN int clu_question_send(struct clu_question *q)
-{
-    struct clu_loop *l = q->resolver->loop;
-    unsigned flags = (q->plain ? 0 : CLU_DNS_EDNS) | (q->resolver->conf.trust_ad ? CLU_DNS_AD : 0);
-    uint8_t query[2 + CLU_DNS_QUERY_MAX], *from = q->stream ? query : query + 2;
-    size_t size = clu_dns_query(query + 2, sizeof query - 2, q->id, q->name, q->name_size, q->type, flags);
-    int64_t sent = 0;
-    clu_put_be(query, size, 2);
-    size += q->stream ? 2 : 0;
-    while (q->sent < size && (sent = clu_send(l, q->fd, from + q->sent, size - q->sent, NULL)) >= 0)
-        q->sent += (size_t)sent;
-    q->written = q->sent == size;
-    if (sent < 0 && sent != CLUSTER_E_AGAIN)
-        return (int)sent;
-    return clu_watch(l, &q->watcher, q->fd, q->written ? POLLIN : POLLOUT);
-}
-
 /* Begin a try on the connection that was kept, or on a new socket. A result of CLUSTER_E_AGAIN or CLUSTER_E_LIMIT says that no
  * socket is to be had now. */
 CLU_FN int clu_question_open(struct clu_question *q)
 {
     struct clu_resolver *r = q->resolver;
-    struct clu_loop *l = r->loop;
     struct cluster_address before = q->server;
     int result = clu_question_server(q);
     q->stream = q->stream || q->tcp || r->conf.use_vc;
@@ -252,19 +58,16 @@ CLU_FN int clu_question_open(struct clu_question *q)
     if (!result && r->flight >= CLU_DNS_FLIGHT)
         result = CLUSTER_E_LIMIT;
     if (!result)
-        result = clu_random(l, &q->id, sizeof q->id);
-    if (!result && !q->reused) {
-        q->fd = result = clu_open(l, &q->watcher, q->stream ? CLUSTER_TCP : CLUSTER_UDP, q->server.family);
-        if (result >= 0)
-            result = l->io.connect(l->io.ctx, q->fd, &q->server);
-    }
-    if (result < 0)
+        result = clu_random(r->loop, &q->id, sizeof q->id);
+    q->have = q->dropped = 0;
+    q->whole = false;
+    if (!result)
+        result = clu_exchange_begin(q);
+    if (result)
         return result;
     q->state = CLU_DNS_TALKS;
     r->flight++;
-    q->sent = q->have = q->dropped = 0;
-    q->whole = false;
-    return clu_question_send(q);
+    return 0;
 }
 
 /* The next try that gets under way, or waits for a socket, or the end. */
@@ -348,6 +151,9 @@ CLU_CALLED void clu_question_take(struct clu_question *q, enum clu_dns_verdict v
         q->plain = q->plain || formerr;
         q->stream = q->stream || verdict == CLU_DNS_TRUNCATED;
         clu_question_go(q);
+    } else if (verdict == CLU_DNS_NOT_OURS && !q->stream) {
+        clu_question_rest(q, false);
+        clu_question_go(q);
     } else if (verdict == CLU_DNS_ANSWER || verdict == CLU_DNS_EMPTY) {
         clu_question_end(q, 0);
     } else {
@@ -355,79 +161,19 @@ CLU_CALLED void clu_question_take(struct clu_question *q, enum clu_dns_verdict v
     }
 }
 
-CLU_FN enum clu_dns_verdict clu_question_check(struct clu_question *q)
-{
-    return clu_dns_check(q->buffer + 2, q->have - 2, q->id, q->name, q->name_size, q->type, &q->result);
-}
-
-/* Read datagrams until one answers the question. */
-CLU_FN int64_t clu_question_read_datagrams(struct clu_question *q)
-{
-    struct clu_loop *l = q->resolver->loop;
-    while (q->dropped < CLU_DNS_FLOOD) {
-        struct cluster_address from;
-        enum clu_dns_verdict verdict = CLU_DNS_NOT_OURS;
-        int64_t size = clu_recv(l, q->fd, q->buffer + 2, q->capacity - 2, &from);
-        if (size < 0)
-            return size;
-        from.scope = q->server.scope;
-        q->have = (size_t)size + 2;
-        if (q->have <= q->capacity && clu_address_compare(&from, &q->server) == 0)
-            verdict = clu_question_check(q);
-        if (verdict > CLU_DNS_BAD) {
-            clu_question_take(q, verdict);
-            return 0;
-        }
-        l->counts.dropped++;
-        q->dropped++;
-    }
-    clu_question_rest(q, false);
-    clu_question_go(q);
-    return 0;
-}
-
-/* Read the stream until the message is whole. */
-CLU_FN int64_t clu_question_read_stream(struct clu_question *q)
-{
-    struct clu_loop *l = q->resolver->loop;
-    for (;;) {
-        size_t size = q->have < 2 ? 2 : clu_dns_u16(q->buffer) + (size_t)2;
-        int64_t count;
-        if (q->have >= size) {
-            q->whole = q->have == size;
-            q->have = size;
-            q->flags |= CLUSTER_ANSWER_TCP;
-            clu_question_take(q, clu_question_check(q));
-            return 0;
-        }
-        if (!clu_reserve(&l->memory, &q->buffer, &q->capacity, size, 1))
-            return CLUSTER_E_MEMORY;
-        count = clu_recv(l, q->fd, q->buffer + q->have, q->capacity - q->have, NULL);
-        if (count <= 0)
-            return count ? count : (int64_t)CLUSTER_E_CLOSED;
-        q->reused = false;
-        q->have += (size_t)count;
-    }
-}
-
 CLU_FN void clu_question_ready(struct clu_watcher *watcher, int fd, int revents)
 {
     struct clu_question *q = CLU_CONTAINER(watcher, struct clu_question, watcher);
-    int64_t result = 0;
-    (void)fd;
-    if (revents & POLLNVAL) {
-        q->fd = -1;
-        result = CLUSTER_E_CLOSED;
-    }
+    int64_t result;
     if (q->state != CLU_DNS_TALKS) { /* whoever ends a connection that is kept, or says more than was asked */
+        q->fd = revents & POLLNVAL ? -1 : q->fd;
         clu_question_rest(q, false);
         return;
     }
-    if (!result && !q->written)
-        result = clu_question_send(q);
-    if (!result && q->written)
-        result = q->stream ? clu_question_read_stream(q) : clu_question_read_datagrams(q);
-    if (result < 0 && result != CLUSTER_E_AGAIN)
+    result = clu_exchange_ready(q, fd, revents);
+    if (result >= 0)
+        clu_question_take(q, (enum clu_dns_verdict)result);
+    else if (result != CLUSTER_E_AGAIN)
         clu_question_fail(q, (int)result);
 }
 
@@ -560,6 +306,7 @@ CLU_FN void clu_question_free(struct clu_question *q)
 {
     struct clu_loop *l = q->resolver->loop;
     clu_question_rest(q, false);
+    clu_exchange_free(q);
     clu_timers_release(&l->timers, &q->timer);
     clu_free(&l->memory, q->buffer, q->capacity);
     clu_free(&l->memory, q, sizeof *q);
@@ -633,38 +380,35 @@ CLU_FN void clu_question_answer(struct clu_question *q, struct cluster_answer *o
 CLU_FN int clu_question_record(struct clu_question *q, struct cluster_record *out)
 {
     struct clu_resolver *r = q->resolver;
-    const uint8_t *message = q->buffer + 2;
-    size_t size = q->have - 2;
     struct clu_dns_record rec;
-    memset(out, 0, sizeof *out);
+    bool srv;
     if (q->error || !q->result.count || !clu_dns_next(&q->walk, &rec))
         return 0;
     if (!clu_reserve(&r->loop->memory, &r->text, &r->text_capacity, rec.size + CLU_DNS_TEXT_MAX, 1))
         return CLUSTER_E_MEMORY;
     if (rec.additional || r->named != q) /* the others are all of one name */
-        (void)clu_question_text(message, size, rec.owner_at, r->name);
+        (void)clu_question_text(q->buffer + 2, q->have - 2, rec.owner_at, r->name);
     r->named = rec.additional ? NULL : q;
+    srv = rec.type == CLUSTER_DNS_SRV;
     out->type = rec.type;
     out->ttl = rec.ttl;
+    out->priority = srv ? clu_dns_u16(rec.data) : 0;
+    out->weight = srv ? clu_dns_u16(rec.data + 2) : 0;
+    out->port = srv ? clu_dns_u16(rec.data + 4) : 0;
     out->additional = rec.additional;
+    out->text_size = 0;
     out->name = r->name;
     out->text = r->text;
-    *r->text = '\0';
+    memset(&out->address, 0, sizeof out->address);
     if (rec.text_at) {
-        (void)clu_question_text(message, size, rec.text_at, r->text);
-        out->text_size = (uint32_t)strlen(r->text);
+        out->text_size = (uint32_t)clu_dns_name_text(&q->walk, r->text, CLU_DNS_TEXT_MAX);
     } else if (rec.type == CLUSTER_DNS_TXT) {
         out->text_size = (uint32_t)clu_dns_strings(&rec, (uint8_t *)r->text, rec.size);
-        r->text[out->text_size] = '\0';
     } else {
         out->address.family = rec.type == CLUSTER_DNS_A ? 4 : 6;
         memcpy(out->address.bytes, rec.data, rec.size);
     }
-    if (rec.type == CLUSTER_DNS_SRV) {
-        out->priority = clu_dns_u16(rec.data);
-        out->weight = clu_dns_u16(rec.data + 2);
-        out->port = clu_dns_u16(rec.data + 4);
-    }
+    r->text[out->text_size] = '\0';
     return 1;
 }
 

@@ -16,7 +16,9 @@
 #define CLU_DNS_UDP_MAX 1232  /* what we say to take: no fragment on any usual path */
 #define CLU_DNS_QUERY_MAX 287 /* the longest query */
 #define CLU_DNS_LINKS_MAX 16  /* of a CNAME chain */
-#define CLU_DNS_HOPS_MAX 127  /* pointers in a name: it has no more labels than these */
+#define CLU_DNS_FUEL(size)                                                                                                     \
+    (65536 + 12 * (uint32_t)(size)) /* what all names of a message may cost: a unit a byte, 8 a pointer or end */
+#define CLU_DNS_HOPS_MAX 127        /* pointers in a name: it has no more labels than these */
 
 /* Types beside those of the public CLUSTER_DNS_... */
 enum { CLU_DNS_NS = 2, CLU_DNS_SOA = 6, CLU_DNS_OPT = 41 };
@@ -27,6 +29,29 @@ enum { CLU_DNS_FORMERR = 1, CLU_DNS_NXDOMAIN = 3 };
 CLU_FN bool clu_dns_label_byte(uint8_t b)
 {
     return b > 0x20 && b < 0x7f && b != '.' && b != '@';
+}
+
+/* How many of these bytes may a label not have? Eight at a time: each of them leaves a bit in its own byte of `sum`. */
+CLU_FN size_t clu_dns_odd_bytes(const uint8_t *p, size_t size)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), low = 0x7f * ones;
+    uint64_t sum = 0, word, seven, good;
+    bool more = true;
+    while (more) {
+        more = size >= sizeof word;
+        if (more) {
+            memcpy(&word, p, sizeof word);
+            p += sizeof word;
+            size -= sizeof word;
+        } else {
+            for (word = 'a' * ones; size; size--)
+                word = word << 8 | *p++;
+        }
+        seven = word & low;
+        good = (seven + (0x7f - 0x20) * ones) & ~(seven + ones) & ((seven ^ '.' * ones) + low) & ((seven ^ '@' * ones) + low);
+        sum += (~good | word) >> 7 & ones;
+    }
+    return (size_t)(sum * ones >> 56);
 }
 
 /* A name as it goes over the wire, its case kept; 0: it is none. One final dot is allowed. */
@@ -111,9 +136,12 @@ struct clu_dns_walk {
     uint32_t fuel;    /* units of work that names may still cost */
     uint16_t type;    /* that was asked for */
     uint16_t same;    /* a pointer that is known to lead to `owner` */
-    size_t owner_size, name_size;
-    uint8_t owner[CLU_DNS_NAME_MAX]; /* the name whose records are wanted */
-    uint8_t name[CLU_DNS_NAME_MAX];  /* the name that was read last */
+    size_t owner_size;
+    const uint8_t *name;        /* the name that was read last, uncompressed: in the message or in `joined` */
+    size_t name_size, name_odd; /* name_odd: how many of its lengths, with the final 0, are bytes that no label has */
+    size_t labels;
+    uint8_t owner[CLU_DNS_NAME_MAX];             /* the name whose records are wanted */
+    uint8_t joined[CLU_DNS_NAME_MAX], dots[128]; /* dots: where each label begins */
 };
 
 CLU_FN uint16_t clu_dns_u16(const uint8_t *p)
@@ -121,47 +149,63 @@ CLU_FN uint16_t clu_dns_u16(const uint8_t *p)
     return (uint16_t)(p[0] << 8 | p[1]);
 }
 
-/* Read a name into w->name, uncompressed. Each part of it lies wholly before the part that points to it (RFC 1035, 4.1.4: a
- * *prior* occurrence), so it ends. */
+/* Read a name, uncompressed. Each part of it lies wholly before the part that points to it (RFC 1035, 4.1.4: a *prior*
+ * occurrence), so it ends. */
 CLU_FN bool clu_dns_read_name(struct clu_dns_walk *w, struct clu_reader *r)
 {
-    struct clu_reader part = *r;
-    const uint8_t *begin = r->at;
-    unsigned hops = 0;
-    size_t size = 0;
-    for (;;) {
-        unsigned length = clu_read_u8(&part);
-        uint32_t cost = 8;
-        const uint8_t *label;
-        if (length >= 0xc0) {
-            const uint8_t *to = w->message + (length << 8 & 0x3f00) + clu_read_u8(&part);
-            if (!hops)
-                r->at = part.at;
-            if (hops++ == CLU_DNS_HOPS_MAX || part.bad || to < w->message + 12 || to >= begin)
-                break;
-            part = clu_reader_of(to, (size_t)(begin - to));
-            begin = to;
-        } else {
-            label = clu_take(&part, length);
-            if (!label || length > 63 || size + 1 + length + (length > 0) > CLU_DNS_NAME_MAX)
-                break;
-            w->name[size++] = (uint8_t)length;
-            memcpy(w->name + size, label, length);
-            size += length;
-            cost += length;
+    const uint8_t *m = w->message;
+    size_t begin = (size_t)(r->at - m), end = (size_t)(r->end - m), at = begin, size = 0, piece, odd = 1, labels = 0;
+    unsigned hops = 0, length = 0;
+    while (!r->bad) {
+        while (at < end && (length = m[at]) - 1 < 63) {
+            odd += !clu_dns_label_byte((uint8_t)length);
+            w->dots[labels++ & 127] = (uint8_t)(size + at - begin);
+            at += length + 1;
         }
-        if (w->fuel < cost)
+        piece = at - begin + !length;
+        if (at + (length != 0) >= end || (length && length < 0xc0) || size + piece + (length != 0) > CLU_DNS_NAME_MAX ||
+            w->fuel < piece + 8)
             break;
-        w->fuel -= cost;
+        w->fuel -= (uint32_t)piece + 8;
+        if (!hops) {
+            r->at = m + at + 1 + (length != 0);
+            w->name = length ? w->joined : m + begin;
+        }
+        if (hops || length)
+            memcpy(w->joined + size, m + begin, piece);
+        size += piece;
         if (!length) {
             w->name_size = size;
-            if (!hops)
-                r->at = part.at;
+            w->name_odd = odd;
+            w->labels = labels;
             return true;
         }
+        end = begin;
+        begin = at = (size_t)(length << 8 & 0x3f00) + m[at + 1];
+        if (begin < 12 || begin >= end || hops++ == CLU_DNS_HOPS_MAX)
+            break;
     }
     r->bad = true;
     return false;
+}
+
+/* Has the name that was read last nothing in its labels but what a host's may have? */
+CLU_FN bool clu_dns_name_clean(const struct clu_dns_walk *w)
+{
+    return clu_dns_odd_bytes(w->name, w->name_size) == w->name_odd;
+}
+
+/* The name that was read last as text, without the final dot; its length, or 0 if it is the root's or does not fit with its NUL. */
+CLU_FN size_t clu_dns_name_text(const struct clu_dns_walk *w, char *out, size_t room)
+{
+    size_t i, size = w->name_size - 1;
+    if (!size || size > room)
+        return 0;
+    memcpy(out, w->name + 1, size);
+    for (i = 1; i < w->labels; i++)
+        out[w->dots[i] - 1] = '.';
+    out[--size] = '\0';
+    return size;
 }
 
 /* Read the name at an offset of the message. */
@@ -190,6 +234,8 @@ CLU_FN bool clu_dns_step(struct clu_dns_walk *w, struct clu_dns_record *out)
     out->owner_at = (uint16_t)(head - w->message);
     if (CLU_LIKELY(clu_left(&w->r) >= 2 && clu_dns_u16(head) == w->same)) {
         w->r.at += 2;
+        w->name = w->owner;
+        w->name_size = w->owner_size;
         out->ours = true;
     } else {
         out->ours = clu_dns_read_name(w, &w->r) && clu_dns_name_is(w, w->owner, w->owner_size);
@@ -207,58 +253,63 @@ CLU_FN bool clu_dns_step(struct clu_dns_walk *w, struct clu_dns_record *out)
     return out->data != NULL;
 }
 
+/* Is this record one to be handed out? Its data are not looked at. */
+CLU_FN bool clu_dns_wanted(const struct clu_dns_walk *w, struct clu_dns_record *rec)
+{
+    rec->additional = rec->section == 2;
+    if (rec->rclass != 1)
+        return false;
+    if (rec->additional)
+        return w->type == CLUSTER_DNS_SRV && (rec->type == CLUSTER_DNS_A || rec->type == CLUSTER_DNS_AAAA);
+    return rec->section == 0 && rec->ours && rec->type == w->type;
+}
+
+/* Read the name in the data of a record whose type has one. */
+CLU_FN bool clu_dns_read_data(struct clu_dns_walk *w, struct clu_dns_record *rec)
+{
+    struct clu_reader data = clu_reader_of(rec->data, rec->size);
+    (void)clu_take(&data, rec->type == CLUSTER_DNS_SRV ? 6 : 0);
+    rec->text_at = (uint16_t)(data.at - w->message);
+    return clu_dns_read_name(w, &data) && !clu_left(&data);
+}
+
+CLU_FN bool clu_dns_has_name(unsigned type)
+{
+    return type == CLUSTER_DNS_SRV || type == CLUSTER_DNS_CNAME || type == CLUSTER_DNS_PTR;
+}
+
 /* May this record be handed out? 1: yes, with *hash; 0: it is none that was asked for; -1: malformed. */
 CLU_FN int clu_dns_use(struct clu_dns_walk *w, struct clu_dns_record *rec, uint64_t *hash)
 {
-    struct clu_reader data = clu_reader_of(rec->data, rec->size);
-    uint8_t whole[6 + CLU_DNS_NAME_MAX];
-    size_t ahead = 0, i;
-    bool named = false;
-    rec->additional = rec->section == 2;
+    bool wanted = clu_dns_wanted(w, rec);
     rec->text_at = 0;
     if (rec->rclass != 1)
         return 0;
     if (rec->type == CLUSTER_DNS_A || rec->type == CLUSTER_DNS_AAAA) {
-        (void)clu_take(&data, rec->type == CLUSTER_DNS_A ? 4 : 16);
+        if (rec->size != (rec->type == CLUSTER_DNS_A ? 4 : 16))
+            return -1;
     } else if (rec->type == CLUSTER_DNS_TXT) {
+        struct clu_reader data = clu_reader_of(rec->data, rec->size);
         do
             (void)clu_take(&data, clu_read_u8(&data));
         while (clu_left(&data));
-    } else if (rec->type == CLUSTER_DNS_SRV || rec->type == CLUSTER_DNS_CNAME || rec->type == CLUSTER_DNS_PTR) {
-        named = true;
-        ahead = rec->type == CLUSTER_DNS_SRV ? 6 : 0;
-        (void)clu_take(&data, ahead);
-        rec->text_at = (uint16_t)(data.at - w->message);
-        (void)clu_dns_read_name(w, &data);
-    } else {
+        if (data.bad)
+            return -1;
+    } else if (clu_dns_has_name(rec->type)) {
+        uint64_t ahead = 0;
+        size_t i;
+        if (!clu_dns_read_data(w, rec) || (wanted && !clu_dns_name_clean(w)))
+            return -1;
+        if (w->name_size == 1 && wanted) /* RFC 2782: a target of "." says that the service is not there */
+            return rec->type == CLUSTER_DNS_SRV ? 0 : -1;
+        for (i = 0; rec->type == CLUSTER_DNS_SRV && i < 6; i++)
+            ahead = ahead << 8 | rec->data[i];
+        *hash = wanted ? clu_hash64(w->name, w->name_size, ahead) : 0;
+        return wanted;
+    }
+    if (!wanted)
         return 0;
-    }
-    if (data.bad || clu_left(&data))
-        return -1;
-    if (rec->additional) {
-        if (named || rec->type == CLUSTER_DNS_TXT || w->type != CLUSTER_DNS_SRV)
-            return 0;
-        (void)clu_dns_name_at(w, rec->owner_at);
-        *hash = clu_hash64(rec->data, rec->size, clu_hash64(w->name, w->name_size, 0));
-        return 1;
-    }
-    if (rec->section || !rec->ours || rec->type != w->type)
-        return 0;
-    if (!named) {
-        *hash = clu_hash64(rec->data, rec->size, 0);
-        return 1;
-    }
-    if (w->name_size == 1) /* RFC 2782: a target of "." says that the service is not there */
-        return ahead ? 0 : -1;
-    for (i = 0; w->name[i]; i += w->name[i] + (size_t)1) {
-        size_t j;
-        for (j = 1; j <= w->name[i]; j++)
-            if (!clu_dns_label_byte(w->name[i + j]))
-                return -1;
-    }
-    memcpy(whole, rec->data, ahead);
-    memcpy(whole + ahead, w->name, w->name_size);
-    *hash = clu_hash64(whole, ahead + w->name_size, 0);
+    *hash = clu_hash64(rec->data, rec->size, rec->additional ? clu_hash64(w->name, w->name_size, 0) : 0);
     return 1;
 }
 
@@ -377,7 +428,7 @@ CLU_FN enum clu_dns_verdict clu_dns_check(const uint8_t *message, size_t size, u
     if (out->rcode && out->rcode != CLU_DNS_NXDOMAIN)
         return CLU_DNS_FAILED;
 
-    w.fuel = 65536 + 16 * (uint32_t)size;
+    w.fuel = CLU_DNS_FUEL(size);
     memcpy(w.owner, name, name_size);
     w.owner_size = name_size;
     w.same = 0xc000 | 12;
@@ -399,7 +450,7 @@ CLU_FN enum clu_dns_verdict clu_dns_check(const uint8_t *message, size_t size, u
         clu_dns_walk_on(&w, message, size, at, type);
         good = clu_dns_pass(&w, out, &links);
     }
-    out->work = 65536 + 16 * (uint32_t)size - w.fuel;
+    out->work = CLU_DNS_FUEL(size) - w.fuel;
     if (!good || (out->rcode == CLU_DNS_NXDOMAIN && out->count))
         return CLU_DNS_BAD;
     if (out->rcode && out->rcode != CLU_DNS_NXDOMAIN)
@@ -416,7 +467,7 @@ CLU_FN enum clu_dns_verdict clu_dns_check(const uint8_t *message, size_t size, u
 /* Begin to read the records of a response that clu_dns_check has called an answer. */
 CLU_FN void clu_dns_begin(struct clu_dns_walk *w, const uint8_t *message, size_t size, const struct clu_dns_result *result)
 {
-    w->fuel = 65536 + 16 * (uint32_t)size;
+    w->fuel = CLU_DNS_FUEL(size);
     clu_dns_walk_on(w, message, size, 12, result->type);
     (void)clu_dns_read_name(w, &w->r);
     (void)clu_take(&w->r, 4);
@@ -425,14 +476,15 @@ CLU_FN void clu_dns_begin(struct clu_dns_walk *w, const uint8_t *message, size_t
     w->same = (uint16_t)(result->owner_at < 0x4000 ? 0xc000 | result->owner_at : 0);
 }
 
-/* The next of those that were asked for, then the additional addresses. False: that was all. */
+/* The next of those that were asked for, then the additional addresses; the name in its data, if there is one, is the one that
+ * was read last. False: that was all. */
 CLU_FN bool clu_dns_next(struct clu_dns_walk *w, struct clu_dns_record *out)
 {
-    uint64_t hash;
     while (clu_dns_step(w, out)) {
         if (out->ttl >> 31)
             out->ttl = 0;
-        if (clu_dns_use(w, out, &hash) > 0)
+        out->text_at = 0;
+        if (clu_dns_wanted(w, out) && (!clu_dns_has_name(out->type) || (clu_dns_read_data(w, out) && w->name_size > 1)))
             return true;
     }
     return false;
@@ -443,23 +495,10 @@ CLU_FN bool clu_dns_next(struct clu_dns_walk *w, struct clu_dns_record *out)
 CLU_FN size_t clu_dns_text(const uint8_t *message, size_t size, size_t at, char *out, size_t room)
 {
     struct clu_dns_walk w;
-    size_t i = 0;
     w.message = message;
     w.r = clu_reader_of(message, size);
     w.fuel = 65536;
-    if (!clu_dns_name_at(&w, at) || w.name_size < 2 || w.name_size - 1 > room)
-        return 0;
-    while (w.name[i]) {
-        size_t end = i + w.name[i];
-        while (i < end) {
-            out[i] = (char)w.name[i + 1];
-            if (!clu_dns_label_byte(w.name[++i]))
-                return 0;
-        }
-        out[i++] = '.';
-    }
-    out[--i] = '\0';
-    return i;
+    return clu_dns_name_at(&w, at) && clu_dns_name_clean(&w) ? clu_dns_name_text(&w, out, room) : 0;
 }
 
 /* The strings of a TXT record as one; its length, cut to `room`. */

@@ -3,7 +3,7 @@ import os
 import re
 import sys
 
-from tools import ROOT, STRICT, Failure, built, compile_c, must, run, tool
+from tools import ROOT, STRICT, Failure, Skip, built, compile_c, must, run, tool
 
 sys.path.insert(0, ROOT)
 import amalgamate  # noqa: E402
@@ -34,6 +34,18 @@ def standards():
     yield compiles("tcc", "tcc", "implementation.c", ["-std=c99", "-Wall", "-Werror"])
     for compiler in "musl-gcc", "i686-linux-gnu-gcc", "s390x-linux-gnu-gcc":
         yield compiles(compiler, compiler, "implementation.c", ["-Os", "-std=c99", *STRICT])
+
+
+def cares():
+    """With c-ares behind the resolver."""
+    for compiler, flags in ("gcc", ["-std=c99"]), ("clang", ["-std=c99"]), ("g++", ["-x", "c++", "-std=c++11"]):
+        name, job = compiles("CLUSTER_USE_CARES, " + compiler, compiler, "implementation.c",
+                             ["-Os", *flags, *STRICT, "-DCLUSTER_USE_CARES"])
+        yield name, job if os.path.exists("/usr/include/ares.h") else no_cares
+
+
+def no_cares():
+    raise Skip("no libc-ares-dev")
 
 
 def linked(name, compiler, units, flags=()):
@@ -122,4 +134,4 @@ def fragments():
 
 
 def jobs():
-    return [job for group in (standards, programs, includes, parts, split, fragments) for job in group()]
+    return [job for group in (standards, cares, programs, includes, parts, split, fragments) for job in group()]

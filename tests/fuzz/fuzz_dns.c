@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     type = clu_dns_u16(data + 12 + w.name_size);
     verdict = clu_dns_check(data, size, id, w.name, w.name_size, type, &result);
-    CHECK(result.work <= 65536 + 16 * size);
+    CHECK(result.work <= CLU_DNS_FUEL(size));
     CHECK(clu_dns_check(data, size, (uint16_t)(id + 1), w.name, w.name_size, type, &again) == CLU_DNS_NOT_OURS);
     for (i = 0; i < CLU_COUNT(types); i++)
         if (types[i] != type && (size != 12))

@@ -277,7 +277,7 @@ static void send_says_again_when_full(void **state)
     io.close(NULL, server);
 }
 
-static void datagram_size_is_whole(void **state)
+static void datagram_that_does_not_fit(void **state)
 {
     uint16_t port = 0, other = 0;
     int to = bound(CLUSTER_UDP, 0, &port), from = bound(CLUSTER_UDP, 0, &other);
@@ -291,11 +291,7 @@ static void datagram_size_is_whole(void **state)
     assert_int_equal(io.send(NULL, from, "abcd", 4, &target), 4);
     assert_int_equal(io.send(NULL, from, "", 0, &target), 0);
     wait_for(to, POLLIN);
-#ifdef __linux__
-    assert_int_equal(io.recv(NULL, to, in, sizeof in, &peer), 10);
-#else
     assert_true(io.recv(NULL, to, in, sizeof in, &peer) > 4);
-#endif
     assert_memory_equal(in, "0123", 4);
     assert_int_equal(peer.family, 4);
     assert_int_equal(peer.port, other);
@@ -638,7 +634,7 @@ int main(void)
         cmocka_unit_test(refused),
         cmocka_unit_test(no_sigpipe),
         cmocka_unit_test(send_says_again_when_full),
-        cmocka_unit_test(datagram_size_is_whole),
+        cmocka_unit_test(datagram_that_does_not_fit),
         cmocka_unit_test(too_large_datagram_is_a_limit),
         cmocka_unit_test(ipv6),
         cmocka_unit_test(multicast_is_heard_back),

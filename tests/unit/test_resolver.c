@@ -12,6 +12,14 @@
 
 static struct dns_world w;
 
+/* The same tests with c-ares behind the resolver. It keeps the id and the socket where it asks once more by itself, waits on after
+ * a foreign id on a stream, and reads a stream's length apart. */
+#ifdef CLUSTER_USE_CARES
+enum { CARES = 1 };
+#else
+enum { CARES = 0 };
+#endif
+
 /* ---- servers ---------------------------------------------------------- */
 
 static void two_addresses(struct dns_world *d, const struct dns_query *q, struct message *m)
@@ -422,7 +430,7 @@ static void no_edns(void **state)
         assert_int_equal(w.queries, i < 2 ? 2 : 3);
         assert_int_equal(w.q[0].edns, 1232);
         assert_int_equal(w.q[1].edns, 0);
-        assert_true(w.q[0].id != w.q[1].id && w.q[0].fd != w.q[1].fd);
+        assert_true(CARES || (w.q[0].id != w.q[1].id && w.q[0].fd != w.q[1].fd));
         dns_end(&w);
     }
     replies = never;
@@ -571,8 +579,8 @@ static void sends_that_fail(void **state)
     }
 }
 
-/* The interface's queue is full: the query goes out when there is room. */
-static void a_send_that_waits(void **state)
+/* The interface's queue is full: the query goes out when there is room. c-ares takes it for lost. */
+CLU_FN void a_send_that_waits(void **state)
 {
     (void)state;
     way = CLUSTER_E_AGAIN;
@@ -613,7 +621,7 @@ static void bad_36_truncated_with_partial_data(void **state)
     assert_int_equal(w.queries, 2);
     assert_int_equal(w.q[1].kind, CLUSTER_TCP);
     assert_int_equal(w.q[1].server.bytes[3], 1);
-    assert_true(w.q[0].id != w.q[1].id);
+    assert_true(CARES || w.q[0].id != w.q[1].id);
     dns_wait(&w, 20);
     assert_int_equal(fake_count_open(&w.f), 0);
     dns_end(&w);
@@ -748,7 +756,7 @@ static void bad_37_tcp(void **state)
     (void)state;
     for (tcp_case = 0; tcp_case < 11; tcp_case++) {
         begin_world(tcp_trouble);
-        is_real(resolve("mine:?tcp=keep", "web.example", CLUSTER_DNS_A, tcp_case == 9 ? 3000 : 0));
+        is_real(resolve("mine:?tcp=keep", "web.example", CLUSTER_DNS_A, tcp_case == 9 || CARES ? 3000 : 0));
         assert_int_equal(w.queries, tcp_case == 8 || tcp_case == 10 ? 1 : 2);
         dns_wait(&w, 20);
         assert_int_equal(fake_count_open(&w.f), tcp_case != 10);
@@ -808,7 +816,7 @@ static void kept(void **state)
     for (i = 0; i < 10; i++) {
         calls = w.f.all - w.f.calls[FAKE_READ_FILE];
         again(0);
-        assert_int_equal(w.f.all - w.f.calls[FAKE_READ_FILE] - calls, 2); /* send, recv */
+        assert_int_equal(w.f.all - w.f.calls[FAKE_READ_FILE] - calls, 2 + CARES); /* send, recv */
         assert_int_equal(w.seen[0].answer.count, 2);
     }
     assert_int_equal(w.f.calls[FAKE_OPEN], 1);
@@ -914,7 +922,9 @@ int main(void)
         cmocka_unit_test(connects_that_fail),
         cmocka_unit_test(bad_40_icmp_refused),
         cmocka_unit_test(sends_that_fail),
+#ifndef CLUSTER_USE_CARES
         cmocka_unit_test(a_send_that_waits),
+#endif
         cmocka_unit_test(no_ipv6_here),
         cmocka_unit_test(bad_36_truncated_with_partial_data),
         cmocka_unit_test(truncated_over_tcp),
