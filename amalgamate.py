@@ -61,6 +61,7 @@ MANIFEST = [
     ("wire/term.h", ["GOSSIP", "RING", "TERM"]),
     ("wire/term_text.h", ["TERM"]),
     ("wire/term_parse.h", ["TERM"]),
+    ("wire/term_print.h", ["TERM"]),
     ("wire/gossip.h", ["GOSSIP"]),
     ("wire/hosts.h", ["DNS", "EPMD", "FILE", "GOSSIP"]),
     ("wire/dns.h", ["DNS"]),

@@ -578,6 +578,13 @@ CLUSTER_API int cluster_term_parse(const char *text, void *out, size_t capacity,
  * is wrong with it. */
 CLUSTER_API const char *cluster_term_why(const char *text, size_t *at);
 
+/* A term of the external format, its 131 first, in Erlang's syntax, which cluster_term_parse reads back as the same term: pids,
+ * ports, references and funs too. Printable lists are strings, printable binaries <<"...">> or <<"..."/utf8>>, integers of more
+ * than 4096 bits in base 16. Returns the length of the text without its NUL, also when there is no room for all of it: then out
+ * has its beginning (NULL with 0: only ask). 0: it is no term, something follows it, it is compressed, or is nested deeper than
+ * CLUSTER_TERM_DEPTH. That no map has a key twice is not checked. */
+CLUSTER_API size_t cluster_term_print(const void *term, size_t size, char *out, size_t capacity);
+
 #endif
 
 /* ---- one-off queries -------------------------------------------------- */

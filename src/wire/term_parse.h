@@ -94,8 +94,7 @@ CLU_CALLED void clu_parse_insert(struct clu_term_parser *p, size_t at, size_t mo
 /* The list that a term which comes now is in, or NULL. */
 CLU_FN struct clu_term_level *clu_parse_list(struct clu_term_parser *p)
 {
-    struct clu_term_level *level = &p->levels[p->depth - 1];
-    return p->depth && level->tag == CLU_TERM_LIST ? level : NULL;
+    return p->depth && p->levels[p->depth - 1].tag == CLU_TERM_LIST ? &p->levels[p->depth - 1] : NULL;
 }
 
 /* A term comes that is no byte of a string. */
