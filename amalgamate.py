@@ -77,6 +77,8 @@ MANIFEST = [
     ("member/table.h", []),
     ("place/rendezvous.h", ["MAP", "RING"]),
     ("place/map.h", ["MAP"]),
+    ("place/deal.h", ["MAP"]),
+    ("place/save.h", ["MAP"]),
     ("place/plan.h", ["MAP"]),
     ("place/jump.h", ["RING"]),
     ("place/phash2.h", ["RING"]),

@@ -180,9 +180,11 @@ enum { CLUSTER_LOG_ERROR = 1, CLUSTER_LOG_WARN = 2, CLUSTER_LOG_INFO = 3, CLUSTE
 struct cluster_map_options {
     uint32_t size;
     uint32_t shards; /* a power of two, 1..2^24; 0: 4096, best to 32 nodes and good to 64. Never let it follow the node count */
-    uint32_t replicas; /* owners of a shard; 0: 1 (this version places one) */
-    uint32_t epsilon;  /* how far over the mean a node may be loaded, in 1/1000; 0: 50 (5 %) */
-    uint64_t seed[2];  /* 128 bits that make the placement unpredictable to outsiders; equal on every node; 0: public */
+    uint32_t replicas;  /* owners of a shard, at most 16; 0: 1 */
+    uint32_t epsilon;   /* how far over its share a node may be loaded, in 1/1000; 0: 50 (5 %) */
+    uint64_t seed[2];   /* 128 bits that make the placement unpredictable to outsiders; equal on every node; 0: public */
+    const char *role;   /* only nodes of this role own anything; NULL: all */
+    const char *settle; /* of a handle's map, a duration: changes within it make one map; NULL: "0" */
 };
 
 struct cluster_options {
@@ -709,9 +711,11 @@ CLUSTER_API uint32_t cluster_rendezvous(const void *key, size_t size, const char
 
 #ifndef CLUSTER_NO_MAP
 
-/* Build a map: a function of the set of names and the options alone, in any order. Nodes: at most 65534, names unique.
- * No node at all is a map too: every owner is CLUSTER_NOBODY. options NULL: defaults; allocator NULL: malloc's family.
- * CLUSTER_E_INVALID for duplicates and empty names, for more than 2^24 shards and for shards that are no power of two. */
+/* Build a map: a function of the set of nodes (names, weights, zones, flags, roles) and the options alone, in any order. At most
+ * 2^20 nodes, names unique, weights to 65535 (0: 1). zone: parts with '/' between them, the outermost first, as region/zone;
+ * replicas are in distinct ones while there are enough, and always on distinct nodes. No node at all is a map too: every
+ * owner is CLUSTER_NOBODY. options NULL: defaults; allocator NULL: malloc's family. CLUSTER_E_INVALID for duplicates and empty
+ * names, too large weights, more than 2^24 shards or 16 replicas, and shards that are no power of two. */
 CLUSTER_API int cluster_map_build(struct cluster_map **out, const struct cluster_node *nodes, size_t count,
                                   const struct cluster_map_options *options);
 CLUSTER_API int cluster_map_build_in(struct cluster_map **out, const struct cluster_node *nodes, size_t count,
@@ -720,13 +724,28 @@ CLUSTER_API void cluster_map_free(struct cluster_map *map); /* drops one referen
 
 CLUSTER_API uint32_t cluster_map_shards(const struct cluster_map *map);
 CLUSTER_API uint32_t cluster_map_nodes(const struct cluster_map *map);                   /* how many nodes */
+CLUSTER_API uint32_t cluster_map_replicas(const struct cluster_map *map);                /* owners that each shard has */
 CLUSTER_API const char *cluster_map_node(const struct cluster_map *map, uint32_t index); /* by name order; NULL past the end */
+CLUSTER_API uint32_t cluster_map_find(const struct cluster_map *map, const char *name);  /* the index; CLUSTER_NOBODY */
+CLUSTER_API uint32_t cluster_map_node_load(const struct cluster_map *map, uint32_t index); /* shards that this node holds */
+
+/* The index of the node that owns a key, or a shard: CLUSTER_NOBODY when no node may own anything. */
+CLUSTER_API uint32_t cluster_map_owner(const struct cluster_map *map, const void *key, size_t size);
 CLUSTER_API uint32_t cluster_map_shard(const struct cluster_map *map, const void *key, size_t size);
 CLUSTER_API uint32_t cluster_map_shard_owner(const struct cluster_map *map, uint32_t shard);
-CLUSTER_API uint32_t cluster_map_load(const struct cluster_map *map, uint32_t index); /* shards of this node */
-CLUSTER_API uint32_t cluster_map_owner(const struct cluster_map *map, const void *key, size_t size);
+
+/* All its owners, the first one first; returns how many there are, fills at most capacity. When the first owner goes, the second
+ * one mostly takes its place. */
 CLUSTER_API size_t cluster_map_owners(const struct cluster_map *map, const void *key, size_t size, uint32_t *out,
                                       size_t capacity);
+CLUSTER_API size_t cluster_map_shard_owners(const struct cluster_map *map, uint32_t shard, uint32_t *out, size_t capacity);
+
+/* Is this node among the owners of a key? 0, or its place among them: 1 is the first owner. */
+CLUSTER_API int cluster_map_owns(const struct cluster_map *map, uint32_t index, const void *key, size_t size);
+
+/* The first shard from `from` on that this node holds; CLUSTER_NOBODY: none.
+ *     for (s = cluster_map_node_shard(m, i, 0); s != CLUSTER_NOBODY; s = cluster_map_node_shard(m, i, s + 1)) */
+CLUSTER_API uint32_t cluster_map_node_shard(const struct cluster_map *map, uint32_t index, uint32_t from);
 
 /* Equal on two nodes if and only if they place alike (up to 2^-64): the way to notice that they do not. */
 CLUSTER_API uint64_t cluster_map_fingerprint(const struct cluster_map *map);
@@ -742,6 +761,16 @@ struct cluster_move {
  * matched by name. from NULL: everything is new. Different shard counts: 0. It says what moves between maps of one seed. */
 CLUSTER_API size_t cluster_map_plan(const struct cluster_map *from, const struct cluster_map *to, struct cluster_move *out,
                                     size_t capacity);
+
+/* A map as bytes, the same on every machine, for a file or for other nodes. Returns how many there are; written only where
+ * they fit, so (map, NULL, 0) asks for the size. They hold the names and the seed: where that is secret, so are they. */
+CLUSTER_API size_t cluster_map_save(const struct cluster_map *map, void *out, size_t capacity);
+
+/* The map back: the same nodes in the same order, the same owners and fingerprint. Every byte is checked, whoever they come
+ * from: CLUSTER_E_PROTOCOL for what was cut, altered or is no map. */
+CLUSTER_API int cluster_map_load(struct cluster_map **out, const void *data, size_t size);
+CLUSTER_API int cluster_map_load_in(struct cluster_map **out, const void *data, size_t size,
+                                    const struct cluster_allocator *allocator);
 
 /* The handle's map as of now, with a reference that cluster_map_free drops; NULL when options.map was not set. Call it, and
  * drop it, on the handle's thread. */

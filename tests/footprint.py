@@ -26,7 +26,7 @@ GOAL = 40 * 1024
 # the rest does not pay for it.
 LIMITS = {
     "DNS": 22 * 1024,  # where it stands, rounded up; it only goes down, and is to reach 16 KiB
-    "MAP": 4 * 1024,
+    "MAP": 9 * 1024,
     "RING": 14 * 1024,
     "TERM": 16 * 1024 + 512,
 }

@@ -4,7 +4,7 @@
 #ifndef CLU_PLACE_PLAN_H
 #define CLU_PLACE_PLAN_H
 
-#include "map.h"
+#include "deal.h"
 
 /* Who owns a shard, and the name. No node's is empty, so "" is nobody's. */
 CLU_CALLED const char *clu_plan_owner(const struct cluster_map *map, uint32_t shard, uint32_t *owner)

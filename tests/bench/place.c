@@ -60,7 +60,7 @@ static double moved(const struct cluster_map *large, const struct cluster_map *s
     uint32_t i;
     for (i = 0; strcmp(cluster_map_node(large, i), name) != 0;)
         i++;
-    return (double)cluster_map_plan(large, small, NULL, 0) / cluster_map_load(large, i);
+    return (double)cluster_map_plan(large, small, NULL, 0) / cluster_map_node_load(large, i);
 }
 
 struct spread {
@@ -157,7 +157,7 @@ static void row(uint32_t count, uint32_t shards, bool judged)
     }
     lookups(map, &floor_ns, &owner_ns);
     for (i = 0; i < count; i++) {
-        double load = cluster_map_load(map, i) / mean;
+        double load = cluster_map_node_load(map, i) / mean;
         most = load > most ? load : most;
         least = load < least ? load : least;
     }

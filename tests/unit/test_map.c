@@ -2,7 +2,7 @@
  * The map against its definition: known answers, a second way to find the stable matching, and laws over random sets of
  * nodes. Each law is tested over sets that a seed makes.
  */
-#include "../../src/place/map.h"
+#include "../../src/place/deal.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,110 +21,52 @@ static void known_answers(void **state)
 {
     static const char *const keys[] = {"", "a", "user:1", "user:2", "a key of more than sixteen bytes"};
     static struct cluster_node nodes[1000];
-    static char names[1000][32];
+    static char names[1000][32], zone[1000][32], line[4096];
     FILE *f = fopen("tests/vectors/map.txt", "r");
-    char line[1024], *field[12];
+    char *field[14];
     int seen = 0;
     (void)state;
     assert_non_null(f);
     while (fgets(line, sizeof line, f)) {
         struct cluster_map_options options;
         struct cluster_map *map;
-        size_t count, i;
+        size_t count, i, j;
         if (line[0] == '#')
             continue;
-        assert_int_equal(split_fields(line, field, 12), 12);
+        assert_int_equal(split_fields(line, field, 14), 14);
         options = options_of((uint32_t)strtoul(field[0], NULL, 10), (uint32_t)strtoul(field[1], NULL, 10));
         options.seed[0] = strtoull(field[2], NULL, 16);
         options.seed[1] = strtoull(field[3], NULL, 16);
+        options.replicas = (uint32_t)strtoul(field[6], NULL, 10);
         count = strtoul(field[4], NULL, 10);
         memset(nodes, 0, sizeof nodes);
         for (i = 0; i < count; i++) {
             snprintf(names[i], sizeof names[i], "n%u@10.0.0.%u", (unsigned)(i * 7919 % 1000), (unsigned)i);
+            snprintf(zone[i], sizeof zone[i], "r%u/z%u/k%u", (unsigned)i % 2, (unsigned)i % 5, (unsigned)i % 11);
             nodes[i].size = (uint32_t)sizeof nodes[i];
             nodes[i].name = names[i];
+            nodes[i].weight = strchr(field[7], 'w') ? (uint32_t)(1 + i * i % 10) : 0;
+            nodes[i].zone = strchr(field[7], 'z') ? zone[i] : NULL;
         }
         if (field[5][0] != '-')
             nodes[strtoul(field[5], NULL, 10)].flags = CLUSTER_NODE_EXCLUDED;
         assert_int_equal(cluster_map_build(&map, nodes, count, &options), 0);
-        assert_true(cluster_map_fingerprint(map) == strtoull(field[6], NULL, 16));
+        assert_true(cluster_map_fingerprint(map) == strtoull(field[8], NULL, 16));
         for (i = 0; i < CLU_COUNT(keys); i++) {
-            uint32_t owner = cluster_map_owner(map, keys[i], strlen(keys[i]));
-            assert_string_equal(owner == CLUSTER_NOBODY ? "-" : cluster_map_node(map, owner), field[7 + i]);
+            uint32_t owners[16];
+            const size_t owned = cluster_map_owners(map, keys[i], strlen(keys[i]), owners, 16);
+            char text[512];
+            size_t length = (size_t)snprintf(text, sizeof text, "%s", owned ? "" : "-");
+            for (j = 0; j < owned; j++)
+                length += (size_t)snprintf(text + length, sizeof text - length, "%s%s", j ? "," : "",
+                                           cluster_map_node(map, owners[j]));
+            assert_string_equal(text, field[9 + i]);
         }
         cluster_map_free(map);
         seen++;
     }
     fclose(f);
-    assert_int_equal(seen, 17);
-}
-
-/* ---- the stable matching, by deferred acceptance ---------------------- */
-
-#define SMALL_NODES 12
-#define SMALL_SHARDS 64
-
-static void is_the_stable_matching(void **state)
-{
-    static uint64_t when[SMALL_NODES][SMALL_SHARDS]; /* a pair's first draw; the earlier, the better for both */
-    int turn;
-    (void)state;
-    for (turn = 0; turn < 200; turn++) {
-        const uint32_t shards = 1u << random_below(7), n = 1 + random_below(SMALL_NODES), epsilon = 1 + random_below(400);
-        uint32_t mean = (shards + n - 1) / n, cap = shards * (1000 + epsilon) / (1000 * n), i, s, waiting[SMALL_SHARDS], left;
-        uint32_t holds[SMALL_SHARDS], load[SMALL_NODES] = {0};
-        struct cluster_map *map;
-        cap = cap < mean ? mean : cap;
-        random_set(&set, n);
-        map = map_of(&set, shards, epsilon);
-        for (i = 0; i < n; i++) {
-            uint64_t stream = cluster_hash64(cluster_map_node(map, i), strlen(cluster_map_node(map, i)), 0), round;
-            uint32_t left_over = shards, place = 0, j;
-            for (j = 0; j < n; j++)
-                place += cluster_hash64(cluster_map_node(map, j), strlen(cluster_map_node(map, j)), 0) < stream;
-            memset(when[i], 0xff, sizeof when[i]);
-            for (round = 0; left_over; round++) {
-                uint64_t draw = clu_draw(stream + round * CLU_WY0);
-                uint64_t at = (round * n + (round % 2 ? n - 1 - place : place)) * 2;
-                uint32_t pick[2];
-                pick[0] = (uint32_t)((draw & UINT32_MAX) * shards >> 32);
-                pick[1] = (uint32_t)((draw >> 32) * shards >> 32);
-                for (j = 0; j < 2; j++) {
-                    if (when[i][pick[j]] == UINT64_MAX) {
-                        when[i][pick[j]] = at + j;
-                        left_over--;
-                    }
-                }
-            }
-        }
-        for (s = 0; s < shards; s++) {
-            waiting[s] = s;
-            holds[s] = CLUSTER_NOBODY;
-        }
-        for (left = shards; left;) {
-            /* any shard proposes to the best node that did not refuse it yet; a refusal is marked by UINT64_MAX */
-            uint32_t pick = random_below(left), shard = waiting[pick], best = 0;
-            for (i = 1; i < n; i++)
-                if (when[i][shard] < when[best][shard])
-                    best = i;
-            assert_true(when[best][shard] != UINT64_MAX);
-            waiting[pick] = waiting[--left];
-            holds[shard] = best;
-            if (++load[best] > cap) {
-                uint32_t worst = shard;
-                for (s = 0; s < shards; s++)
-                    if (holds[s] == best && when[best][s] > when[best][worst])
-                        worst = s;
-                when[best][worst] = UINT64_MAX;
-                holds[worst] = CLUSTER_NOBODY;
-                load[best]--;
-                waiting[left++] = worst;
-            }
-        }
-        for (s = 0; s < shards; s++)
-            assert_int_equal(cluster_map_shard_owner(map, s), holds[s]);
-        cluster_map_free(map);
-    }
+    assert_int_equal(seen, 27);
 }
 
 /* ---- laws ------------------------------------------------------------- */
@@ -173,7 +115,7 @@ static void no_node_is_over_its_cap(void **state)
         for (i = 0; i < shards; i++)
             counted[cluster_map_shard_owner(map, i)]++;
         for (i = 0; i < n; i++) {
-            assert_int_equal(cluster_map_load(map, i), counted[i]);
+            assert_int_equal(cluster_map_node_load(map, i), counted[i]);
             assert_true(counted[i] <= cap || counted[i] <= mean);
             assert_true(i == 0 || strcmp(cluster_map_node(map, i - 1), cluster_map_node(map, i)) < 0);
             sum += counted[i];
@@ -205,7 +147,7 @@ static void without_a_cap_moves_the_least(void **state)
         name = set.nodes[0].name;
         take_out(&set, 0);
         after = map_of(&set, shards, UINT32_MAX);
-        assert_int_equal(moves(before, after), cluster_map_load(before, index_of(before, name)));
+        assert_int_equal(moves(before, after), cluster_map_node_load(before, index_of(before, name)));
         cluster_map_free(before);
         cluster_map_free(after);
     }
@@ -228,7 +170,7 @@ static void movement_is_bounded(void **state)
         name = set.nodes[0].name;
         take_out(&set, 0);
         after = map_of(&set, shards, 0);
-        ratio = (double)moves(before, after) / cluster_map_load(before, index_of(before, name));
+        ratio = (double)moves(before, after) / cluster_map_node_load(before, index_of(before, name));
         assert_true(ratio >= 1);
         assert_true(ratio <= (shards / n >= 128 ? 1.4 : 1.8));
         sum += ratio;
@@ -266,6 +208,282 @@ static void a_seed_changes_all(void **state)
     cluster_map_free(again);
 }
 
+/* ---- weights, replicas, zones ----------------------------------------- */
+
+static const char *const zones[] = {"eu/1/a",      "eu/1/b",        "eu/2", "us/1", "us/2/x",
+                                    "us/2/y/deep", "us/2/y/deeper", "asia", "",     NULL};
+
+static uint64_t weight_of(const struct cluster_node *node)
+{
+    if (node->flags & (CLUSTER_NODE_EXCLUDED | CLUSTER_NODE_DRAINING))
+        return 0;
+    return node->weight ? node->weight : 1;
+}
+
+static struct cluster_map *map_with(uint32_t shards, uint32_t epsilon, uint32_t replicas)
+{
+    struct cluster_map_options o = options_of(shards, epsilon);
+    struct cluster_map *map;
+    o.replicas = replicas;
+    assert_int_equal(cluster_map_build(&map, set.nodes, set.count, &o), 0);
+    return map;
+}
+
+/* Each node of a random set has some weight, zone, and sometimes a flag. */
+static void dress(uint32_t heaviest, size_t kinds)
+{
+    size_t i;
+    for (i = 0; i < set.count; i++) {
+        set.nodes[i].weight = random_below(heaviest + 1);
+        set.nodes[i].zone = zones[random_below((uint32_t)kinds) % CLU_COUNT(zones)];
+        if (random_below(10) == 0)
+            set.nodes[i].flags = 1 + random_below(3);
+    }
+}
+
+static const struct cluster_node *node_named(const char *name)
+{
+    size_t i;
+    for (i = 0; strcmp(set.nodes[i].name, name) != 0;)
+        i++;
+    return &set.nodes[i];
+}
+
+static void loads_follow_weights(void **state)
+{
+    int turn;
+    (void)state;
+    for (turn = 0; turn < 600; turn++) {
+        const uint32_t shards = 1u << random_below(14), epsilon = random_below(3) ? 50 : 1 + random_below(400);
+        uint64_t total = 0, sum = 0;
+        struct cluster_map *map, *again;
+        uint32_t i;
+        random_set(&set, 1 + random_below(60));
+        dress(turn % 3 ? 10 : turn % 5 ? 100 : 65535, CLU_COUNT(zones));
+        set.nodes[0].flags = 0;
+        for (i = 0; i < set.count; i++)
+            total += weight_of(&set.nodes[i]);
+        map = map_with(shards, epsilon, 1);
+        for (i = 0; i < set.count; i++) {
+            const uint64_t share = shards * weight_of(node_named(cluster_map_node(map, i)));
+            const uint64_t least = (share + total - 1) / total, most = share * (1000 + epsilon) / (1000 * total);
+            assert_true(cluster_map_node_load(map, i) <= (least > most ? least : most));
+            sum += cluster_map_node_load(map, i);
+        }
+        assert_int_equal(sum, shards);
+        shuffle(&set);
+        again = map_with(shards, epsilon, 1);
+        assert_same(map, again);
+        cluster_map_free(map);
+        cluster_map_free(again);
+    }
+}
+
+/* Without a cap a node whose weight rises only takes, and nothing else moves. */
+static void more_weight_only_takes(void **state)
+{
+    int turn;
+    (void)state;
+    for (turn = 0; turn < 150; turn++) {
+        const uint32_t shards = 1u << (4 + random_below(8));
+        struct cluster_map *before, *after;
+        uint32_t i;
+        random_set(&set, 2 + random_below(40));
+        dress(20, 1);
+        set.nodes[0].flags = 0;
+        before = map_with(shards, UINT32_MAX, 1);
+        set.nodes[0].weight = (uint32_t)weight_of(&set.nodes[0]) + 1 + random_below(20);
+        after = map_with(shards, UINT32_MAX, 1);
+        for (i = 0; i < shards; i++)
+            assert_true(strcmp(owner_name(after, i), owner_name(before, i)) == 0 ||
+                        strcmp(owner_name(after, i), set.nodes[0].name) == 0);
+        cluster_map_free(before);
+        cluster_map_free(after);
+    }
+}
+
+/* The first parts of a zone, from CLU_ZONE_LEVELS on all of it; above that with the node's name. */
+static void zone_part(const char *name, uint32_t parts, char *out, size_t room)
+{
+    const char *zone = node_named(name)->zone;
+    size_t length = 0;
+    uint32_t left = parts;
+    if (!zone)
+        zone = "";
+    while (zone[length] && (parts >= CLU_ZONE_LEVELS || zone[length] != '/' || --left))
+        length++;
+    snprintf(out, room, "%.*s@%s", (int)length, zone, parts > CLU_ZONE_LEVELS ? name : "");
+}
+
+/* How many of these differ in the outer parts of their zones. */
+static uint32_t distinct(char (*parts)[96], size_t count)
+{
+    uint32_t found = 0;
+    size_t i, j;
+    for (i = 0; i < count; i++) {
+        for (j = 0; j < i && strcmp(parts[i], parts[j]) != 0;)
+            j++;
+        found += j == i;
+    }
+    return found;
+}
+
+/* Owners are as many as asked for where there are nodes; of them as many are in distinct zones, at each level, as can be. */
+static void replicas_are_apart(void **state)
+{
+    static char parts[SET_MAX][96];
+    int turn;
+    (void)state;
+    for (turn = 0; turn < 1200; turn++) {
+        const uint32_t shards = 1u << random_below(9), replicas = 1 + random_below(5);
+        uint32_t able = 0, level, i, shard, owners[16], there[CLU_ZONE_LEVELS + 2];
+        struct cluster_map *map, *again;
+        random_set(&set, 1 + random_below(24));
+        dress(turn % 2 ? 0 : 9, 1 + random_below(10));
+        for (level = 1; level <= CLU_ZONE_LEVELS + 1; level++) {
+            for (able = i = 0; i < set.count; i++)
+                if (weight_of(&set.nodes[i]))
+                    zone_part(set.nodes[i].name, level, parts[able++], sizeof parts[0]);
+            there[level] = distinct(parts, able);
+        }
+        map = map_with(shards, 0, replicas);
+        assert_int_equal(cluster_map_replicas(map), replicas < able ? replicas : able);
+        for (shard = 0; shard < shards; shard++) {
+            const uint32_t count = (uint32_t)cluster_map_shard_owners(map, shard, owners, 16);
+            assert_int_equal(count, replicas < able ? replicas : able);
+            for (i = 0; i < count; i++)
+                assert_true(weight_of(node_named(cluster_map_node(map, owners[i]))) != 0);
+            for (level = 1; level <= CLU_ZONE_LEVELS + 1; level++) {
+                uint32_t front;
+                for (i = 0; i < count; i++)
+                    zone_part(cluster_map_node(map, owners[i]), level, parts[i], sizeof parts[0]);
+                for (front = 1; front <= count; front++)
+                    if (front <= there[level])
+                        assert_int_equal(distinct(parts, front), front);
+            }
+        }
+        shuffle(&set);
+        again = map_with(shards, 0, replicas);
+        assert_same(map, again);
+        cluster_map_free(map);
+        cluster_map_free(again);
+    }
+}
+
+/* With replicas the cap is on all the places of a node. */
+static void replicas_are_even(void **state)
+{
+    int turn;
+    (void)state;
+    for (turn = 0; turn < 200; turn++) {
+        const uint32_t shards = 1u << (8 + random_below(5)), replicas = 2 + random_below(3);
+        const uint32_t n = replicas + random_below(40), kinds = random_below(4) ? 1 : n;
+        const uint32_t mean = (shards * replicas + n - 1) / n, cap = shards * replicas * 1050 / (1000 * n);
+        struct cluster_map *map;
+        uint32_t i, sum = 0;
+        char own[SET_MAX][16];
+        random_set(&set, n);
+        for (i = 0; i < n && kinds > 1; i++) {
+            snprintf(own[i], sizeof own[i], "z%u", (unsigned)i);
+            set.nodes[i].zone = own[i];
+        }
+        map = map_with(shards, 0, replicas);
+        for (i = 0; i < n; i++) {
+            const uint32_t load = cluster_map_node_load(map, i);
+            assert_true(load <= (mean > cap ? mean : cap));
+            sum += load;
+        }
+        assert_int_equal(sum, shards * replicas);
+        cluster_map_free(map);
+    }
+}
+
+/* When the first owner goes the second one mostly takes its place. */
+static void the_second_takes_over(void **state)
+{
+    uint32_t owners[3], shard, same = 0, of = 0;
+    int turn;
+    (void)state;
+    for (turn = 0; turn < 20; turn++) {
+        struct cluster_map *before, *after;
+        const char *gone;
+        random_set(&set, 5 + random_below(20));
+        before = map_with(2048, 0, 3);
+        gone = set.nodes[0].name;
+        take_out(&set, 0);
+        after = map_with(2048, 0, 3);
+        for (shard = 0; shard < 2048; shard++) {
+            assert_int_equal(cluster_map_shard_owners(before, shard, owners, 3), 3);
+            if (strcmp(cluster_map_node(before, owners[0]), gone) != 0)
+                continue;
+            of++;
+            same += strcmp(cluster_map_node(before, owners[1]), owner_name(after, shard)) == 0;
+        }
+        cluster_map_free(before);
+        cluster_map_free(after);
+    }
+    assert_true(same * 10 > of * 7);
+}
+
+static void only_of_a_role(void **state)
+{
+    struct cluster_map_options o = options_of(256, 0);
+    struct cluster_map *map, *same;
+    uint32_t i;
+    (void)state;
+    random_set(&set, 12);
+    for (i = 0; i < set.count; i++)
+        set.nodes[i].role = i % 3 == 0 ? "db" : i % 3 == 1 ? "web" : NULL;
+    o.role = "db";
+    assert_int_equal(cluster_map_build(&map, set.nodes, set.count, &o), 0);
+    for (i = 0; i < set.count; i++) {
+        const struct cluster_node *node = node_named(cluster_map_node(map, i));
+        assert_int_equal(cluster_map_node_load(map, i) != 0, node->role && strcmp(node->role, "db") == 0);
+    }
+    for (i = 0; i < set.count; i++)
+        if (!set.nodes[i].role || strcmp(set.nodes[i].role, "db") != 0)
+            set.nodes[i].flags = CLUSTER_NODE_EXCLUDED;
+    same = map_of(&set, 256, 0);
+    assert_same(map, same);
+    cluster_map_free(map);
+    cluster_map_free(same);
+}
+
+static void shards_of_a_node(void **state)
+{
+    struct cluster_map *map;
+    uint32_t index, shard, key;
+    (void)state;
+    random_set(&set, 9);
+    map = map_with(512, 0, 3);
+    for (index = 0; index < 9; index++) {
+        uint32_t count = 0, last = 0;
+        for (shard = cluster_map_node_shard(map, index, 0); shard != CLUSTER_NOBODY;
+             shard = cluster_map_node_shard(map, index, shard + 1)) {
+            assert_true(!count || shard > last);
+            last = shard;
+            count++;
+        }
+        assert_int_equal(count, cluster_map_node_load(map, index));
+        for (key = 0; key < 300; key++) {
+            uint32_t owners[3], i;
+            int place = 0;
+            assert_int_equal(cluster_map_owners(map, &key, sizeof key, owners, 3), 3);
+            for (i = 0; i < 3; i++)
+                place = owners[i] == index ? (int)i + 1 : place;
+            assert_int_equal(cluster_map_owns(map, index, &key, sizeof key), place);
+        }
+        assert_int_equal(cluster_map_find(map, cluster_map_node(map, index)), index);
+    }
+    assert_int_equal(cluster_map_node_shard(map, 9, 0), CLUSTER_NOBODY);
+    assert_int_equal(cluster_map_node_shard(map, 0, 512), CLUSTER_NOBODY);
+    assert_int_equal(cluster_map_owns(map, CLUSTER_NOBODY, "k", 1), 0);
+    assert_int_equal(cluster_map_find(map, "nobody"), CLUSTER_NOBODY);
+    assert_int_equal(cluster_map_find(map, ""), CLUSTER_NOBODY);
+    assert_int_equal(cluster_map_find(map, "~"), CLUSTER_NOBODY);
+    cluster_map_free(map);
+}
+
 /* ---- lookups ---------------------------------------------------------- */
 
 static void lookups_agree(void **state)
@@ -294,8 +512,8 @@ static void lookups_agree(void **state)
         assert_int_equal(cluster_map_shard_owner(map, UINT32_MAX), CLUSTER_NOBODY);
         assert_null(cluster_map_node(map, (uint32_t)set.count));
         assert_null(cluster_map_node(map, CLUSTER_NOBODY));
-        assert_int_equal(cluster_map_load(map, (uint32_t)set.count), 0);
-        assert_int_equal(cluster_map_load(map, CLUSTER_NOBODY), 0);
+        assert_int_equal(cluster_map_node_load(map, (uint32_t)set.count), 0);
+        assert_int_equal(cluster_map_node_load(map, CLUSTER_NOBODY), 0);
         cluster_map_free(map);
     }
 }
@@ -336,7 +554,7 @@ static void one_node(void **state)
     map = map_of(&set, 1024, 0);
     for (i = 0; i < 1024; i++)
         assert_int_equal(cluster_map_shard_owner(map, i), 0);
-    assert_int_equal(cluster_map_load(map, 0), 1024);
+    assert_int_equal(cluster_map_node_load(map, 0), 1024);
     cluster_map_free(map);
 }
 
@@ -355,7 +573,7 @@ static void excluded_and_draining(void **state)
         set.nodes[0].flags = turn % 2 ? CLUSTER_NODE_EXCLUDED : CLUSTER_NODE_DRAINING;
         listed = map_of(&set, shards, 0);
         assert_int_equal(cluster_map_nodes(listed), cluster_map_nodes(all));
-        assert_int_equal(cluster_map_load(listed, index_of(listed, name)), 0);
+        assert_int_equal(cluster_map_node_load(listed, index_of(listed, name)), 0);
         take_out(&set, 0);
         without = map_of(&set, shards, 0);
         assert_same(listed, without);
@@ -374,7 +592,7 @@ static void what_is_ignored(void **state)
     random_set(&set, 30);
     plain = map_of(&set, 512, 0);
     for (i = 0; i < set.count; i++) {
-        set.nodes[i].weight = (uint32_t)i;
+        set.nodes[i].weight = 1;
         set.nodes[i].port = 9100;
         set.nodes[i].address = "10.0.0.1";
         set.nodes[i].zone = i % 2 ? "a" : "b";
@@ -447,13 +665,18 @@ static void bad_options(void **state)
     assert_int_equal(built(3, &o), 0);
     o.replicas = 1;
     assert_int_equal(built(3, &o), 0);
-    o.replicas = 2;
-    assert_int_equal(built(3, &o), CLUSTER_E_UNSUPPORTED);
+    o.replicas = 16;
+    assert_int_equal(built(3, &o), 0);
+    o.replicas = 17;
+    assert_int_equal(built(3, &o), CLUSTER_E_INVALID);
     o = options_of(0, 0);
     o.size = 0;
     assert_int_equal(built(3, &o), CLUSTER_E_INVALID);
-    o.size = (uint32_t)sizeof o - 1;
+    o.size = (uint32_t)offsetof(struct cluster_map_options, role) - 1;
     assert_int_equal(built(3, &o), CLUSTER_E_INVALID);
+    o.size = (uint32_t)offsetof(struct cluster_map_options, role); /* as a program of an earlier version has it */
+    o.role = "nobody's";
+    assert_int_equal(built(3, &o), 0);
     o = options_of(3, 0);
     assert_int_equal(built(3, &o), CLUSTER_E_INVALID);
     o = options_of(4095, 0);
@@ -495,26 +718,37 @@ static void bad_nodes(void **state)
 
 static void how_many_nodes(void **state)
 {
-    struct cluster_node *nodes = (struct cluster_node *)calloc(65535, sizeof *nodes);
-    char(*names)[8] = (char(*)[8])calloc(65535, sizeof *names);
-    struct cluster_map_options options = options_of(1u << 17, 0);
+    const uint32_t most = 1u << 20;
+    struct cluster_node *nodes = (struct cluster_node *)calloc(most + 1, sizeof *nodes);
+    char(*names)[9] = (char(*)[9])calloc(most + 1, sizeof *names);
+    const uint32_t counts[] = {65534, 65535, 65536, most};
     struct cluster_map *map;
-    uint32_t i, most = 0;
+    uint32_t i, j;
     (void)state;
     assert_true(nodes && names);
-    for (i = 0; i < 65535; i++) {
+    for (i = 0; i <= most; i++) {
         snprintf(names[i], sizeof names[i], "n%u", (unsigned)i);
         nodes[i].size = (uint32_t)sizeof nodes[i];
         nodes[i].name = names[i];
     }
-    assert_int_equal(cluster_map_build(&map, nodes, 65535, &options), CLUSTER_E_LIMIT);
-    assert_int_equal(cluster_map_build(&map, nodes, 65534, &options), 0);
-    assert_int_equal(cluster_map_nodes(map), 65534);
-    for (i = 0; i < 65534; i++)
-        most = cluster_map_load(map, i) > most ? cluster_map_load(map, i) : most;
-    assert_int_equal(most, 3);
-    assert_true(cluster_map_load(map, 65533) > 0);
-    cluster_map_free(map);
+    assert_int_equal(cluster_map_build(&map, nodes, most + 1, NULL), CLUSTER_E_LIMIT);
+    assert_null(map);
+    for (j = 0; j < CLU_COUNT(counts); j++) {
+        const uint32_t shards = counts[j] > 65536 ? 1u << 21 : 1u << 17;
+        struct cluster_map_options options = options_of(shards, 0);
+        uint32_t fullest = 0, sum = 0;
+        assert_int_equal(cluster_map_build(&map, nodes, counts[j], &options), 0);
+        assert_int_equal(cluster_map_nodes(map), counts[j]);
+        assert_int_equal(map->wide, counts[j] > 65535);
+        for (i = 0; i < counts[j]; i++) {
+            fullest = cluster_map_node_load(map, i) > fullest ? cluster_map_node_load(map, i) : fullest;
+            sum += cluster_map_node_load(map, i);
+        }
+        assert_int_equal(fullest, shards / counts[j] + (shards % counts[j] != 0));
+        assert_int_equal(sum, shards);
+        assert_true(cluster_map_shard_owner(map, shards - 1) < counts[j]);
+        cluster_map_free(map);
+    }
     free(nodes);
     free(names);
 }
@@ -626,12 +860,19 @@ static void references(void **state)
 /* Names whose hashes are equal are too rare to find: the order itself. */
 static void equal_streams(void **state)
 {
-    struct clu_dealt a = {5, 1, 3}, b = {5, 1, 4}, c = {6, 1, 0};
+    struct clu_bin a, b, c;
     (void)state;
-    assert_true(clu_map_by_stream(&a, &b) < 0);
-    assert_true(clu_map_by_stream(&b, &a) > 0);
-    assert_true(clu_map_by_stream(&b, &c) < 0);
-    assert_true(clu_map_by_stream(&c, &a) > 0);
+    memset(&a, 0, sizeof a);
+    a.stream = 5;
+    a.index = 3;
+    b = c = a;
+    b.index = 4;
+    c.stream = 6;
+    c.index = 0;
+    assert_true(clu_bin_by_stream(&a, &b) < 0);
+    assert_true(clu_bin_by_stream(&b, &a) > 0);
+    assert_true(clu_bin_by_stream(&b, &c) < 0);
+    assert_true(clu_bin_by_stream(&c, &a) > 0);
 }
 
 static void names_are_copied(void **state)
@@ -654,12 +895,18 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_answers),
-        cmocka_unit_test(is_the_stable_matching),
         cmocka_unit_test(any_order),
         cmocka_unit_test(no_node_is_over_its_cap),
         cmocka_unit_test(without_a_cap_moves_the_least),
         cmocka_unit_test(movement_is_bounded),
         cmocka_unit_test(a_seed_changes_all),
+        cmocka_unit_test(loads_follow_weights),
+        cmocka_unit_test(more_weight_only_takes),
+        cmocka_unit_test(replicas_are_apart),
+        cmocka_unit_test(replicas_are_even),
+        cmocka_unit_test(the_second_takes_over),
+        cmocka_unit_test(only_of_a_role),
+        cmocka_unit_test(shards_of_a_node),
         cmocka_unit_test(lookups_agree),
         cmocka_unit_test(no_node),
         cmocka_unit_test(one_node),

@@ -1,0 +1,591 @@
+/*
+ * A map of a set of nodes: a function of their names, weights and zones and of the options, with integers only: the same on every
+ * platform, in whatever order the nodes came.
+ *
+ * How shards are dealt: every node draws shards without end, two a turn, in a sequence that its name alone decides. A shard goes
+ * to the first node that draws it while below its cap. A node's weight says how often it is its turn: turn 1, 2, 3 ... belongs to
+ * the nodes whose weight has the bit that the turn's lowest bit points to, counted from the highest, so a weight of 5 draws
+ * four times while a weight of 1 draws once:
+ *
+ *     turn        1   2   3   4   5   6   7   8
+ *     bit 4       x       x       x       x        a: weight 4     one more weight never makes a draw come later, so a node
+ *     bit 2           x               x            b: weight 2     whose weight rises loses nothing by it
+ *     bit 1                   x                    c: weight 1
+ *
+ * The nodes of a turn are asked in the order of their names' hashes, every other time backwards. This is the stable matching of
+ * shards and nodes in which both prefer the earlier draw. There is only one, so no order in which nodes were learned can show in
+ * it. When a node goes, all other draws stay where they are: only its shards move, and those that the cap then shifts.
+ *
+ * When a twentieth of the shards is left, a node far below its share draws more often (clu_deal_late); the last shards, which
+ * would take as many draws as all the others, go to the nodes that like them best (clu_deal_rest). A draw costs one product and a
+ * look at one bit, and there are about shards * ln(shards) of them, however many nodes there are.
+ *
+ * A further replica is dealt the same way, from each node's first draw on, to the first node that does not share the zone of an
+ * owner that the shard has: its outermost part while there are enough of these, then more of its parts, at last the node itself.
+ * So when the first owner goes the second one takes its place.
+ */
+#ifndef CLU_PLACE_DEAL_H
+#define CLU_PLACE_DEAL_H
+
+#include "../base/sort.h"
+#include "map.h"
+#include "rendezvous.h"
+
+#define CLU_ZONE_LEVELS 3u /* parts of a zone that count, the last one with all that follows it; the node is one level more */
+#define CLU_WEIGHT_MAX 65535u
+#define CLU_BOOST_MAX 15u       /* doublings of how often a node draws, where its zone needs more than its weight says */
+#define CLU_EPSILON_MAX 1000000 /* in thousandths: beyond this nothing is ever capped */
+#define CLU_LATE 20u            /* the last 1/20 of the shards */
+#define CLU_EPSILON_LATE 1000u  /* from here on loads may be what they are */
+
+/* A node that may own shards, while they are dealt. */
+struct clu_bin {
+    uint64_t stream; /* the hash of its name: where its draws begin */
+    uint64_t state;  /* of its draws */
+    uint64_t mean;   /* its share of the shards that will be dealt when this replica is, in 1/4096 */
+    const struct cluster_node *node;
+    uint32_t index, weight;
+    uint32_t rate; /* how often it draws */
+    uint32_t room; /* shards that it may still take */
+    uint32_t more; /* draws a turn beyond one, late */
+};
+
+/* Nodes that share a zone, or the outer parts of it. */
+struct clu_group {
+    uint64_t weight;
+    uint32_t parent; /* the group of the level above */
+    bool one;        /* its share is one copy of every shard */
+};
+
+struct clu_deal {
+    struct cluster_map *map;
+    struct cluster_map_options o;
+    void **items;         /* the nodes by name, `count` of them */
+    struct clu_bin *bins; /* the `able` ones among them */
+    uint32_t count, able;
+    uint64_t weight;                               /* of all bins */
+    struct clu_group *groups[CLU_ZONE_LEVELS + 1]; /* by level; none with one replica */
+    uint32_t *group[CLU_ZONE_LEVELS + 1];          /* of each node, by index */
+    uint32_t in_level[CLU_ZONE_LEVELS + 1];        /* how many groups */
+    uint8_t level[CLU_MAP_REPLICAS];               /* at which an owner differs from all before it */
+    uint32_t *lists;                               /* the bins of each bit of their rates, `bits` in all */
+    size_t bits;
+    uint64_t *taken; /* a bit a shard */
+    uint32_t left;   /* shards not taken */
+    void *work, *extra;
+    size_t work_size;
+    struct cluster_allocator memory;
+};
+
+/* ---- arguments -------------------------------------------------------- */
+
+CLU_FN int clu_map_options(struct cluster_map_options *o, const struct cluster_map_options *given)
+{
+    memset(o, 0, sizeof *o);
+    if (given) {
+        if (given->size < offsetof(struct cluster_map_options, role) || !clu_tail_is_zero(given, given->size, sizeof *o))
+            return CLUSTER_E_INVALID;
+        memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
+    }
+    if (!o->shards)
+        o->shards = 4096;
+    if (!o->epsilon)
+        o->epsilon = 50;
+    if (!o->replicas)
+        o->replicas = 1;
+    if (o->epsilon > CLU_EPSILON_MAX)
+        o->epsilon = CLU_EPSILON_MAX;
+    return o->shards > CLU_MAP_SHARDS || (o->shards & (o->shards - 1)) || o->replicas > CLU_MAP_REPLICAS ? CLUSTER_E_INVALID
+                                                                                                         : 0;
+}
+
+CLU_FN int clu_map_by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct cluster_node *)a)->name, ((const struct cluster_node *)b)->name);
+}
+
+/* How much a node may own, by its weight: 0, nothing. */
+CLU_FN uint32_t clu_deal_weight(const struct cluster_map_options *o, const struct cluster_node *node)
+{
+    if ((node->flags & (CLUSTER_NODE_EXCLUDED | CLUSTER_NODE_DRAINING)) ||
+        (o->role && (!node->role || strcmp(o->role, node->role) != 0)))
+        return 0;
+    return node->weight ? node->weight : 1;
+}
+
+/* ---- zones ------------------------------------------------------------ */
+
+/* How many outer parts two zones share. *order: which comes first, a part before its longer versions. */
+CLU_FN uint32_t clu_zone_shared(const char *a, const char *b, int *order)
+{
+    uint32_t parts = 0;
+    for (; *a && *a == *b; a++, b++)
+        parts += *a == '/' && parts + 1 < CLU_ZONE_LEVELS;
+    *order = (*a == '/' ? 1 : *a ? (unsigned char)*a + 1 : 0) - (*b == '/' ? 1 : *b ? (unsigned char)*b + 1 : 0);
+    if (*order == 0)
+        return CLU_ZONE_LEVELS;
+    return parts + (parts + 1 < CLU_ZONE_LEVELS && (!*a || *a == '/') && (!*b || *b == '/'));
+}
+
+CLU_FN const char *clu_bin_zone(const struct clu_bin *bin)
+{
+    return bin->node->zone ? bin->node->zone : "";
+}
+
+CLU_FN int clu_bin_by_zone(const void *a, const void *b)
+{
+    const struct clu_bin *x = (const struct clu_bin *)a, *y = (const struct clu_bin *)b;
+    int order;
+    (void)clu_zone_shared(clu_bin_zone(x), clu_bin_zone(y), &order);
+    return order ? order : x->index < y->index ? -1 : 1;
+}
+
+/* Number the groups of each level. sorted: room for a pointer to each bin. */
+CLU_FN void clu_deal_groups(struct clu_deal *d, void **sorted)
+{
+    uint32_t i, level;
+    for (i = 0; i < d->able; i++)
+        sorted[i] = &d->bins[i];
+    clu_sort(sorted, d->able, clu_bin_by_zone);
+    for (i = 0; i < d->able; i++) {
+        const struct clu_bin *bin = (const struct clu_bin *)sorted[i];
+        int order;
+        uint32_t shared = 0;
+        if (i)
+            shared = clu_zone_shared(clu_bin_zone((const struct clu_bin *)sorted[i - 1]), clu_bin_zone(bin), &order);
+        for (level = 0; level <= CLU_ZONE_LEVELS; level++) {
+            if (!i || shared <= level)
+                d->in_level[level]++;
+            d->group[level][bin->index] = d->in_level[level] - 1;
+            d->groups[level][d->in_level[level] - 1].weight += bin->weight;
+            if (level)
+                d->groups[level][d->in_level[level] - 1].parent = d->in_level[level - 1] - 1;
+        }
+    }
+    for (i = level = 0; i < d->map->copies; i++) {
+        while (d->in_level[level] <= i)
+            level++;
+        d->level[i] = (uint8_t)level;
+    }
+}
+
+/* May a node have this place of a shard, for all that its other owners are? */
+CLU_FN bool clu_deal_fits(const struct clu_deal *d, uint32_t shard, uint32_t replica, uint32_t index)
+{
+    const struct cluster_map *map = d->map;
+    uint32_t i;
+    for (i = 0; i < map->copies; i++) {
+        const uint32_t other = clu_map_at(map, (size_t)shard * map->copies + i);
+        const uint32_t *group = d->group[d->level[i > replica ? i : replica]];
+        if (i != replica && other != clu_map_vacant(map) && group[other] == group[index])
+            return false;
+    }
+    return true;
+}
+
+/* ---- shares ----------------------------------------------------------- */
+
+/* The most that a node may own: its share and epsilon, but never so little that a shard finds no place. */
+CLU_FN uint32_t clu_deal_cap(uint64_t share, uint64_t of, const struct cluster_map_options *o)
+{
+    const uint64_t most = UINT64_C(1000) + o->epsilon, whole = share / of, part = share % of;
+    const uint64_t least = whole + (part != 0);
+    uint64_t cap = whole * most / 1000 + (whole * most % 1000 * of + part * most) / (1000 * of);
+    return (uint32_t)clu_min_u64(cap < least ? least : cap, o->shards);
+}
+
+/* A group takes its one copy of every shard out of what the others share by weight. */
+CLU_FN bool clu_group_one(struct clu_group *group, bool one, uint64_t *copies, uint64_t *weight)
+{
+    if (one) {
+        group->one = true;
+        *weight -= group->weight;
+        --*copies;
+    }
+    return one;
+}
+
+/*
+ * What the nodes' shares are of so many copies of every shard: by weight; but a group that must not have two of a shard has one
+ * of each at most, and where there are more copies than groups of the level above, each of those has one at least. The others
+ * share what is left.
+ */
+CLU_FN void clu_deal_shares(struct clu_deal *d, uint32_t copies)
+{
+    const uint32_t level = d->level[copies - 1], base = (uint32_t)(((uint64_t)d->map->shards << 12) / d->weight);
+    const uint32_t count = d->groups[0] ? d->in_level[level] : 0, above = count && level ? d->in_level[level - 1] : 0;
+    struct clu_group *groups = d->groups[level], *parents = above ? d->groups[level - 1] : NULL, *group;
+    uint64_t rest = copies, weight = d->weight;
+    uint32_t i;
+    bool again = above != 0;
+    for (i = 0; i < count; i++)
+        groups[i].one = false;
+    for (i = 0; i < above; i++)
+        parents[i].one = false;
+    while (again)
+        for (i = 0, again = false; i < above; i++)
+            if (!parents[i].one && clu_group_one(&parents[i], parents[i].weight * rest < weight, &rest, &weight))
+                again = true;
+    for (again = count != 0; again;)
+        for (i = 0, again = false; i < count; i++)
+            if (!groups[i].one && !(above && parents[groups[i].parent].one) &&
+                clu_group_one(&groups[i], groups[i].weight * rest > weight, &rest, &weight))
+                again = true;
+    for (i = 0; i < d->able; i++) {
+        struct clu_bin *bin = &d->bins[i];
+        uint64_t share = (uint64_t)d->map->shards * bin->weight, of = weight, was = bin->mean;
+        uint32_t cap;
+        group = count ? &groups[d->group[level][bin->index]] : NULL;
+        if (above && parents[group->parent].one)
+            group = &parents[group->parent];
+        if (group && group->one)
+            of = group->weight;
+        else
+            share *= rest;
+        cap = clu_deal_cap(share, of, &d->o);
+        bin->room = cap > d->map->loads[bin->index] ? cap - d->map->loads[bin->index] : 0;
+        bin->mean = (share << 12) / of;
+        bin->state = bin->stream;
+        bin->more = 0;
+        bin->rate = bin->weight;
+        for (was = bin->mean > was ? (bin->mean - was) / bin->weight / 2 : 0; was > base && bin->rate < UINT32_C(1) << 31;
+             was /= 2)
+            bin->rate *= 2;
+    }
+}
+
+/* ---- dealing ---------------------------------------------------------- */
+
+CLU_FN void clu_deal_take(struct clu_deal *d, uint32_t shard, uint32_t replica, uint32_t index)
+{
+    d->taken[shard >> 6] |= UINT64_C(1) << (shard & 63);
+    d->left--;
+    clu_map_put(d->map, shard, replica, index);
+}
+
+/* One turn of the nodes on a list. Says whether any has no more room. */
+CLU_FN bool clu_deal_turn(struct clu_deal *d, uint32_t replica, const uint32_t *list, size_t count, bool backwards)
+{
+    const unsigned shift = d->map->shift - 31u;
+    bool full = false;
+    size_t i;
+    for (i = 0; i < count; i++) {
+        struct clu_bin *bin = &d->bins[list[backwards ? count - 1 - i : i]];
+        uint32_t draws = 2 * (bin->more + 1);
+        uint64_t draw = 0;
+        for (; draws--; draw >>= 32) {
+            uint32_t shard;
+            if (draws & 1) {
+                draw = clu_draw(bin->state);
+                bin->state += CLU_WY0;
+            }
+            shard = (uint32_t)((draw & UINT32_MAX) >> shift);
+            if ((d->taken[shard >> 6] >> (shard & 63) & 1) || !bin->room ||
+                (replica && !clu_deal_fits(d, shard, replica, bin->index)))
+                continue;
+            clu_deal_take(d, shard, replica, bin->index);
+            if (!--bin->room)
+                full = true;
+        }
+    }
+    return full;
+}
+
+/* With few shards left, a node under four fifths of its share draws once more for each twentieth of it that it is under that. */
+CLU_FN void clu_deal_late(struct clu_deal *d)
+{
+    uint32_t i;
+    for (i = 0; i < d->able; i++) {
+        struct clu_bin *bin = &d->bins[i];
+        const uint64_t mean = bin->mean >> 12, want = mean * 4 / 5, has = d->map->loads[bin->index];
+        if (has < want)
+            bin->more = (uint32_t)(((want - has) * CLU_LATE + mean - 1) / mean);
+    }
+}
+
+/* Who gets a shard that nobody drew: of those with room the one that likes it best, else, where none of these may have it, the
+ * one that it takes least far over its share. NULL: nobody may. */
+CLU_FN struct clu_bin *clu_deal_best(struct clu_deal *d, uint32_t shard, uint32_t replica, bool roomy)
+{
+    struct clu_bin *best = NULL;
+    uint64_t most = 0;
+    uint32_t i;
+    for (i = 0; i < d->able; i++) {
+        struct clu_bin *bin = &d->bins[i];
+        uint64_t score;
+        if ((roomy && !bin->room) || (replica && !clu_deal_fits(d, shard, replica, bin->index)))
+            continue;
+        score = roomy ? clu_mix64(bin->stream, shard) : (bin->mean << 24) / (d->map->loads[bin->index] + 1);
+        if (!best || score > most) {
+            most = score;
+            best = bin;
+        }
+    }
+    return best;
+}
+
+/* A shard that only nodes without room may have: let another one of those go to somebody who has room. Returns whose place it
+ * took, or the vacant index. */
+CLU_FN uint32_t clu_deal_swap(struct clu_deal *d, uint32_t shard, uint32_t replica, uint32_t *tries)
+{
+    struct cluster_map *map = d->map;
+    uint32_t other = shard;
+    for (; *tries < map->shards; ++*tries) {
+        const size_t place = (size_t)(other = (other + 1) & (map->shards - 1)) * map->copies + replica;
+        const uint32_t owner = clu_map_at(map, place);
+        struct clu_bin *bin;
+        if (owner == clu_map_vacant(map) || !clu_deal_fits(d, shard, replica, owner))
+            continue;
+        bin = clu_deal_best(d, other, replica, true);
+        if (!bin)
+            continue;
+        map->loads[owner]--;
+        map->sum -= clu_map_term(map, other, replica, owner);
+        clu_map_put(map, other, replica, bin->index);
+        bin->room--;
+        return owner;
+    }
+    return clu_map_vacant(map);
+}
+
+/* The shards that nobody drew, one by one. */
+CLU_FN void clu_deal_rest(struct clu_deal *d, uint32_t replica)
+{
+    uint32_t shard, tries = 0;
+    for (shard = 0; d->left && shard < d->map->shards; shard++) {
+        struct clu_bin *bin;
+        uint32_t index;
+        if (d->taken[shard >> 6] >> (shard & 63) & 1)
+            continue;
+        bin = clu_deal_best(d, shard, replica, true);
+        if (bin) {
+            bin->room--;
+            clu_deal_take(d, shard, replica, bin->index);
+            continue;
+        }
+        index = clu_deal_swap(d, shard, replica, &tries);
+        if (index == clu_map_vacant(d->map))
+            index = clu_deal_best(d, shard, replica, false)->index;
+        clu_deal_take(d, shard, replica, index);
+    }
+}
+
+/* The bins of each bit that have room. Returns the highest bit that has any, or -1. */
+CLU_FN int clu_deal_list(struct clu_deal *d, uint32_t *const *list, size_t *count)
+{
+    int highest = -1, bit;
+    for (bit = 0; bit < 32; bit++) {
+        size_t i, kept = 0;
+        for (i = 0; i < count[bit]; i++)
+            if (d->bins[list[bit][i]].room)
+                list[bit][kept++] = list[bit][i];
+        count[bit] = kept;
+        if (kept)
+            highest = bit;
+    }
+    return highest;
+}
+
+/* One owner for every shard: the one at this place of its row. */
+CLU_FN void clu_deal_replica(struct clu_deal *d, uint32_t replica)
+{
+    uint32_t *list[33], i, idle = 0, left;
+    size_t count[32];
+    int bit, top, highest, zeros;
+    uint64_t turn;
+    bool late = false;
+    clu_deal_shares(d, replica + 1);
+    memset(d->taken, 0, (d->map->shards + 63) / 64 * sizeof *d->taken);
+    d->left = d->map->shards;
+    for (bit = 0, list[0] = d->lists; bit < 32; bit++) {
+        count[bit] = 0;
+        for (i = 0; i < d->able; i++)
+            if (d->bins[i].rate >> bit & 1)
+                list[bit][count[bit]++] = i;
+        list[bit + 1] = list[bit] + count[bit];
+    }
+    top = highest = clu_deal_list(d, list, count);
+    for (turn = 0; d->left && highest >= 0 && (!replica || idle <= d->map->shards);) {
+        turn = (turn | ((UINT64_C(1) << (top - highest)) - 1)) + 1; /* the next of those that have any nodes */
+        for (zeros = 0; !(turn >> zeros & 1); zeros++)
+            continue;
+        if (zeros > top)
+            continue;
+        bit = top - zeros;
+        left = d->left;
+        if (clu_deal_turn(d, replica, list[bit], count[bit], turn >> zeros >> 1 & 1))
+            highest = clu_deal_list(d, list, count);
+        idle = left == d->left ? idle + 2 * (uint32_t)count[bit] : 0;
+        if (!late && d->left <= d->map->shards / CLU_LATE && d->o.epsilon < CLU_EPSILON_LATE) {
+            late = true;
+            clu_deal_late(d);
+        }
+    }
+    clu_deal_rest(d, replica);
+}
+
+/* ---- a map of nodes --------------------------------------------------- */
+
+/* The nodes by name, which no two may share. Most callers have them so already. */
+CLU_FN bool clu_deal_sort(void **items, size_t count)
+{
+    size_t i, sorted = 1;
+    while (sorted < count && clu_map_by_name(items[sorted - 1], items[sorted]) < 0)
+        sorted++;
+    if (sorted >= count)
+        return true;
+    clu_sort(items, count, clu_map_by_name);
+    for (i = 1; i < count; i++)
+        if (clu_map_by_name(items[i - 1], items[i]) == 0)
+            return false;
+    return true;
+}
+
+/* The next `size` bytes of the work space; without one only count them. */
+CLU_FN void *clu_deal_carve(struct clu_deal *d, size_t *used, size_t size)
+{
+    void *at = d->work ? (char *)d->work + *used : NULL;
+    *used += (size + 7) / 8 * 8;
+    return at;
+}
+
+CLU_FN size_t clu_deal_lay_out(struct clu_deal *d, size_t extra)
+{
+    const bool zones = d->o.replicas > 1;
+    size_t used = 0;
+    uint32_t level;
+    d->bins = (struct clu_bin *)clu_deal_carve(d, &used, 2 * d->able * sizeof *d->bins);
+    d->taken = (uint64_t *)clu_deal_carve(d, &used, (d->o.shards + 63) / 64 * sizeof *d->taken);
+    for (level = 0; zones && level <= CLU_ZONE_LEVELS; level++) {
+        d->groups[level] = (struct clu_group *)clu_deal_carve(d, &used, d->able * sizeof **d->groups);
+        d->group[level] = (uint32_t *)clu_deal_carve(d, &used, d->count * sizeof **d->group);
+    }
+    d->items = (void **)clu_deal_carve(d, &used, (d->count + d->able) * sizeof *d->items);
+    d->lists = (uint32_t *)clu_deal_carve(d, &used, d->bits * sizeof *d->lists);
+    d->extra = clu_deal_carve(d, &used, extra);
+    return used;
+}
+
+/* Look at the nodes, sort them, make the block of the map with their names, and the bins of those that may own shards. extra:
+ * bytes of work space for the caller. clu_deal_end gives the work space back, also after an error. */
+CLU_FN int clu_deal_begin(struct clu_deal *d, const struct cluster_node *nodes, size_t count, size_t extra)
+{
+    const size_t stride = count ? nodes->size : 0;
+    struct clu_map_shape shape;
+    char *text;
+    size_t i;
+    if (count > CLU_MAP_NODES)
+        return CLUSTER_E_LIMIT;
+    if (stride % sizeof(void *))
+        return CLUSTER_E_INVALID;
+    memset(&shape, 0, sizeof shape);
+    for (i = 0; i < count; i++) {
+        const struct cluster_node *node = (const struct cluster_node *)(const void *)((const char *)nodes + i * stride);
+        uint32_t weight;
+        size_t length;
+        if (stride < sizeof *node || !clu_tail_is_zero(node, stride, sizeof *node) || !node->name || !*node->name ||
+            node->weight > CLU_WEIGHT_MAX)
+            return CLUSTER_E_INVALID;
+        length = strlen(node->name) + 1;
+        if (length > UINT32_MAX / 4 - shape.text)
+            return CLUSTER_E_LIMIT;
+        shape.text += length;
+        weight = clu_deal_weight(&d->o, node);
+        d->able += weight != 0;
+        d->weight += weight;
+        for (; weight; weight &= weight - 1)
+            d->bits++;
+    }
+    d->count = (uint32_t)count;
+    d->work_size = clu_deal_lay_out(d, extra);
+    d->work = clu_alloc_zero(&d->memory, d->work_size);
+    if (!d->work)
+        return CLUSTER_E_MEMORY;
+    (void)clu_deal_lay_out(d, extra);
+    for (i = 0; i < count; i++) {
+        const char *node = (const char *)nodes + i * stride;
+        memcpy(&d->items[i], &node, sizeof node);
+    }
+    if (!clu_deal_sort(d->items, count))
+        return CLUSTER_E_INVALID;
+    memcpy(shape.seed, d->o.seed, sizeof shape.seed);
+    shape.nodes = (uint32_t)count;
+    shape.shards = d->o.shards;
+    shape.replicas = d->o.replicas;
+    shape.copies = shape.replicas < d->able ? shape.replicas : d->able;
+    d->map = clu_map_new(&d->memory, &shape, &text);
+    if (!d->map)
+        return CLUSTER_E_MEMORY;
+    d->able = 0;
+    for (i = 0; i < count; i++) {
+        const struct cluster_node *node = (const struct cluster_node *)d->items[i];
+        struct clu_bin *bin = &d->bins[d->able];
+        const uint32_t weight = clu_deal_weight(&d->o, node);
+        clu_map_name(d->map, (uint32_t)i, &text, node->name);
+        if (!weight)
+            continue;
+        bin->stream = d->map->streams[i];
+        bin->node = node;
+        bin->index = (uint32_t)i;
+        bin->weight = weight;
+        d->able++;
+    }
+    if (d->groups[0])
+        clu_deal_groups(d, d->items + count);
+    return 0;
+}
+
+/* The map, or NULL after an error. */
+CLU_FN int clu_deal_end(struct clu_deal *d, int result, struct cluster_map **out)
+{
+    clu_free(&d->memory, d->work, d->work_size);
+    if (result)
+        cluster_map_free(d->map);
+    *out = result ? NULL : d->map;
+    return result;
+}
+
+/* Two streams are equal once in 2^64: then their names, that is their indices, decide. */
+CLU_FN int clu_bin_by_stream(const void *a, const void *b)
+{
+    const struct clu_bin *x = (const struct clu_bin *)a, *y = (const struct clu_bin *)b;
+    if (x->stream != y->stream)
+        return x->stream < y->stream ? -1 : 1;
+    return x->index < y->index ? -1 : 1;
+}
+
+CLUSTER_DEF int cluster_map_build_in(struct cluster_map **out, const struct cluster_node *nodes, size_t count,
+                                     const struct cluster_map_options *options, const struct cluster_allocator *allocator)
+{
+    struct clu_deal d;
+    uint32_t i;
+    int result;
+    if (!out)
+        return CLUSTER_E_INVALID;
+    memset(&d, 0, sizeof d);
+    d.memory = *clu_allocator_or_default(allocator);
+    result = clu_map_options(&d.o, options);
+    if (!result)
+        result = count && !nodes ? CLUSTER_E_INVALID : clu_deal_begin(&d, nodes, count, 0);
+    if (!result) {
+        struct clu_bin *by_name = d.bins;
+        void **sorted = d.items + count;
+        for (i = 0; i < d.able; i++)
+            sorted[i] = &by_name[i];
+        clu_sort(sorted, d.able, clu_bin_by_stream);
+        d.bins += d.able;
+        for (i = 0; i < d.able; i++)
+            d.bins[i] = *(const struct clu_bin *)sorted[i];
+        for (i = 0; i < d.map->copies; i++)
+            clu_deal_replica(&d, i);
+    }
+    return clu_deal_end(&d, result, out);
+}
+
+CLUSTER_DEF int cluster_map_build(struct cluster_map **out, const struct cluster_node *nodes, size_t count,
+                                  const struct cluster_map_options *options)
+{
+    return cluster_map_build_in(out, nodes, count, options, NULL);
+}
+
+#endif
