@@ -23,6 +23,7 @@ sys.path[:0] = [TESTS, os.path.join(TESTS, "build")]
 sys.dont_write_bytecode = True
 
 import deps  # noqa: E402
+import exampletools  # noqa: E402
 from tools import (CHECKED, ROOT, SANITIZERS, STRICT, Failure, Result, Skip, built, cmocka_results, compile_c,  # noqa: E402
                    has_implementation, kill_all, must, run, tool)
 
@@ -209,37 +210,18 @@ def part_fuzz():
 def part_examples():
     def job(path):
         def compiles():
-            out = os.path.join(ROOT, "build", "examples", stem(path))
-            os.makedirs(os.path.dirname(out), exist_ok=True)
-            flags, libraries = example_needs(path)
-            sources = [path] if has_implementation(path) else [path, "tests/build/implementation.c"]
-            compile_c("gcc", out, sources, ["-std=c99", "-g", "-O1", *STRICT, "-I.", *flags], libraries)
+            exampletools.example(path, stem(path))
         return stem(path), compiles
-    return ([job(path) for path in names("examples/**/*.c")]
+    own_tests = ("examples/loops/", "examples/bindings/")  # those build what they run
+    return ([job(path) for path in names("examples/**/*.c") if not path.startswith(own_tests)]
             + [python_tests(path) for path in names("tests/examples/test_*.py")])
-
-
-def example_needs(path):
-    """What the example's or benchmark's own `cc` line asks for beyond this repository."""
-    with open(os.path.join(ROOT, path), encoding="utf-8") as f:
-        line = next((line for line in f if re.search(r"\bcc .*(examples|bench)/", line)), "")
-    flags, libraries = ["-pthread"] if "-pthread" in line else [], re.findall(r"(?<=\s)-l\S+", line)
-    for name in re.findall(r"pkg-config --cflags --libs ([\w.+-]+)", line):
-        if run([tool("pkg-config"), "--exists", name]).code != 0:
-            raise Skip("no library " + name)
-        flags += must(["pkg-config", "--cflags", name]).split()
-        libraries += must(["pkg-config", "--libs", name]).split()
-    for library in libraries:
-        if run(["gcc", "-shared", "-o", os.devnull, "-x", "c", os.devnull, library]).code != 0:
-            raise Skip("no library " + library)
-    return flags, libraries
 
 
 def part_bench():
     """Benchmarks build; those that can judge something that is no time are run for it."""
     def job(path):
         def compiles():
-            flags, libraries = example_needs(path)
+            flags, libraries = exampletools.needs(path)
             sources = [path] if has_implementation(path) or "../src/" in text else [path, "tests/build/implementation.c"]
             out = compile_c("gcc", built("bench", stem(path)), sources, ["-std=c99", "-O2", "-Wall", "-Wextra", "-Werror",
                                                                          "-I.", *flags], libraries)
