@@ -3,8 +3,15 @@
 CC = cc
 CFLAGS = -O2 -g -Wall -Wextra
 PYTHON = python3
+AR = ar
+PREFIX = /usr/local
+DESTDIR =
 T =
 N =
+
+VERSION = $(shell sed -n 's/^.define CLUSTER_VERSION_STRING "\(.*\)"/\1/p' cluster.h)
+ABI = $(shell sed -n 's/^.define CLUSTER_VERSION_STRING "\([0-9]*\.[0-9]*\)\..*"/\1/p' cluster.h)
+EXPORTED = -fPIC -fvisibility=hidden '-DCLUSTER_API=__attribute__((visibility("default")))'
 
 FRAGMENTS = $(wildcard src/*.h src/*/*.h)
 
@@ -16,6 +23,46 @@ cluster.h: amalgamate.py LICENSE $(FRAGMENTS)
 build/clusterctl: examples/clusterctl.c cluster.h
 	@mkdir -p build
 	$(CC) -std=c99 $(CFLAGS) -I. examples/clusterctl.c -o $@ $(LDFLAGS)
+
+# libcluster.so.MAJOR.MINOR: before 1.0 a new minor version may change the ABI. Only cluster_... is exported.
+lib: build/libcluster.so build/libcluster.a build/cluster.pc
+
+build/cluster.o: tests/build/implementation.c cluster.h
+	@mkdir -p build
+	$(CC) -std=c99 $(CFLAGS) $(EXPORTED) -I. -c tests/build/implementation.c -o $@
+
+build/libcluster.a: build/cluster.o
+	rm -f $@
+	$(AR) rcs $@ build/cluster.o
+
+build/libcluster.so: build/cluster.o
+	$(CC) -shared -Wl,-soname,libcluster.so.$(ABI) -o build/libcluster.so.$(VERSION) build/cluster.o $(LDFLAGS)
+	ln -sf libcluster.so.$(VERSION) build/libcluster.so.$(ABI)
+	ln -sf libcluster.so.$(ABI) $@
+
+build/cluster.pc: Makefile cluster.h
+	@mkdir -p build
+	printf '%s\n' 'prefix=$(PREFIX)' 'includedir=$${prefix}/include' 'libdir=$${prefix}/lib' '' 'Name: cluster' \
+		'Description: Join an Erlang/Elixir cluster, or form one of your own, from C' 'Version: $(VERSION)' \
+		'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lcluster' > $@
+
+install: all lib
+	mkdir -p $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/bin
+	install -m 644 cluster.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 build/libcluster.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 755 build/libcluster.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/
+	ln -sf libcluster.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libcluster.so.$(ABI)
+	ln -sf libcluster.so.$(ABI) $(DESTDIR)$(PREFIX)/lib/libcluster.so
+	sed 's|^prefix=.*|prefix=$(PREFIX)|' build/cluster.pc > $(DESTDIR)$(PREFIX)/lib/pkgconfig/cluster.pc
+	install -m 755 build/clusterctl $(DESTDIR)$(PREFIX)/bin/
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/include/cluster.h $(DESTDIR)$(PREFIX)/lib/libcluster.a $(DESTDIR)$(PREFIX)/lib/libcluster.so* \
+		$(DESTDIR)$(PREFIX)/lib/pkgconfig/cluster.pc $(DESTDIR)$(PREFIX)/bin/clusterctl
+
+# The declarations for other languages; needs clang.
+bindings: cluster.h
+	$(PYTHON) examples/bindings/generate.py
 
 run: all
 	build/clusterctl demo
@@ -56,6 +103,9 @@ clean:
 help:
 	@echo 'make              cluster.h if src/ is newer, and build/clusterctl'
 	@echo 'make run          the demonstration: three nodes on this machine; make run2 in another terminal joins it'
+	@echo 'make lib          build/libcluster.so, .a and cluster.pc'
+	@echo 'make install      header, libraries, clusterctl; PREFIX=/usr/local DESTDIR='
+	@echo 'make bindings     write the declarations for other languages, from the header'
 	@echo 'make test         all tests; T=list what there is; T=unit,cli some parts; T=unit/url one job; DEPS=none as is'
 	@echo 'make lint         layout, static analysis, house rules'
 	@echo 'make format       let clang-format lay out all C'
@@ -65,5 +115,5 @@ help:
 	@echo 'make bench        the benchmarks'
 	@echo 'make clean        remove build/'
 
-.PHONY: all run run2 test lint coverage footprint soak bench format clean help
+.PHONY: all lib install uninstall bindings run run2 test lint coverage footprint soak bench format clean help
 .DELETE_ON_ERROR:
