@@ -5,6 +5,7 @@ struct pollfd;
 struct cluster;
 struct cluster_source;
 struct cluster_map;
+struct cluster_ring;
 struct cluster_allocator;
 struct cluster_address;
 struct cluster_io;
@@ -17,6 +18,8 @@ struct cluster_node;
 struct cluster_strategy;
 struct cluster_answer;
 struct cluster_record;
+struct cluster_ring_override;
+struct cluster_ring_options;
 struct cluster_move;
 struct pollfd {
     int fd;
@@ -184,6 +187,24 @@ struct cluster_record {
     const char *text;
     struct cluster_address address;
 };
+struct cluster_ring_override {
+    uint32_t size;
+    uint32_t count;
+    const void *key;
+    uint64_t key_size;
+    const uint32_t *nodes;
+};
+struct cluster_ring_options {
+    uint32_t size;
+    uint32_t flags;
+    uint32_t points;
+    uint32_t override_count;
+    const struct cluster_ring_override *overrides;
+    const char *name;
+    const char *bucket;
+    uint64_t seed;
+    const struct cluster_allocator *allocator;
+};
 struct cluster_move {
     uint32_t shard;
     uint32_t replica;
@@ -215,6 +236,8 @@ int cluster_diff(const char **, size_t, const char **, size_t, unsigned char *, 
 int cluster_stats(const struct cluster *, struct cluster_counts *);
 const struct cluster_event *cluster_next_event(struct cluster *);
 const char *cluster_event_name(uint32_t);
+int cluster_drain(struct cluster *, int);
+int cluster_leave(struct cluster *, int, uint64_t *);
 int cluster_status(const struct cluster *);
 uint64_t cluster_token(const struct cluster *);
 int cluster_discover(struct cluster *, const char *, struct cluster_source **);
@@ -244,6 +267,7 @@ const char *cluster_source_option(const struct cluster_source *, const char *);
 const char *cluster_source_item(const struct cluster_source *, const char *);
 void cluster_source_drop(struct cluster_source *);
 const struct cluster_node *cluster_source_own(const struct cluster_source *);
+void cluster_source_withdrawn(struct cluster_source *);
 const struct cluster_io *cluster_source_io(const struct cluster_source *);
 const struct cluster_allocator *cluster_source_allocator(const struct cluster_source *);
 int cluster_source_random(struct cluster_source *, void *, size_t);
@@ -254,6 +278,7 @@ int cluster_source_answer(struct cluster_source *, uint32_t, struct cluster_answ
 int cluster_source_record(struct cluster_source *, uint32_t, struct cluster_record *);
 int cluster_term_parse(const char *, void *, size_t, size_t *);
 const char *cluster_term_why(const char *, size_t *);
+size_t cluster_term_print(const void *, size_t, char *, size_t);
 int cluster_resolve(struct cluster *, const char *, const char *, uint64_t *);
 int cluster_epmd_names(struct cluster *, const char *, uint64_t *);
 int cluster_epmd_port(struct cluster *, const char *, uint64_t *);
@@ -261,6 +286,13 @@ uint64_t cluster_hash64(const void *, size_t, uint64_t);
 uint64_t cluster_siphash(const void *, size_t, uint64_t, uint64_t);
 int cluster_phash2(const void *, size_t, uint64_t, uint32_t *);
 uint32_t cluster_jump(uint64_t, uint32_t);
+int cluster_ring_build(struct cluster_ring **, const char *, const struct cluster_node *, size_t, const struct cluster_ring_options *);
+void cluster_ring_free(struct cluster_ring *);
+uint32_t cluster_ring_nodes(const struct cluster_ring *);
+const char *cluster_ring_node(const struct cluster_ring *, uint32_t);
+uint32_t cluster_ring_owner(const struct cluster_ring *, const void *, size_t);
+size_t cluster_ring_owners(const struct cluster_ring *, const void *, size_t, uint32_t *, size_t);
+int cluster_ring_hash(const struct cluster_ring *, const void *, size_t, uint64_t *);
 uint32_t cluster_rendezvous(const void *, size_t, const char **, size_t, uint64_t);
 int cluster_map_build(struct cluster_map **, const struct cluster_node *, size_t, const struct cluster_map_options *);
 int cluster_map_build_in(struct cluster_map **, const struct cluster_node *, size_t, const struct cluster_map_options *, const struct cluster_allocator *);
@@ -336,16 +368,21 @@ return {
     NOBODY = 4294967295,
     NODE_DRAINING = 1,
     NODE_EXCLUDED = 2,
+    NODE_LEAVING = 4,
     OK = 0,
     READY = 1,
     REPLY = 13,
     RESYNC = 16,
+    RING_BINARY_NODES = 2,
+    RING_OTP25 = 4,
+    RING_TERM_KEYS = 1,
     SOURCE = 9,
     SOURCE_ANSWER = 1,
     SOURCE_EMPTY = 2,
     SOURCE_FAILED = 3,
     SOURCE_STARTING = 0,
     STATUS = 8,
+    STRATEGY_ANNOUNCES = 2,
     STRATEGY_HEARS = 1,
     TCP = 1,
     TERM_DEPTH = 128,
@@ -368,6 +405,8 @@ return {
         {"cluster_strategy", "size", "open", "round", "ready", "close", "options", "interval_ns", "max_age_ns", "misses", "flags"},
         {"cluster_answer", "size", "error", "rcode", "count", "ttl", "flags", "digest", "why", "name"},
         {"cluster_record", "size", "type", "ttl", "priority", "weight", "port", "additional", "text_size", "name", "text", "address"},
+        {"cluster_ring_override", "size", "count", "key", "key_size", "nodes"},
+        {"cluster_ring_options", "size", "flags", "points", "override_count", "overrides", "name", "bucket", "seed", "allocator"},
         {"cluster_move", "shard", "replica", "from", "to"},
     },
 }

@@ -59,16 +59,21 @@ CLUSTER_NEVER = 18446744073709551615
 CLUSTER_NOBODY = 4294967295
 CLUSTER_NODE_DRAINING = 1
 CLUSTER_NODE_EXCLUDED = 2
+CLUSTER_NODE_LEAVING = 4
 CLUSTER_OK = 0
 CLUSTER_READY = 1
 CLUSTER_REPLY = 13
 CLUSTER_RESYNC = 16
+CLUSTER_RING_BINARY_NODES = 2
+CLUSTER_RING_OTP25 = 4
+CLUSTER_RING_TERM_KEYS = 1
 CLUSTER_SOURCE = 9
 CLUSTER_SOURCE_ANSWER = 1
 CLUSTER_SOURCE_EMPTY = 2
 CLUSTER_SOURCE_FAILED = 3
 CLUSTER_SOURCE_STARTING = 0
 CLUSTER_STATUS = 8
+CLUSTER_STRATEGY_ANNOUNCES = 2
 CLUSTER_STRATEGY_HEARS = 1
 CLUSTER_TCP = 1
 CLUSTER_TERM_DEPTH = 128
@@ -92,6 +97,10 @@ class cluster_source(ctypes.Structure):
 
 
 class cluster_map(ctypes.Structure):
+    pass
+
+
+class cluster_ring(ctypes.Structure):
     pass
 
 
@@ -140,6 +149,14 @@ class cluster_answer(ctypes.Structure):
 
 
 class cluster_record(ctypes.Structure):
+    pass
+
+
+class cluster_ring_override(ctypes.Structure):
+    pass
+
+
+class cluster_ring_options(ctypes.Structure):
     pass
 
 
@@ -326,6 +343,26 @@ cluster_record._fields_ = [
     ('address', cluster_address),
 ]
 
+cluster_ring_override._fields_ = [
+    ('size', ctypes.c_uint32),
+    ('count', ctypes.c_uint32),
+    ('key', ctypes.c_void_p),
+    ('key_size', ctypes.c_uint64),
+    ('nodes', ctypes.POINTER(ctypes.c_uint32)),
+]
+
+cluster_ring_options._fields_ = [
+    ('size', ctypes.c_uint32),
+    ('flags', ctypes.c_uint32),
+    ('points', ctypes.c_uint32),
+    ('override_count', ctypes.c_uint32),
+    ('overrides', ctypes.POINTER(cluster_ring_override)),
+    ('name', ctypes.c_char_p),
+    ('bucket', ctypes.c_char_p),
+    ('seed', ctypes.c_uint64),
+    ('allocator', ctypes.POINTER(cluster_allocator)),
+]
+
 cluster_move._fields_ = [
     ('shard', ctypes.c_uint32),
     ('replica', ctypes.c_uint32),
@@ -333,7 +370,7 @@ cluster_move._fields_ = [
     ('to', ctypes.c_uint32),
 ]
 
-STRUCTS = [pollfd, cluster_allocator, cluster_address, cluster_io, cluster_map_options, cluster_options, cluster_member, cluster_counts, cluster_event, cluster_node, cluster_strategy, cluster_answer, cluster_record, cluster_move]
+STRUCTS = [pollfd, cluster_allocator, cluster_address, cluster_io, cluster_map_options, cluster_options, cluster_member, cluster_counts, cluster_event, cluster_node, cluster_strategy, cluster_answer, cluster_record, cluster_ring_override, cluster_ring_options, cluster_move]
 
 # name, result, arguments
 FUNCTIONS = [
@@ -362,6 +399,8 @@ FUNCTIONS = [
     ('cluster_stats', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.POINTER(cluster_counts)]),
     ('cluster_next_event', ctypes.POINTER(cluster_event), [ctypes.POINTER(cluster)]),
     ('cluster_event_name', ctypes.c_char_p, [ctypes.c_uint32]),
+    ('cluster_drain', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_int]),
+    ('cluster_leave', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_int, ctypes.POINTER(ctypes.c_uint64)]),
     ('cluster_status', ctypes.c_int, [ctypes.POINTER(cluster)]),
     ('cluster_token', ctypes.c_uint64, [ctypes.POINTER(cluster)]),
     ('cluster_discover', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_char_p, ctypes.POINTER(ctypes.POINTER(cluster_source))]),
@@ -391,6 +430,7 @@ FUNCTIONS = [
     ('cluster_source_item', ctypes.c_char_p, [ctypes.POINTER(cluster_source), ctypes.c_char_p]),
     ('cluster_source_drop', None, [ctypes.POINTER(cluster_source)]),
     ('cluster_source_own', ctypes.POINTER(cluster_node), [ctypes.POINTER(cluster_source)]),
+    ('cluster_source_withdrawn', None, [ctypes.POINTER(cluster_source)]),
     ('cluster_source_io', ctypes.POINTER(cluster_io), [ctypes.POINTER(cluster_source)]),
     ('cluster_source_allocator', ctypes.POINTER(cluster_allocator), [ctypes.POINTER(cluster_source)]),
     ('cluster_source_random', ctypes.c_int, [ctypes.POINTER(cluster_source), ctypes.c_void_p, ctypes.c_size_t]),
@@ -401,6 +441,7 @@ FUNCTIONS = [
     ('cluster_source_record', ctypes.c_int, [ctypes.POINTER(cluster_source), ctypes.c_uint32, ctypes.POINTER(cluster_record)]),
     ('cluster_term_parse', ctypes.c_int, [ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(ctypes.c_size_t)]),
     ('cluster_term_why', ctypes.c_char_p, [ctypes.c_char_p, ctypes.POINTER(ctypes.c_size_t)]),
+    ('cluster_term_print', ctypes.c_size_t, [ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(ctypes.c_char), ctypes.c_size_t]),
     ('cluster_resolve', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_char_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_uint64)]),
     ('cluster_epmd_names', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_char_p, ctypes.POINTER(ctypes.c_uint64)]),
     ('cluster_epmd_port', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_char_p, ctypes.POINTER(ctypes.c_uint64)]),
@@ -408,6 +449,13 @@ FUNCTIONS = [
     ('cluster_siphash', ctypes.c_uint64, [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint64, ctypes.c_uint64]),
     ('cluster_phash2', ctypes.c_int, [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint64, ctypes.POINTER(ctypes.c_uint32)]),
     ('cluster_jump', ctypes.c_uint32, [ctypes.c_uint64, ctypes.c_uint32]),
+    ('cluster_ring_build', ctypes.c_int, [ctypes.POINTER(ctypes.POINTER(cluster_ring)), ctypes.c_char_p, ctypes.POINTER(cluster_node), ctypes.c_size_t, ctypes.POINTER(cluster_ring_options)]),
+    ('cluster_ring_free', None, [ctypes.POINTER(cluster_ring)]),
+    ('cluster_ring_nodes', ctypes.c_uint32, [ctypes.POINTER(cluster_ring)]),
+    ('cluster_ring_node', ctypes.c_char_p, [ctypes.POINTER(cluster_ring), ctypes.c_uint32]),
+    ('cluster_ring_owner', ctypes.c_uint32, [ctypes.POINTER(cluster_ring), ctypes.c_void_p, ctypes.c_size_t]),
+    ('cluster_ring_owners', ctypes.c_size_t, [ctypes.POINTER(cluster_ring), ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(ctypes.c_uint32), ctypes.c_size_t]),
+    ('cluster_ring_hash', ctypes.c_int, [ctypes.POINTER(cluster_ring), ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(ctypes.c_uint64)]),
     ('cluster_rendezvous', ctypes.c_uint32, [ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(ctypes.c_char_p), ctypes.c_size_t, ctypes.c_uint64]),
     ('cluster_map_build', ctypes.c_int, [ctypes.POINTER(ctypes.POINTER(cluster_map)), ctypes.POINTER(cluster_node), ctypes.c_size_t, ctypes.POINTER(cluster_map_options)]),
     ('cluster_map_build_in', ctypes.c_int, [ctypes.POINTER(ctypes.POINTER(cluster_map)), ctypes.POINTER(cluster_node), ctypes.c_size_t, ctypes.POINTER(cluster_map_options), ctypes.POINTER(cluster_allocator)]),

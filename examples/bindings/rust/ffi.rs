@@ -60,16 +60,21 @@ pub const CLUSTER_NEVER: u64 = 18446744073709551615;
 pub const CLUSTER_NOBODY: u32 = 4294967295;
 pub const CLUSTER_NODE_DRAINING: i32 = 1;
 pub const CLUSTER_NODE_EXCLUDED: i32 = 2;
+pub const CLUSTER_NODE_LEAVING: i32 = 4;
 pub const CLUSTER_OK: i32 = 0;
 pub const CLUSTER_READY: i32 = 1;
 pub const CLUSTER_REPLY: i32 = 13;
 pub const CLUSTER_RESYNC: i32 = 16;
+pub const CLUSTER_RING_BINARY_NODES: i32 = 2;
+pub const CLUSTER_RING_OTP25: i32 = 4;
+pub const CLUSTER_RING_TERM_KEYS: i32 = 1;
 pub const CLUSTER_SOURCE: i32 = 9;
 pub const CLUSTER_SOURCE_ANSWER: i32 = 1;
 pub const CLUSTER_SOURCE_EMPTY: i32 = 2;
 pub const CLUSTER_SOURCE_FAILED: i32 = 3;
 pub const CLUSTER_SOURCE_STARTING: i32 = 0;
 pub const CLUSTER_STATUS: i32 = 8;
+pub const CLUSTER_STRATEGY_ANNOUNCES: i32 = 2;
 pub const CLUSTER_STRATEGY_HEARS: i32 = 1;
 pub const CLUSTER_TCP: i32 = 1;
 pub const CLUSTER_TERM_DEPTH: i32 = 128;
@@ -99,6 +104,11 @@ pub struct cluster_source {
 
 #[repr(C)]
 pub struct cluster_map {
+    _private: [u8; 0],
+}
+
+#[repr(C)]
+pub struct cluster_ring {
     _private: [u8; 0],
 }
 
@@ -301,6 +311,30 @@ pub struct cluster_record {
 
 #[repr(C)]
 #[derive(Clone, Copy)]
+pub struct cluster_ring_override {
+    pub size: u32,
+    pub count: u32,
+    pub key: *const c_void,
+    pub key_size: u64,
+    pub nodes: *const u32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct cluster_ring_options {
+    pub size: u32,
+    pub flags: u32,
+    pub points: u32,
+    pub override_count: u32,
+    pub overrides: *const cluster_ring_override,
+    pub name: *const c_char,
+    pub bucket: *const c_char,
+    pub seed: u64,
+    pub allocator: *const cluster_allocator,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub struct cluster_move {
     pub shard: u32,
     pub replica: u32,
@@ -334,6 +368,8 @@ extern "C" {
     pub fn cluster_stats(c: *const cluster, out: *mut cluster_counts) -> c_int;
     pub fn cluster_next_event(c: *mut cluster) -> *const cluster_event;
     pub fn cluster_event_name(r#type: u32) -> *const c_char;
+    pub fn cluster_drain(c: *mut cluster, on: c_int) -> c_int;
+    pub fn cluster_leave(c: *mut cluster, timeout_ms: c_int, request: *mut u64) -> c_int;
     pub fn cluster_status(c: *const cluster) -> c_int;
     pub fn cluster_token(c: *const cluster) -> u64;
     pub fn cluster_discover(c: *mut cluster, url: *const c_char, out: *mut *mut cluster_source) -> c_int;
@@ -363,6 +399,7 @@ extern "C" {
     pub fn cluster_source_item(s: *const cluster_source, previous: *const c_char) -> *const c_char;
     pub fn cluster_source_drop(s: *mut cluster_source);
     pub fn cluster_source_own(s: *const cluster_source) -> *const cluster_node;
+    pub fn cluster_source_withdrawn(s: *mut cluster_source);
     pub fn cluster_source_io(s: *const cluster_source) -> *const cluster_io;
     pub fn cluster_source_allocator(s: *const cluster_source) -> *const cluster_allocator;
     pub fn cluster_source_random(s: *mut cluster_source, data: *mut c_void, size: usize) -> c_int;
@@ -373,6 +410,7 @@ extern "C" {
     pub fn cluster_source_record(s: *mut cluster_source, slot: u32, out: *mut cluster_record) -> c_int;
     pub fn cluster_term_parse(text: *const c_char, out: *mut c_void, capacity: usize, size: *mut usize) -> c_int;
     pub fn cluster_term_why(text: *const c_char, at: *mut usize) -> *const c_char;
+    pub fn cluster_term_print(term: *const c_void, size: usize, out: *mut c_char, capacity: usize) -> usize;
     pub fn cluster_resolve(c: *mut cluster, name: *const c_char, r#type: *const c_char, request: *mut u64) -> c_int;
     pub fn cluster_epmd_names(c: *mut cluster, host: *const c_char, request: *mut u64) -> c_int;
     pub fn cluster_epmd_port(c: *mut cluster, node: *const c_char, request: *mut u64) -> c_int;
@@ -380,6 +418,13 @@ extern "C" {
     pub fn cluster_siphash(data: *const c_void, size: usize, key0: u64, key1: u64) -> u64;
     pub fn cluster_phash2(term: *const c_void, size: usize, range: u64, out: *mut u32) -> c_int;
     pub fn cluster_jump(key: u64, buckets: u32) -> u32;
+    pub fn cluster_ring_build(out: *mut *mut cluster_ring, kind: *const c_char, nodes: *const cluster_node, count: usize, options: *const cluster_ring_options) -> c_int;
+    pub fn cluster_ring_free(ring: *mut cluster_ring);
+    pub fn cluster_ring_nodes(ring: *const cluster_ring) -> u32;
+    pub fn cluster_ring_node(ring: *const cluster_ring, index: u32) -> *const c_char;
+    pub fn cluster_ring_owner(ring: *const cluster_ring, key: *const c_void, size: usize) -> u32;
+    pub fn cluster_ring_owners(ring: *const cluster_ring, key: *const c_void, size: usize, out: *mut u32, capacity: usize) -> usize;
+    pub fn cluster_ring_hash(ring: *const cluster_ring, key: *const c_void, size: usize, out: *mut u64) -> c_int;
     pub fn cluster_rendezvous(key: *const c_void, size: usize, names: *const *const c_char, count: usize, seed: u64) -> u32;
     pub fn cluster_map_build(out: *mut *mut cluster_map, nodes: *const cluster_node, count: usize, options: *const cluster_map_options) -> c_int;
     pub fn cluster_map_build_in(out: *mut *mut cluster_map, nodes: *const cluster_node, count: usize, options: *const cluster_map_options, allocator: *const cluster_allocator) -> c_int;
