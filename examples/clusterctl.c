@@ -26,6 +26,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -538,11 +539,15 @@ enum command_bit {
     ON_PLAN = 128,
     ON_HASH = 256,
     ON_RESOLVE = 512,
+    ON_PING = 1024,
     ON_ALL = 2047
 };
 
 enum option_id {
     OPT_NODE,
+    OPT_CONNECT,
+    OPT_COOKIE,
+    OPT_COOKIE_FILE,
     OPT_QUORUM,
     OPT_UNTIL,
     OPT_FOR,
@@ -586,7 +591,11 @@ struct option_row {
 };
 
 static const struct option_row option_table[] = {
-    {OPT_NODE, "node", TAKES_TEXT, ON_WATCH | ON_WAIT | ON_LIST, "NAME", "the own node, name@host or name@auto"},
+    {OPT_NODE, "node", TAKES_TEXT, ON_WATCH | ON_WAIT | ON_LIST | ON_PING, "NAME", "the own node, name@host or name@auto"},
+    {OPT_CONNECT, "connect", TAKES_TEXT, ON_WATCH, "MODE", "erlang: link to every member; none (the default)"},
+    {OPT_COOKIE, "cookie", TAKES_TEXT, ON_WATCH | ON_PING, "COOKIE", "the cluster's cookie; others see it in process lists"},
+    {OPT_COOKIE_FILE, "cookie-file", TAKES_TEXT, ON_WATCH | ON_PING, "FILE",
+     "the file with the cookie (default ~/.erlang.cookie, if it is private)"},
     {OPT_QUORUM, "quorum", TAKES_NUMBER, ON_WATCH | ON_WAIT, "N", "nodes that make the cluster ready, this one counted"},
     {OPT_UNTIL, "until", TAKES_NUMBER, ON_WATCH, "N", "end with 0 once N members are there"},
     {OPT_FOR, "for", TAKES_DURATION, ON_WATCH | ON_WAIT | ON_LIST, "TIME", "how long at most, as in 500ms, 10s, 2m"},
@@ -625,10 +634,7 @@ struct refused_row {
 };
 
 static const struct refused_row refused_options[] = {
-    {"connect", "it discovers nodes and links to none, so leave the option out"},
     {"listen", "it cannot be dialled; --node alone gives it a name"},
-    {"cookie", "it links to no node and needs no cookie, so leave the option out"},
-    {"cookie-file", "it links to no node and needs no cookie, so leave the option out"},
 };
 
 struct option_value {
@@ -831,10 +837,48 @@ static void on_log(void *ctx, int level, const char *message, const char *settin
     fputc('\n', stderr);
 }
 
+#define COOKIE_SIZE 300 /* longer than any cookie */
+
+/* The first line of a file. */
+static int cookie_of_file(const char *path, bool must_be_private, char *out)
+{
+    struct stat info;
+    FILE *f = fopen(path, "r");
+    size_t length;
+    if (!f)
+        return fail(FAILED, "no cookie: %s: %s: say it with --cookie or --cookie-file", path, strerror(errno));
+    if (must_be_private && (fstat(fileno(f), &info) < 0 || (info.st_mode & 077))) {
+        fclose(f);
+        return fail(FAILED, "%s can be read by others: chmod 600 it, or name the file with --cookie-file", path);
+    }
+    length = fread(out, 1, COOKIE_SIZE - 1, f);
+    fclose(f);
+    out[length] = '\0';
+    out[strcspn(out, "\r\n")] = '\0';
+    return *out ? DONE : fail(FAILED, "%s has no cookie in its first line", path);
+}
+
+/* The cookie that the command line names, or the user's own. */
+static int find_cookie(const struct arguments *a, char *out)
+{
+    const char *cookie = text_of(a, OPT_COOKIE, NULL), *file = text_of(a, OPT_COOKIE_FILE, NULL), *home = getenv("HOME");
+    char path[1024];
+    if (cookie && file)
+        return fail(USAGE, "--cookie and --cookie-file are both given: keep one");
+    if (cookie && (!*cookie || strlen(cookie) >= COOKIE_SIZE))
+        return fail(USAGE, "--cookie takes a cookie of 1 to 255 bytes");
+    if (cookie) {
+        strcpy(out, cookie);
+        return DONE;
+    }
+    snprintf(path, sizeof path, "%s/.erlang.cookie", home ? home : "");
+    return cookie_of_file(file ? file : path, !file, out);
+}
+
 /* A handle with the options of the command line and every operand as a source. */
 static int open_sources(struct loop *l, const struct arguments *a)
 {
-    char error[512] = "";
+    char error[512] = "", cookie[COOKIE_SIZE] = "";
     struct cluster_options options;
     struct cluster *c;
     size_t i;
@@ -844,6 +888,13 @@ static int open_sources(struct loop *l, const struct arguments *a)
     cluster_options_init(&options);
     options.node = text_of(a, OPT_NODE, NULL);
     options.quorum = (uint32_t)number_of(a, OPT_QUORUM, 0);
+    options.connect = text_of(a, OPT_CONNECT, NULL);
+    if (options.connect && options.node && strcmp(options.connect, "none")) {
+        status = find_cookie(a, cookie);
+        if (status)
+            return status;
+        options.cookie = cookie;
+    }
     options.log = on_log;
     options.error = error;
     options.error_size = sizeof error;
@@ -1116,6 +1167,33 @@ static void watch_status(const struct watch *w, const struct cluster_event *e)
     printf("status %s %lu/%lu\n", status_name((int)e->state), (unsigned long)e->count, (unsigned long)e->quorum);
 }
 
+/* Says itself how it stands: `up NAME`, `down NAME reason`. */
+static void watch_link(const struct watch *w, const struct cluster_event *e)
+{
+    bool up = e->type == CLUSTER_UP;
+    if (w->json) {
+        json_begin(cluster_event_name(e->type));
+        json_text("node", e->member->name);
+        json_text("error", e->error ? cluster_strerror(e->error) : NULL);
+        json_text("why", up ? NULL : e->text);
+        json_end();
+        return;
+    }
+    printf("%s%s ", w->colour ? (up ? "\033[32m" : "\033[31m") : "", cluster_event_name(e->type));
+    print_safe(stdout, e->member->name);
+    fputs(w->colour ? "\033[0m" : "", stdout);
+    printf(up ? "\n" : " %s\n", e->text);
+}
+
+/* Members that are linked. */
+static size_t linked(const struct cluster *c)
+{
+    size_t count = 0, i;
+    for (i = 0; i < cluster_member_count(c); i++)
+        count += cluster_member_at(c, i)->state == CLUSTER_MEMBER_UP;
+    return count;
+}
+
 static void watch_source(const struct watch *w, const struct cluster_event *e)
 {
     if (w->json) {
@@ -1150,6 +1228,10 @@ static void watch_event(struct watch *w, const struct cluster_event *e)
         if (found)
             watch_leave(w, place, e->revision);
         break;
+    case CLUSTER_UP:
+    case CLUSTER_DOWN:
+        watch_link(w, e);
+        break;
     case CLUSTER_RESYNC:
         watch_resync(w, e->revision);
         break;
@@ -1182,7 +1264,7 @@ static int run_watch(const struct arguments *a)
     struct watch w;
     const struct cluster_event *e;
     uint64_t end;
-    bool until = given(a, OPT_UNTIL);
+    bool until = given(a, OPT_UNTIL), links = strcmp(text_of(a, OPT_CONNECT, "none"), "none") != 0;
     int status;
     memset(&w, 0, sizeof w);
     w.json = given(a, OPT_JSON);
@@ -1195,7 +1277,7 @@ static int run_watch(const struct arguments *a)
     for (;;) {
         while ((e = cluster_next_event(w.loop.c)) != NULL)
             watch_event(&w, e);
-        if (until && others(w.loop.c) >= number_of(a, OPT_UNTIL, 0)) {
+        if (until && (links ? linked(w.loop.c) : others(w.loop.c)) >= number_of(a, OPT_UNTIL, 0)) {
             status = DONE;
             break;
         }
@@ -1210,6 +1292,59 @@ static int run_watch(const struct arguments *a)
         roster_remove(&w.roster, w.roster.count - 1);
     free(w.roster.at);
     loop_end(&w.loop);
+    return status;
+}
+
+/* ====================================================================================================================
+ * ping: is a node there, and does it know the cookie?
+ * ================================================================================================================== */
+
+static const struct cluster_event *await_reply(struct loop *l, uint64_t request);
+static int query_refused(struct loop *l, int result);
+
+static int run_ping(const struct arguments *a)
+{
+    struct loop l;
+    struct cluster_options options;
+    struct cluster *c;
+    const struct cluster_event *reply;
+    const char *node = a->operands[0], *host = strchr(node, '@');
+    char error[512] = "", cookie[COOKIE_SIZE], own[300];
+    uint64_t request;
+    int result, status = find_cookie(a, cookie);
+    if (!status)
+        status = signals_begin();
+    if (status)
+        return status;
+    cluster_options_init(&options);
+    snprintf(own, sizeof own, "clusterctl-%ld@%s", (long)getpid(), host ? host + 1 : "localhost");
+    options.node = text_of(a, OPT_NODE, own); /* nodes link to nodes of their own kind, of long or of short names */
+    options.cookie = cookie;
+    options.log = on_log;
+    options.error = error;
+    options.error_size = sizeof error;
+    result = cluster_create(&c, &options);
+    if (result < 0)
+        return fail(result == CLUSTER_E_INVALID ? USAGE : FAILED, "%s", *error ? error : cluster_strerror(result));
+    loop_begin(&l, c, signal_pipe[0]);
+    result = cluster_ping(c, node, &request);
+    if (result < 0)
+        return query_refused(&l, result);
+    reply = await_reply(&l, request);
+    status = !reply ? FAILED : reply->error ? NEGATIVE : DONE;
+    if (reply && given(a, OPT_JSON)) {
+        json_begin("ping");
+        json_text("node", node);
+        json_text("answer", reply->error ? "pang" : "pong");
+        json_text("error", reply->error ? cluster_strerror(reply->error) : NULL);
+        json_text("why", reply->error ? reply->text : NULL);
+        json_end();
+    } else if (reply && reply->error) {
+        printf("pang: %s\n", reply->text);
+    } else if (reply) {
+        puts("pong");
+    }
+    loop_end(&l);
     return status;
 }
 
@@ -3700,10 +3835,12 @@ static const struct command commands[] = {
      "one is killed and its shards move, it comes back and they move back. Ends by itself.\n"
      "With --stay it goes on; `clusterctl demo --join` in another terminal is one more node of it.\n",
      run_demo},
-    {"watch", ON_WATCH, 1, SIZE_MAX, "URL... [--node NAME] [--quorum N] [--until N] [--for TIME] [--json]",
+    {"watch", ON_WATCH, 1, SIZE_MAX, "URL... [--node NAME] [--connect erlang] [--quorum N] [--until N] [--for TIME] [--json]",
      "print what happens to the members, an event a line",
      "Prints `+ NAME` when a node joins, `- NAME` when it leaves, `~ NAME what` when it changes, `status S N/Q` and\n"
      "`source URL state why`. The own node is neither printed nor counted by --until.\n"
+     "With --connect erlang it links to every member, which needs --node, and prints `up NAME` and `down NAME reason`;\n"
+     "--until then counts the members that are up.\n"
      "Ends with 0 once --until members are there, with 0 when --for is over, but 1 if --until was not reached by then.\n",
      run_watch},
     {"wait", ON_WAIT, 1, SIZE_MAX, "URL... --quorum N [--for TIME] [--node NAME] -- COMMAND [ARG...]",
@@ -3723,6 +3860,11 @@ static const struct command commands[] = {
      "Prints a record a line: an address, `PRIORITY WEIGHT PORT TARGET`, a name, or a text in quotes.\n"
      "Ends with 1 when there is none, with 3 when no server gave an answer.\n",
      run_resolve},
+    {"ping", ON_PING, 1, 1, "NODE [--cookie C | --cookie-file F] [--node NAME] [--json]",
+     "say whether an Erlang node is there and knows the cookie",
+     "Prints `pong`, or `pang: reason` and ends with 1. Without --cookie and --cookie-file the cookie is that of\n"
+     "~/.erlang.cookie, if nobody else can read it.\n",
+     run_ping},
     {"owner", ON_OWNER, 1, SIZE_MAX, "--nodes A,B,C [--kind KIND] [--weights 1,1,2] [--replicas N] KEY... | -",
      "print which node owns a key",
      "Prints `KEY OWNER[,OWNER...]` a line. With `-` the keys are read from standard input, one a line.\n"
@@ -3742,10 +3884,9 @@ static const struct command commands[] = {
 
 /* Of the design, and not in this version. */
 static const struct refused_row refused_commands[] = {
-    {"ping", "`port NODE` says whether it is registered with its epmd"},
-    {"send", "it links to no node yet"},
-    {"call", "it links to no node yet"},
-    {"node", "it links to no node yet; `watch --node NAME` has a name only"},
+    {"send", "it sends no messages yet; `ping NODE` says whether the node is there"},
+    {"call", "it calls no functions yet; `ping NODE` says whether the node is there"},
+    {"node", "it cannot be dialled yet; `watch URL --node NAME --connect erlang` links to others"},
     {"epmd", "it asks an epmd (`names`, `port`) and serves none"},
     {"doctor", "`watch URL` says why a source fails"},
     {"urls", "docs/urls.md lists every scheme and option"},

@@ -211,6 +211,17 @@ struct cluster_options {
     void *log_ctx;
     char *error;         /* where cluster_create writes its sentence when it fails; may be NULL */
     uint64_t error_size; /* bytes there */
+    /* Links to Erlang nodes, docs/erlang.md; not in a build with CLUSTER_NO_ERLANG */
+    const char *connect;   /* "none" (default), or "erlang": a link to every member that a source lists */
+    const char *cookie;    /* what all nodes of the cluster know; needed for links, and there is no default */
+    const char *backoff;   /* between dials of one node: "200ms..30s" is the default; a random part of it is waited */
+    const char *reconnect; /* "on" (default), or "off": each node is dialled once */
+    const char *on_leave;  /* of a node that no source lists any more: "keep" (default) its link till it ends; "disconnect" */
+    const char *tick;      /* a node that says nothing for so long is down; "60s" is the default, as net_ticktime's */
+    uint32_t limit_dials;  /* at a time; 0: 256 */
+    uint32_t limit_packet; /* bytes of a packet from another node; 0: 64 MiB and 64 KiB */
+    uint32_t limit_output; /* bytes that wait for a node to take them before it is not read any more; 0: 1 MiB */
+    uint32_t reserved_links;
 };
 
 CLUSTER_API void cluster_options_init(struct cluster_options *options); /* zero, with size set */
@@ -269,7 +280,7 @@ CLUSTER_API const char *cluster_last_error(const struct cluster *c);
 
 #define CLUSTER_MEMBER_SELF 1u     /* the own node: never leaves */
 #define CLUSTER_MEMBER_DRAINING 2u /* said of itself that it is going away */
-#define CLUSTER_MEMBER_ACCEPTED 4u /* linked to us without being discovered: not in map or quorum */
+#define CLUSTER_MEMBER_ACCEPTED 4u /* linked to us, and no source lists it: not in map or quorum */
 
 #define CLUSTER_CHANGED_ADDRESS 1u
 #define CLUSTER_CHANGED_PORT 2u
@@ -277,6 +288,15 @@ CLUSTER_API const char *cluster_last_error(const struct cluster *c);
 #define CLUSTER_CHANGED_ZONE 8u
 #define CLUSTER_CHANGED_ROLE 16u
 #define CLUSTER_CHANGED_DRAINING 32u
+#define CLUSTER_CHANGED_ACCEPTED 64u
+
+/* The link to a member. */
+enum {
+    CLUSTER_MEMBER_UNLINKED = 0, /* none, and none is wanted */
+    CLUSTER_MEMBER_DIALLED = 1,  /* on its way */
+    CLUSTER_MEMBER_UP = 2,
+    CLUSTER_MEMBER_DOWN = 3 /* the last dial or link ended; CLUSTER_DOWN said why */
+};
 
 /* A member as it was at one moment. Strings are never NULL; "" means unknown. */
 struct cluster_member {
@@ -290,7 +310,7 @@ struct cluster_member {
     const char *role;
     uint32_t port;    /* distribution port; 0: ask epmd */
     uint32_t weight;  /* 1 unless said otherwise */
-    uint32_t state;   /* 0: not linked (this version links none) */
+    uint32_t state;   /* CLUSTER_MEMBER_UNLINKED ... */
     uint32_t sources; /* how many sources list it now */
 };
 
@@ -335,8 +355,9 @@ enum {
     CLUSTER_JOIN = 1,   /* member */
     CLUSTER_LEAVE = 2,  /* member, as it was last */
     CLUSTER_CHANGE = 3, /* member, as it is now; changed says what */
-    CLUSTER_UP = 4,     /* reserved for links */
-    CLUSTER_DOWN = 5,
+    CLUSTER_UP = 4,     /* member: there is a link to it now */
+    CLUSTER_DOWN = 5,   /* member: its link has ended, or it cannot be linked to; error and text say why. Of dials that fail
+                         * again and again each new reason is said once */
     CLUSTER_CONNECT = 6,
     CLUSTER_DISCONNECT = 7,
     CLUSTER_STATUS = 8, /* status, count of quorum; text says why */
@@ -607,6 +628,16 @@ CLUSTER_API int cluster_epmd_names(struct cluster *c, const char *host, uint64_t
 
 /* Ask the epmd of a node's host for its distribution port. CLUSTER_REPLY: text is the port, or CLUSTER_E_NOT_FOUND. */
 CLUSTER_API int cluster_epmd_port(struct cluster *c, const char *node, uint64_t *request);
+
+#endif
+
+#ifndef CLUSTER_NO_ERLANG
+/* ---- links to Erlang nodes -------------------------------------------- */
+
+/* Is the node there, and does it know the cookie? CLUSTER_REPLY: text is "pong", or error and text say why not. There need be
+ * no source that lists it: a link to it is made, and kept. Needs options.node and options.cookie. The answer takes 10 s at most.
+ * CLUSTER_E_AGAIN: too many queries and events are pending. */
+CLUSTER_API int cluster_ping(struct cluster *c, const char *node, uint64_t *request);
 
 #endif
 

@@ -72,6 +72,17 @@ CLU_FN void clu_wipe(void *data, size_t size)
         *p++ = 0;
 }
 
+/* A comparison whose time does not depend on where bytes differ. */
+CLU_FN bool clu_equal_ct(const void *a, const void *b, size_t size)
+{
+    const uint8_t *left = (const uint8_t *)a, *right = (const uint8_t *)b;
+    volatile uint8_t difference = 0;
+    size_t i;
+    for (i = 0; i < size; i++)
+        difference = (uint8_t)(difference | (left[i] ^ right[i]));
+    return difference == 0;
+}
+
 /* What follows the fields of a caller's struct that we know must be zero: a newer caller may mean something by it. */
 CLU_FN bool clu_tail_is_zero(const void *object, size_t size, size_t known)
 {

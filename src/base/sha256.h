@@ -1,6 +1,5 @@
 /*
- * SHA-256 (FIPS 180-4), HMAC-SHA256 (RFC 2104), and a comparison whose time does not depend on where bytes differ. State is
- * the caller's; never allocates.
+ * SHA-256 (FIPS 180-4) and HMAC-SHA256 (RFC 2104). State is the caller's; never allocates.
  */
 #ifndef CLU_BASE_SHA256_H
 #define CLU_BASE_SHA256_H
@@ -16,16 +15,6 @@ struct clu_sha256 {
     uint64_t length; /* bytes so far */
     uint8_t block[CLU_SHA256_BLOCK];
 };
-
-CLU_FN bool clu_equal_ct(const void *a, const void *b, size_t size)
-{
-    const uint8_t *left = (const uint8_t *)a, *right = (const uint8_t *)b;
-    volatile uint8_t difference = 0;
-    size_t i;
-    for (i = 0; i < size; i++)
-        difference = (uint8_t)(difference | (left[i] ^ right[i]));
-    return difference == 0;
-}
 
 CLU_FN uint32_t clu_sha256_load(const uint8_t *p)
 {

@@ -5,6 +5,7 @@
 #define CLU_CORE_CREATE_H
 
 #include "../loop/posix.h"
+#include "links.h"
 #include "own.h"
 #include "step.h"
 
@@ -53,11 +54,12 @@ CLU_FN int clu_options_status(struct cluster *c, const struct cluster_options *o
 CLU_FN int clu_options_map(struct cluster *c, const struct cluster_options *o)
 {
 #ifndef CLUSTER_NO_MAP
+    const struct cluster_allocator memory = c->loop.memory;
     struct cluster_map *map;
     int result;
     if (!o->map)
         return 0;
-    result = cluster_map_build_in(&map, NULL, 0, o->map, &c->loop.memory);
+    result = cluster_map_build_in(&map, NULL, 0, o->map, &memory);
     if (result == CLUSTER_E_MEMORY)
         return result;
     if (result)
@@ -119,6 +121,9 @@ CLUSTER_DEF void cluster_destroy(struct cluster *c)
         return;
     memory = c->loop.memory;
     clu_event_done(c);
+#ifndef CLUSTER_NO_ERLANG
+    clu_node_free(&c->linked);
+#endif
     while (c->discovery.first) {
         struct cluster_source *s = c->discovery.first;
         clu_source_unlink(&c->discovery, s);
@@ -131,6 +136,9 @@ CLUSTER_DEF void cluster_destroy(struct cluster *c)
     }
 #ifndef CLUSTER_NO_DNS
     clu_resolver_free(&c->discovery.resolver);
+#endif
+#ifndef CLUSTER_NO_ERLANG
+    clu_node_free_strays(&c->linked);
 #endif
 #ifndef CLUSTER_NO_MAP
     cluster_map_free(c->map);
@@ -160,6 +168,8 @@ CLU_CALLED int clu_create(struct cluster *c, const struct cluster_allocator *mem
         result = clu_options_map(c, o);
     if (!result && !clu_timers_reserve(&c->loop.memory, &c->loop.timers, 1))
         result = CLUSTER_E_MEMORY;
+    if (!result)
+        result = clu_options_links(c, o);
     if (!result)
         result = clu_own_options(c, o);
     if (!result && !c->status.settle_ns)

@@ -6,6 +6,9 @@
 #define CLU_CORE_HANDLE_H
 
 #include "../discover/open.h"
+#ifndef CLUSTER_NO_ERLANG
+#include "../link/process.h"
+#endif
 #include "../member/status.h"
 #include "../place/plan.h"
 
@@ -39,6 +42,9 @@ struct cluster {
     char text[256];
     char own_name[CLU_NAME_MAX + 1], zone[CLU_OWN_ATTRIBUTE + 1], role[CLU_OWN_ATTRIBUTE + 1];
     struct clu_table table;
+#ifndef CLUSTER_NO_ERLANG
+    struct clu_node linked;
+#endif
     struct clu_discovery discovery;
 };
 
@@ -52,7 +58,7 @@ CLU_FN bool clu_read_struct(void *out, size_t known, const void *given, size_t s
 
 CLU_FN uint32_t clu_status_count(const struct cluster *c)
 {
-    return (uint32_t)c->table.count + (c->discovery.own.name ? 0 : 1);
+    return (uint32_t)(c->table.count - c->table.accepted) + (c->discovery.own.name ? 0 : 1);
 }
 
 CLU_FN void clu_look_at_status(struct cluster *c)

@@ -68,6 +68,9 @@ CLU_FN void clu_look(struct cluster *c)
 #ifndef CLUSTER_NO_MAP
     at = clu_min_u64(at, clu_look_at_map(c));
 #endif
+#ifndef CLUSTER_NO_ERLANG
+    at = clu_min_u64(at, clu_node_retry(&c->linked));
+#endif
     clu_timer_set(&c->loop.timers, &c->wake, clu_min_u64(at, clu_status_deadline(&c->status)));
 }
 
@@ -154,6 +157,12 @@ CLU_FN bool clu_event_of_queue(struct cluster *c, struct cluster_event *e)
         e->count = e->changed;
         e->changed = 0;
     }
+#ifndef CLUSTER_NO_ERLANG
+    if (e->type == CLUSTER_DOWN) {
+        e->text = clu_why_text((enum clu_why)e->changed, e->error);
+        e->changed = 0;
+    }
+#endif
     return true;
 }
 

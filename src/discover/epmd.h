@@ -112,12 +112,9 @@ CLU_FN int clu_epmd_locate(struct clu_epmd *e, struct clu_epmd_host *host)
     const struct cluster_io *io = cluster_source_io(e->source);
     const char *own = cluster_source_own(e->source)->name;
     struct clu_text text = clu_text_on(host->text, sizeof host->text);
-    char variable[16];
     int result;
-    host->address.port = CLU_EPMD_PORT;
-    variable[0] = e->own_host[0] = '\0';
-    (void)io->environment(io->ctx, "ERL_EPMD_PORT", variable, sizeof variable);
-    (void)clu_port(clu_slice_str(variable), &host->address.port);
+    host->address.port = clu_epmd_port_here(io);
+    e->own_host[0] = '\0';
     if (!clu_host_port(clu_slice_str(host->written ? host->written : "127.0.0.1"), &host->part, &host->address.port))
         return clu_epmd_fail(e, host, CLUSTER_E_INVALID, "is no HOST[:PORT]; IPv6 takes brackets: [::1]:4369");
     result = clu_lookup(io, cluster_source_allocator(e->source), host->part, &host->address);

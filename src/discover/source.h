@@ -313,6 +313,7 @@ CLU_FN int clu_source_says(const struct cluster_source *s, const struct cluster_
     says->port = node->port ? node->port : s->common.port;
     says->weight = node->weight ? node->weight : s->common.weight;
     says->draining = (node->flags & CLUSTER_NODE_DRAINING) != 0;
+    says->accepted = false;
     return 0;
 }
 

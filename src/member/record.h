@@ -1,6 +1,6 @@
 /*
  * What is said of one member at one moment: an immutable, shared object with its strings inside, so that an event can show a
- * member as it was while the table goes on. Only `sources` follows the table.
+ * member as it was while the table goes on. Only `sources` and `state` follow the table.
  */
 #ifndef CLU_MEMBER_RECORD_H
 #define CLU_MEMBER_RECORD_H
@@ -15,6 +15,7 @@ struct clu_says {
     const char *address, *zone, *role;
     uint32_t port, weight;
     bool draining;
+    bool accepted; /* no source says it: there is a link */
 };
 
 struct clu_record {
@@ -34,6 +35,7 @@ CLU_FN struct clu_says clu_record_says(const struct clu_record *r)
     says.port = r->view.port;
     says.weight = r->weighs ? r->view.weight : 0;
     says.draining = (r->view.flags & CLUSTER_MEMBER_DRAINING) != 0;
+    says.accepted = (r->view.flags & CLUSTER_MEMBER_ACCEPTED) != 0;
     return says;
 }
 
@@ -43,6 +45,11 @@ CLU_FN const char *clu_record_string(char **at, const char *string)
     char *copy = (char *)memcpy(*at, string, size);
     *at += size;
     return copy;
+}
+
+CLU_FN uint32_t clu_says_flags(const struct clu_says *says)
+{
+    return (says->draining ? CLUSTER_MEMBER_DRAINING : 0) | (says->accepted ? CLUSTER_MEMBER_ACCEPTED : 0);
 }
 
 /* NULL: no memory. */
@@ -64,7 +71,7 @@ CLU_FN struct clu_record *clu_record_new(const struct cluster_allocator *a, cons
     r->view.port = says->port;
     r->view.weight = says->weight ? says->weight : 1;
     r->weighs = says->weight != 0;
-    r->view.flags = says->draining ? CLUSTER_MEMBER_DRAINING : 0;
+    r->view.flags = clu_says_flags(says);
     return r;
 }
 
@@ -84,6 +91,8 @@ CLU_FN uint32_t clu_view_changes(const struct cluster_member *a, const struct cl
         changed |= CLUSTER_CHANGED_ROLE;
     if ((a->flags ^ b->flags) & CLUSTER_MEMBER_DRAINING)
         changed |= CLUSTER_CHANGED_DRAINING;
+    if ((a->flags ^ b->flags) & CLUSTER_MEMBER_ACCEPTED)
+        changed |= CLUSTER_CHANGED_ACCEPTED;
     return changed;
 }
 
@@ -91,7 +100,7 @@ CLU_FN uint32_t clu_view_changes(const struct cluster_member *a, const struct cl
 CLU_FN bool clu_record_is(const struct clu_record *r, const struct clu_says *says)
 {
     return r->view.port == says->port && (r->weighs ? r->view.weight : 0) == says->weight &&
-           ((r->view.flags & CLUSTER_MEMBER_DRAINING) != 0) == says->draining && strcmp(r->view.address, says->address) == 0 &&
+           r->view.flags == clu_says_flags(says) && strcmp(r->view.address, says->address) == 0 &&
            strcmp(r->view.zone, says->zone) == 0 && strcmp(r->view.role, says->role) == 0;
 }
 

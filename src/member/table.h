@@ -18,10 +18,19 @@
 #include "../wire/address.h"
 #include "record.h"
 
+struct clu_member;
+
+/* Who is told of members that come (CLUSTER_JOIN), change and leave. Embedded by the owner, which may change no member then. */
+struct clu_watch_members {
+    void (*changed)(struct clu_watch_members *watch, struct clu_member *m, uint32_t type);
+};
+
 struct clu_member {
     struct clu_record *record; /* NULL while it is only staged */
     struct clu_claim *claims;  /* by the rank of their lists */
     uint64_t hash, id;
+    void *peer;     /* of those who link to it */
+    uint32_t state; /* CLUSTER_MEMBER_UNLINKED ... */
     bool self;
     bool gone;  /* left in this batch, still in `sorted` */
     bool stale; /* what its claims say could not be merged for want of memory */
@@ -68,6 +77,8 @@ struct clu_table {
     size_t limit, count;
     uint64_t key[2]; /* of the index's hash: names come from the network */
     uint64_t next_id, revision;
+    size_t accepted; /* members without a source */
+    struct clu_watch_members *watch;
     bool stale; /* a member is */
 };
 
@@ -141,20 +152,38 @@ CLU_FN void clu_index_remove(struct clu_table *t, const struct clu_member *m)
 
 /* ---- events and order ------------------------------------------------- */
 
-CLU_FN void clu_table_event(struct clu_table *t, uint32_t type, struct clu_member *m, uint32_t changed, struct clu_claims *list)
+CLU_CALLED struct clu_event *clu_table_put(struct clu_table *t, uint32_t type, const struct clu_member *m, uint32_t changed)
 {
     struct clu_loop *l = t->loop;
     struct clu_event *e = clu_queue_put(&l->memory, &l->events);
-    t->revision++;
     l->kick = true;
     if (!e)
-        return;
+        return NULL;
     e->type = type;
     e->changed = changed;
     e->time = l->now;
     e->revision = t->revision;
-    e->source = list ? list->source : NULL;
     e->object = (struct clu_shared *)clu_share(m->record);
+    return e;
+}
+
+CLU_FN void clu_table_event(struct clu_table *t, uint32_t type, struct clu_member *m, uint32_t changed, struct clu_claims *list)
+{
+    struct clu_event *e;
+    t->revision++;
+    e = clu_table_put(t, type, m, changed);
+    if (e && list)
+        e->source = list->source;
+    if (t->watch)
+        t->watch->changed(t->watch, m, type);
+}
+
+/* A link to a member came up or went down. That changes no membership. */
+CLU_FN void clu_table_link_event(struct clu_table *t, uint32_t type, const struct clu_member *m, uint32_t why, int error)
+{
+    struct clu_event *e = clu_table_put(t, type, m, why);
+    if (e)
+        e->error = error;
 }
 
 CLU_FN int clu_member_compare(const void *a, const void *b)
@@ -272,14 +301,18 @@ CLU_FN void clu_member_update(struct clu_table *t, struct clu_member *m, struct 
     struct clu_record *merged = clu_member_merge(t, m), *before = m->record;
     uint32_t sources = 0;
     const struct clu_claim *c;
+    bool was = before && (before->view.flags & CLUSTER_MEMBER_ACCEPTED);
     m->stale = !merged;
     t->stale = t->stale || m->stale;
     if (!merged)
         merged = (struct clu_record *)clu_share(before ? before : m->claims->record);
     for (c = m->claims; c; c = c->next)
-        sources++;
+        sources += c->list->source != NULL;
     m->record = merged;
     merged->view.sources = sources;
+    merged->view.state = m->state;
+    t->accepted += (merged->view.flags & CLUSTER_MEMBER_ACCEPTED) != 0;
+    t->accepted -= was;
     if (!before) {
         t->sorted[t->settled + t->fresh++] = m;
         t->count++;
@@ -348,6 +381,7 @@ CLU_FN void clu_claim_end(struct clu_table *t, struct clu_claims *list, struct c
         m->gone = true;
         t->gone++;
         t->count--;
+        t->accepted -= (m->record->view.flags & CLUSTER_MEMBER_ACCEPTED) != 0;
         t->loop->counts.leaves++;
         clu_index_remove(t, m);
         clu_table_event(t, CLUSTER_LEAVE, m, 0, list);

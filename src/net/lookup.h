@@ -1,6 +1,6 @@
 /*
  * From a host as it is written to an address, without a question on the network: addresses, localhost, and the names of
- * /etc/hosts.
+ * /etc/hosts. And the port where epmd listens.
  */
 #ifndef CLU_NET_LOOKUP_H
 #define CLU_NET_LOOKUP_H
@@ -8,6 +8,7 @@
 #include "../base/memory.h"
 #include "../wire/hosts.h"
 
+#define CLU_EPMD_PORT 4369
 #define CLU_HOSTS_PATH "/etc/hosts"
 #define CLU_FILE_MAX ((size_t)16 << 20)
 
@@ -30,6 +31,17 @@ CLU_FN int64_t clu_read_file(const struct cluster_io *io, const struct cluster_a
         if (!clu_reserve(memory, data, capacity, (size_t)size + 1, 1))
             return CLUSTER_E_MEMORY;
     }
+}
+
+/* Where epmd listens, unless the program's environment says otherwise. */
+CLU_FN uint16_t clu_epmd_port_here(const struct cluster_io *io)
+{
+    uint16_t port = CLU_EPMD_PORT;
+    char variable[16];
+    variable[0] = '\0';
+    (void)io->environment(io->ctx, "ERL_EPMD_PORT", variable, sizeof variable);
+    (void)clu_port(clu_slice_str(variable), &port);
+    return port;
 }
 
 /* 0; CLUSTER_E_NOT_FOUND: it takes a resolver to know. The port is left alone. */

@@ -10,8 +10,6 @@
 #include "name.h"
 #include "number.h"
 
-#define CLU_EPMD_PORT 4369
-
 /* The request for the port of a name, which is what stands before '@', or with an empty one for all names. */
 CLU_FN size_t clu_epmd_request(uint8_t *out, size_t room, struct clu_slice name)
 {

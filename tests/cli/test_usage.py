@@ -5,7 +5,7 @@ import unittest
 
 from clitools import ROOT, TOOL, CtlTest, ctl, environment
 
-COMMANDS = ["demo", "watch", "wait", "list", "names", "port", "resolve", "owner", "plan", "hash", "help"]
+COMMANDS = ["demo", "watch", "wait", "list", "names", "port", "resolve", "ping", "owner", "plan", "hash", "help"]
 
 
 class Help(CtlTest):
@@ -86,10 +86,13 @@ class Wrong(CtlTest):
         (["list", "static:a@h?intervall=5s"], "interval"),
         (["list", "no url at all"], "clusterctl: "),
         (["list", "static:a@h", "--node", "nobody"], "@"),
-        (["watch", "static:a@h", "--connect", "erlang"], "this version has no --connect"),
+        (["watch", "static:a@h", "--connect", "erlang"], "connect=erlang needs options.node (--node)"),
+        (["watch", "static:a@h", "--connect", "elixir"], "options.connect takes"),
+        (["watch", "static:a@h", "--node", "c@h", "--connect", "erlang", "--cookie", ""], "--cookie takes a cookie"),
+        (["ping", "a@h", "--cookie", "c", "--cookie-file", "f"], "keep one"),
+        (["ping", "a", "--cookie", "c"], "the node is no NAME@HOST"),
         (["watch", "static:a@h", "--listen=127.0.0.1:0"], "this version has no --listen"),
-        (["watch", "static:a@h", "--cookie", "secret"], "this version has no --cookie"),
-        (["list", "static:a@h", "--cookie-file", "f"], "this version has no --cookie-file"),
+        (["list", "static:a@h", "--cookie-file", "f"], "`list` takes no --cookie-file"),
         (["owner", "--nodes", "a", "--replicas", "2", "k"], "--replicas does not go with map"),
         (["owner", "--nodes", "a", "--weights", "2", "k"], "--weights does not go with map"),
         (["wait", "static:a@h", "--", "true"], "`wait` needs --quorum N"),
@@ -110,7 +113,7 @@ class Wrong(CtlTest):
                 self.expect(ctl(*arguments), 2, "", sentence)
 
     def test_commands_of_later_versions(self):
-        for name in ("ping", "send", "call", "node", "epmd", "doctor", "urls"):
+        for name in ("send", "call", "node", "epmd", "doctor", "urls"):
             with self.subTest(name):
                 self.expect(ctl(name, "x"), 2, "", "this version has no %s: " % name)
 

@@ -59,12 +59,13 @@ class Epmd:
 class Node:
     """A real Erlang node, up once it is made. `name` with an '@' is a long one, unless the kind says otherwise."""
 
-    def __init__(self, epmd, name, kind=None):
+    def __init__(self, epmd, name, kind=None, *flags):
         self.home = tempfile.mkdtemp()  # its cookie file goes there
         kind = kind or ("-name" if "@" in name else "-sname")
         self.base = name.partition("@")[0]
         self.running = Running("-noinput", kind, name, "-setcookie", "interop", "-start_epmd", "false",
-                               "-kernel", "inet_dist_use_interface", "{127,0,0,1}",
+                               *([] if "inet_dist_use_interface" in flags else
+                                 ["-kernel", "inet_dist_use_interface", "{127,0,0,1}"]), *flags,
                                "-eval", 'io:format("up ~s~n", [node()]).',
                                program="erl", HOME=self.home, ERL_EPMD_PORT=epmd.port, ERL_CRASH_DUMP=os.devnull,
                                ERL_AFLAGS=None, ERL_FLAGS=None, ERL_ZFLAGS=None)

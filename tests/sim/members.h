@@ -66,7 +66,8 @@ NET_FN uint32_t differences(const struct copy *a, const struct copy *b)
     return (strcmp(a->address, b->address) ? CLUSTER_CHANGED_ADDRESS : 0) | (a->port != b->port ? CLUSTER_CHANGED_PORT : 0) |
            (a->weight != b->weight ? CLUSTER_CHANGED_WEIGHT : 0) | (strcmp(a->zone, b->zone) ? CLUSTER_CHANGED_ZONE : 0) |
            (strcmp(a->role, b->role) ? CLUSTER_CHANGED_ROLE : 0) |
-           ((a->flags ^ b->flags) & CLUSTER_MEMBER_DRAINING ? CLUSTER_CHANGED_DRAINING : 0);
+           ((a->flags ^ b->flags) & CLUSTER_MEMBER_DRAINING ? CLUSTER_CHANGED_DRAINING : 0) |
+           ((a->flags ^ b->flags) & CLUSTER_MEMBER_ACCEPTED ? CLUSTER_CHANGED_ACCEPTED : 0);
 }
 
 NET_FN bool same(const struct copy *a, const struct copy *b)

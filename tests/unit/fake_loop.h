@@ -152,9 +152,9 @@ struct mirror {
     bool lost; /* after a RESYNC: JOIN and CHANGE are upserts, LEAVE of an absent name is nothing */
     unsigned long seen[17];
     uint32_t source_state, status_state, status_count, changed;
-    int source_error, reply_error;
+    int source_error, reply_error, down_error;
     uint64_t reply;
-    char source_text[256], status_text[256], reply_text[4096];
+    char source_text[256], status_text[256], reply_text[4096], down_text[256];
 };
 
 /* Where the name is, or would be. */
@@ -194,7 +194,8 @@ static inline uint32_t mirror_differs(const struct mirror_member *a, const struc
            (a->port != b->port ? CLUSTER_CHANGED_PORT : 0) | (a->weight != b->weight ? CLUSTER_CHANGED_WEIGHT : 0) |
            (strcmp(a->zone, b->zone) != 0 ? CLUSTER_CHANGED_ZONE : 0) |
            (strcmp(a->role, b->role) != 0 ? CLUSTER_CHANGED_ROLE : 0) |
-           ((a->flags ^ b->flags) & CLUSTER_MEMBER_DRAINING ? CLUSTER_CHANGED_DRAINING : 0);
+           ((a->flags ^ b->flags) & CLUSTER_MEMBER_DRAINING ? CLUSTER_CHANGED_DRAINING : 0) |
+           ((a->flags ^ b->flags) & CLUSTER_MEMBER_ACCEPTED ? CLUSTER_CHANGED_ACCEPTED : 0);
 }
 
 static inline void mirror_put(struct mirror *r, const struct cluster_member *member)
@@ -268,6 +269,14 @@ static inline void mirror_read(struct mirror *r, struct cluster *c)
             r->lost = true;
         } else if (e->type <= CLUSTER_CHANGE) {
             mirror_member_event(r, e);
+        } else if (e->type == CLUSTER_UP || e->type == CLUSTER_DOWN) {
+            assert_non_null(e->member);
+            assert_true((e->type == CLUSTER_DOWN) == (e->error < 0) && e->changed == 0);
+            if (e->type == CLUSTER_DOWN) {
+                r->down_error = e->error;
+                strncpy(r->down_text, e->text, sizeof r->down_text - 1);
+                r->down_text[strlen(e->text)] = '\0';
+            }
         } else if (e->type == CLUSTER_SOURCE) {
             r->source_state = e->state;
             r->source_error = e->error;

@@ -1,0 +1,37 @@
+/*
+ * The control messages of a link that is up. The terms of one are within it, whole, and in order.
+ */
+#include "../../src/wire/control.h"
+
+#define CHECK(x)                                                                                                               \
+    do {                                                                                                                       \
+        if (!(x))                                                                                                              \
+            abort();                                                                                                           \
+    } while (0)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct clu_control c;
+    struct clu_reader r;
+    const char *at = (const char *)data;
+    unsigned i;
+    if (!size || !clu_control_read(data, size, &c))
+        return 0;
+    CHECK(c.count <= CLU_CONTROL_ARGUMENTS);
+    for (i = 0; i < c.count; i++) {
+        CHECK(c.arguments[i].length && c.arguments[i].at > at);
+        at = c.arguments[i].at + c.arguments[i].length - 1;
+        CHECK(at < (const char *)data + size);
+        r = clu_reader_of(c.arguments[i].at, c.arguments[i].length);
+        CHECK(clu_term_skip(&r) && !clu_left(&r));
+        (void)clu_argument_is(&c, i, "net_kernel");
+        r = clu_reader_of(c.arguments[i].at, c.arguments[i].length);
+        (void)clu_reference_read(&r, "c@h", 1);
+    }
+    for (; i < CLU_CONTROL_ARGUMENTS; i++)
+        CHECK(!c.arguments[i].length && !clu_argument_is(&c, i, ""));
+    CHECK(c.message.at <= data + size);
+    return 0;
+}

@@ -1,0 +1,1288 @@
+/* Links to Erlang nodes, against scripted ones: well behaved, hostile at every byte, silent, of another cookie, gone. */
+#include "../../src/core/sources.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "fake_loop.h"
+
+#define SECOND FAKE_SECOND
+#define OWN "c@10.0.0.9"
+
+static struct fake f;
+static struct cluster *c;
+static struct mirror mirror;
+static uint64_t now_ns;
+
+/* ---- the other nodes -------------------------------------------------- */
+
+enum { STATUS, CHALLENGE, ACK, STAGES };
+enum { WELL, CUT, SILENT, FLIPPED, DRIBBLED };
+
+static struct node {
+    const char *name, *cookie, *status;
+    uint16_t port;
+    uint64_t flags;
+    bool refuses, unregistered, old, mute;
+    int stage, way; /* what is said at this stage goes wrong so */
+    size_t at;      /* from this byte on */
+    bool held;      /* it has a link of this name already */
+    int fd;         /* its newest stream */
+    bool up;
+    char said[16]; /* true or false, after alive */
+    unsigned ticks, accepted, asked;
+} nodes[40];
+
+static int node_count;
+static bool no_epmd;
+
+static struct node *node_at(const struct cluster_address *to)
+{
+    int i;
+    for (i = 0; i < node_count; i++)
+        if (nodes[i].port == to->port)
+            return &nodes[i];
+    return NULL;
+}
+
+static int connected(struct fake *machine, int fd, const struct cluster_address *to)
+{
+    struct node *n = node_at(to);
+    assert_int_equal(machine->s[fd].kind, CLUSTER_TCP);
+    if (to->port == 4369)
+        return no_epmd ? CLUSTER_E_REFUSED : 0;
+    assert_non_null(n);
+    n->fd = fd;
+    n->up = false;
+    n->accepted++;
+    if (n->refuses)
+        machine->s[fd].send_error = CLUSTER_E_REFUSED;
+    if (n->mute)
+        machine->s[fd].send_error = CLUSTER_E_AGAIN;
+    return 0;
+}
+
+/* Something is said at a stage, with its length, and goes wrong if it is to. */
+static void speak(struct node *n, int stage, const uint8_t *body, size_t size)
+{
+    uint8_t packet[600];
+    size_t i;
+    packet[0] = (uint8_t)(size >> 8);
+    packet[1] = (uint8_t)size;
+    memcpy(packet + 2, body, size);
+    size += 2;
+    if ((n->way == CUT || n->way == SILENT) && n->stage < stage)
+        return;
+    if (n->way == WELL || n->stage != stage) {
+        fake_push(&f, n->fd, packet, size, NULL);
+        return;
+    }
+    if (n->way == FLIPPED)
+        packet[n->at] ^= 0xff;
+    if (n->way == FLIPPED || n->way == DRIBBLED)
+        for (i = 0; i < size; i++)
+            fake_push(&f, n->fd, packet + i, 1, NULL);
+    else if (n->at)
+        fake_push(&f, n->fd, packet, n->at, NULL);
+    if (n->way == CUT)
+        f.s[n->fd].ended = true;
+}
+
+static void say_status(struct node *n, const char *status)
+{
+    uint8_t body[32] = "s";
+    memcpy(body + 1, status, strlen(status));
+    speak(n, STATUS, body, 1 + strlen(status));
+}
+
+static void say_challenge(struct node *n)
+{
+    uint8_t body[300];
+    struct clu_writer w = clu_writer_on(body, sizeof body);
+    struct clu_hello h;
+    h.flags = n->flags;
+    h.challenge = 0x01020304;
+    h.creation = 5;
+    h.name = clu_slice_str(n->name);
+    clu_hello_write(&w, &h, true);
+    if (n->old)
+        body[0] = 'n';
+    speak(n, CHALLENGE, body, clu_written(&w));
+}
+
+/* One packet of the handshake came. */
+static void shake(struct node *n, const uint8_t *data, size_t size)
+{
+    uint8_t digest[16], body[32];
+    struct clu_writer w = clu_writer_on(body, sizeof body);
+    const uint8_t *theirs;
+    struct clu_hello h;
+    uint32_t challenge;
+    if (*data == 'N') {
+        assert_true(clu_hello_read(data, size, false, &h) && clu_slice_is(h.name, OWN) && h.flags == CLU_FLAGS_OWN);
+        say_status(n, n->status ? n->status : "ok");
+        if (!n->status || !strcmp(n->status, "ok_simultaneous"))
+            say_challenge(n);
+    } else if (*data == 's') {
+        memcpy(n->said, data + 1, size - 1);
+        if (size == 5)
+            say_challenge(n);
+        else
+            f.s[n->fd].ended = true;
+    } else {
+        theirs = clu_proof_read(data, size, 'r', &challenge);
+        assert_non_null(theirs);
+        clu_cookie_digest(clu_slice_str(n->cookie), 0x01020304, digest);
+        if (memcmp(theirs, digest, 16) != 0) {
+            f.s[n->fd].ended = true; /* as nodes do */
+            return;
+        }
+        clu_cookie_digest(clu_slice_str(n->cookie), challenge, digest);
+        clu_proof_write(&w, 'a', 0, digest);
+        n->up = true;
+        speak(n, ACK, body, clu_written(&w));
+    }
+}
+
+/* A packet with the length of a link that is up. */
+static void push_packet(struct node *n, const void *data, size_t size)
+{
+    uint8_t head[4];
+    clu_put_be(head, size, 4);
+    fake_push(&f, n->fd, head, 4, NULL);
+    if (size)
+        fake_push(&f, n->fd, data, size, NULL);
+}
+
+/* {'$gen_call', {Pid, Ref}, {is_auth, Node}}: yes */
+static void answer(struct node *n, const struct clu_control *asked)
+{
+    uint8_t body[300];
+    struct clu_reader r = asked->message;
+    struct clu_writer w = clu_writer_on(body, sizeof body);
+    struct clu_slice pid, reference;
+    clu_tuple_read(&r, 3);
+    clu_atom_read(&r, "$gen_call");
+    clu_tuple_read(&r, 2);
+    pid = clu_term_span(&r);
+    reference = clu_term_span(&r);
+    clu_tuple_read(&r, 2);
+    clu_atom_read(&r, "is_auth");
+    clu_atom_read(&r, OWN);
+    assert_false(r.bad);
+    n->asked++;
+    clu_control_write(&w, CLU_OP_SEND, 3);
+    clu_atom_write(&w, "");
+    clu_write(&w, pid.at, pid.length);
+    clu_write_be(&w, CLU_TERM_VERSION, 1);
+    clu_tuple_write(&w, 2);
+    clu_write(&w, reference.at, reference.length);
+    clu_atom_write(&w, "yes");
+    push_packet(n, body, clu_written(&w));
+}
+
+static struct clu_control heard; /* the last that a node was told, but for questions */
+static uint8_t heard_bytes[600];
+
+static void talk(struct node *n, const uint8_t *data, size_t size)
+{
+    struct clu_control said;
+    if (!size) {
+        n->ticks++;
+        return;
+    }
+    assert_true(size <= sizeof heard_bytes);
+    memcpy(heard_bytes, data, size);
+    assert_true(clu_control_read(heard_bytes, size, &said));
+    if (said.op == CLU_OP_REG_SEND && clu_argument_is(&said, 2, "net_kernel"))
+        answer(n, &said);
+    else
+        heard = said;
+}
+
+static void epmd(int fd, const uint8_t *data, size_t size)
+{
+    uint8_t reply[64] = "w\1";
+    size_t length = 2;
+    int i;
+    assert_true(size > 3 && data[2] == 'z');
+    for (i = 0; i < node_count; i++) {
+        size_t name = strcspn(nodes[i].name, "@");
+        if (nodes[i].unregistered || name != size - 3 || memcmp(nodes[i].name, data + 3, name) != 0)
+            continue;
+        memcpy(reply, "w\0__M\0\0\6\0\5\0_", 13);
+        clu_put_be(reply + 2, nodes[i].port, 2);
+        reply[11] = (uint8_t)name;
+        memcpy(reply + 12, nodes[i].name, name);
+        length = 14 + name;
+    }
+    fake_push(&f, fd, reply, length, NULL);
+    f.s[fd].ended = true;
+}
+
+static void sent(struct fake *machine, int fd, const uint8_t *data, size_t size)
+{
+    struct fake_socket *s = &machine->s[fd];
+    struct node *n = node_at(&s->peer);
+    if (s->peer.port == 4369) {
+        epmd(fd, data, size);
+        return;
+    }
+    for (;;) {
+        size_t width = n->up ? 4 : 2, length;
+        struct clu_reader r = clu_reader_of(s->out, s->out_size);
+        length = (size_t)clu_read_be(&r, width);
+        if (r.bad || clu_left(&r) < length)
+            return;
+        if (n->up)
+            talk(n, r.at, length);
+        else
+            shake(n, r.at, length);
+        s->out_size -= width + length;
+        memmove(s->out, s->out + width + length, s->out_size);
+    }
+}
+
+static struct node *node(const char *name, uint16_t port)
+{
+    struct node *n = &nodes[node_count++];
+    memset(n, 0, sizeof *n);
+    n->name = name;
+    n->cookie = "secret";
+    n->port = port;
+    n->flags = UINT64_C(0xd07df7fbd);
+    n->fd = -1;
+    return n;
+}
+
+/* ---- the host --------------------------------------------------------- */
+
+static int machine(void **state)
+{
+    (void)state;
+    memset(&mirror, 0, sizeof mirror);
+    node_count = 0;
+    no_epmd = false;
+    now_ns = 100 * SECOND;
+    return 0;
+}
+
+static struct cluster_options options(void)
+{
+    struct cluster_options o = fake_begin(&f);
+    f.connected = connected;
+    f.sent = sent;
+    o.node = OWN;
+    o.connect = "erlang";
+    o.cookie = "secret";
+    return o;
+}
+
+static void begin(const struct cluster_options *o, const char *url)
+{
+    assert_int_equal(cluster_create(&c, o), 0);
+    if (cluster_discover(c, url, NULL) != 0)
+        fail_msg("%s", cluster_last_error(c));
+}
+
+static void plain(const char *url)
+{
+    struct cluster_options o = options();
+    begin(&o, url);
+}
+
+/* Each node is dialled once. */
+static void once(const char *url)
+{
+    struct cluster_options o = options();
+    o.reconnect = "off";
+    begin(&o, url);
+}
+
+static void end(void)
+{
+    mirror_end(&mirror);
+    cluster_destroy(c);
+    fake_end(&f);
+}
+
+/* What one timer brings about another does in the next moment. */
+static void wait_ms(uint64_t ms)
+{
+    fake_run(&f, c, &now_ns, now_ns + ms * CLU_MS + 1000);
+    mirror_check(&mirror, c);
+}
+
+static uint32_t state_of(const char *name)
+{
+    const struct cluster_member *m = cluster_member_find(c, name);
+    assert_non_null(m);
+    return m->state;
+}
+
+/* It is not up, for this reason. */
+static void expect_down(const char *name, int error, const char *why)
+{
+    assert_int_not_equal(state_of(name), CLUSTER_MEMBER_UP); /* it may be dialled again already */
+    assert_int_equal(mirror.down_error, error);
+    if (!strstr(mirror.down_text, why))
+        fail_msg("'%s' is not about '%s'", mirror.down_text, why);
+}
+
+/* The node goes as a killed one does. */
+static void kill_node(struct node *n)
+{
+    f.s[n->fd].ended = true;
+}
+
+/* ---- dialling --------------------------------------------------------- */
+
+static void with_its_port_and_by_epmd(void **state)
+{
+    struct node *a = node("a@10.0.0.1", 9001), *b = node("b@10.0.0.1", 9002);
+    (void)state;
+    plain("static:a@10.0.0.1?port=9001");
+    assert_int_equal(cluster_discover(c, "static:b@10.0.0.1", NULL), 0);
+    wait_ms(0);
+    assert_true(a->up && b->up);
+    assert_int_equal(mirror.seen[CLUSTER_UP], 2);
+    assert_int_equal(mirror.seen[CLUSTER_DOWN], 0);
+    assert_int_equal(state_of("a@10.0.0.1"), CLUSTER_MEMBER_UP);
+    assert_int_equal(state_of(OWN), CLUSTER_MEMBER_UNLINKED);
+    assert_int_equal(cluster_member_find(c, "a@10.0.0.1")->sources, 1);
+    assert_int_equal(cluster_member_find(c, "a@10.0.0.1")->flags, 0);
+    assert_int_equal(fake_count_open(&f), 2);
+    end();
+}
+
+/* Each way in which it can fail, with its own words. It is said once, and tried again and again. */
+static void reasons(void **state)
+{
+    static const struct {
+        struct node is;
+        int error;
+        const char *why;
+    } cases[] = {
+        {{.cookie = "other"}, CLUSTER_E_PERMISSION, "cookie"},
+        {{.refuses = true}, CLUSTER_E_REFUSED, "nothing listens"},
+        {{.unregistered = true}, CLUSTER_E_NOT_FOUND, "epmd of its host does not know"},
+        {{.status = "not_allowed"}, CLUSTER_E_REFUSED, "allow"},
+        {{.status = "alive"}, CLUSTER_E_EXISTS, "own name"},
+        {{.status = "what"}, CLUSTER_E_PROTOCOL, "malformed"},
+        {{.old = true}, CLUSTER_E_UNSUPPORTED, "OTP 23"},
+        {{.flags = 0x1070f90}, CLUSTER_E_UNSUPPORTED, "OTP 23"},
+        {{.mute = true}, CLUSTER_E_UNREACHABLE, "does not answer"},
+        {{.stage = STATUS, .way = SILENT}, CLUSTER_E_TIMEOUT, "says nothing"},
+        {{.stage = ACK, .way = CUT}, CLUSTER_E_PERMISSION, "cookie"},
+        {{.stage = STATUS, .way = CUT}, CLUSTER_E_CLOSED, "hung up"},
+        {{.name = "other@10.0.0.1"}, CLUSTER_E_NOT_FOUND, "another name"},
+    };
+    size_t i;
+    (void)state;
+    for (i = 0; i < CLU_COUNT(cases); i++) {
+        struct node *n, is = cases[i].is;
+        bool ask = is.unregistered;
+        (void)machine(NULL);
+        n = node("n@10.0.0.1", 9001);
+        is.name = is.name ? is.name : n->name;
+        is.cookie = is.cookie ? is.cookie : n->cookie;
+        is.flags = is.flags ? is.flags : n->flags;
+        is.port = n->port;
+        *n = is;
+        plain(ask ? "static:n@10.0.0.1" : "static:n@10.0.0.1?port=9001");
+        wait_ms(7001);
+        expect_down("n@10.0.0.1", cases[i].error, cases[i].why);
+        assert_int_equal(mirror.seen[CLUSTER_DOWN], 1);
+        wait_ms(100000);
+        assert_int_equal(mirror.seen[CLUSTER_DOWN], 1);
+        assert_int_equal(mirror.seen[CLUSTER_UP], 0);
+        assert_true(ask || n->accepted > 3);
+        assert_true(n->accepted < 40); /* and not without end */
+        assert_true(!is.status || strcmp(is.status, "alive") || !strcmp(n->said, "false"));
+        /* It comes to its senses. */
+        is = *n;
+        *n = *node("n@10.0.0.1", 9001);
+        n->fd = is.fd;
+        wait_ms(45000);
+        assert_int_equal(mirror.seen[CLUSTER_UP], 1);
+        assert_int_equal(state_of("n@10.0.0.1"), CLUSTER_MEMBER_UP);
+        end();
+    }
+}
+
+static void no_epmd_there(void **state)
+{
+    (void)state;
+    (void)node("n@10.0.0.1", 9001);
+    no_epmd = true;
+    plain("static:n@10.0.0.1,m@nowhere");
+    wait_ms(0);
+    assert_int_equal(mirror.seen[CLUSTER_DOWN], 2);
+    assert_int_equal(state_of("n@10.0.0.1"), CLUSTER_MEMBER_DOWN);
+    assert_int_equal(state_of("m@nowhere"), CLUSTER_MEMBER_DOWN);
+    end();
+}
+
+/* Cut, silent or wrong at every byte of what a node says; another node is linked to at once whatever this one does. */
+static void hostile_at_every_byte(void **state)
+{
+    static const size_t sizes[] = {5, 2 + 1 + 8 + 4 + 4 + 2 + 10, 19};
+    unsigned up = 0, wrong = 0;
+    int stage, way;
+    size_t at;
+    (void)state;
+    for (stage = STATUS; stage < STAGES; stage++)
+        for (way = CUT; way <= DRIBBLED; way++)
+            for (at = 0; at < sizes[stage]; at++) {
+                struct node *bad, *good;
+                (void)machine(NULL);
+                bad = node("n@10.0.0.1", 9001);
+                good = node("g@10.0.0.1", 9002);
+                bad->stage = stage;
+                bad->way = way;
+                bad->at = at;
+                plain("static:n@10.0.0.1?port=9001");
+                assert_int_equal(cluster_discover(c, "static:g@10.0.0.1?port=9002", NULL), 0);
+                wait_ms(0);
+                assert_true(good->up && state_of("g@10.0.0.1") == CLUSTER_MEMBER_UP);
+                wait_ms(7001);
+                if (state_of("n@10.0.0.1") == CLUSTER_MEMBER_UP) {
+                    up++;
+                    /* of flags, creation and the challenge's other bits nothing depends, of the name's nothing was wrong */
+                    assert_true(way == DRIBBLED || (way == FLIPPED && stage == CHALLENGE && at >= 3 && at < 19));
+                } else {
+                    wrong++;
+                    assert_true(way != DRIBBLED && mirror.down_error < 0 && *mirror.down_text);
+                }
+                assert_int_equal(state_of("g@10.0.0.1"), CLUSTER_MEMBER_UP);
+                end();
+            }
+    assert_true(up >= 55 && wrong > 150);
+}
+
+/* A packet that says it is longer than any of a handshake. */
+static void oversize(void **state)
+{
+    struct node *n = node("n@10.0.0.1", 9001);
+    (void)state;
+    n->stage = STATUS;
+    n->way = FLIPPED;
+    plain("static:n@10.0.0.1?port=9001");
+    wait_ms(0);
+    expect_down("n@10.0.0.1", CLUSTER_E_PROTOCOL, "malformed");
+    end();
+}
+
+static void alive_of_a_link_that_was_lost(void **state)
+{
+    struct node *n = node("n@10.0.0.1", 9001);
+    struct cluster_options o = options();
+    (void)state;
+    o.tick = "8s";
+    begin(&o, "static:n@10.0.0.1?port=9001");
+    wait_ms(0);
+    n->status = "alive"; /* our end of the link dies of silence, its end does not */
+    wait_ms(9000);
+    assert_int_equal(mirror.seen[CLUSTER_DOWN], 1);
+    assert_string_equal(n->said, "true");
+    assert_int_equal(mirror.seen[CLUSTER_UP], 2);
+    /* It closed the link itself: who holds one of the name now is another. */
+    memset(n->said, 0, sizeof n->said);
+    kill_node(n);
+    wait_ms(1000);
+    assert_string_equal(n->said, "false");
+    expect_down("n@10.0.0.1", CLUSTER_E_EXISTS, "own name");
+    end();
+}
+
+/* It is about to dial us: nothing to report. */
+static void nok(void **state)
+{
+    struct node *n = node("n@10.0.0.1", 9001);
+    (void)state;
+    n->status = "nok";
+    plain("static:n@10.0.0.1?port=9001");
+    wait_ms(5000);
+    assert_int_equal(mirror.seen[CLUSTER_DOWN], 0);
+    assert_true(n->accepted > 1);
+    n->status = "ok_simultaneous";
+    wait_ms(60000);
+    assert_int_equal(state_of("n@10.0.0.1"), CLUSTER_MEMBER_UP);
+    end();
+}
+
+static void reconnect_and_backoff(void **state)
+{
+    struct node *n = node("n@10.0.0.1", 9001);
+    struct cluster_options o = options();
+    unsigned before;
+    (void)state;
+    o.backoff = "1s..4s";
+    begin(&o, "static:n@10.0.0.1?port=9001");
+    wait_ms(0);
+    n->refuses = true;
+    kill_node(n);
+    wait_ms(0);
+    expect_down("n@10.0.0.1", CLUSTER_E_CLOSED, "closed the link");
+    wait_ms(100000);
+    expect_down("n@10.0.0.1", CLUSTER_E_REFUSED, "nothing listens");
+    assert_int_equal(mirror.seen[CLUSTER_DOWN], 2);
+    assert_true(n->accepted > 25 && n->accepted < 100); /* one in 2 s on average */
+    n->refuses = false;
+    wait_ms(4000);
+    assert_int_equal(state_of("n@10.0.0.1"), CLUSTER_MEMBER_UP);
+    end();
+
+    (void)machine(NULL);
+    n = node("n@10.0.0.1", 9001);
+    o = options();
+    o.reconnect = "off";
+    begin(&o, "static:n@10.0.0.1?port=9001");
+    wait_ms(0);
+    kill_node(n);
+    before = n->accepted;
+    wait_ms(100000);
+    assert_int_equal(n->accepted, before);
+    assert_int_equal(state_of("n@10.0.0.1"), CLUSTER_MEMBER_DOWN);
+    end();
+}
+
+/* Not more at a time than may be; a silent one takes its place for its deadline and no longer. */
+static void many_in_turns(void **state)
+{
+    static char names[30][16];
+    struct cluster_options o = options();
+    struct cluster_source *s;
+    struct cluster_node list[30];
+    int i, open;
+    (void)state;
+    memset(list, 0, sizeof list);
+    for (i = 0; i < 30; i++) {
+        sprintf(names[i], "n%d@10.0.0.1", i);
+        list[i].size = (uint32_t)sizeof *list;
+        list[i].name = names[i];
+        node(names[i], (uint16_t)(9001 + i))->mute = i < 3;
+    }
+    o.limit_dials = 4;
+    begin(&o, "push:x");
+    s = cluster_source_at(c, 0);
+    assert_int_equal(cluster_source_publish(s, list, 30), 0);
+    for (i = 0; i < 200; i++) {
+        (void)fake_step(&f, c, now_ns += CLU_MS);
+        open = fake_count_open(&f);
+        assert_true(open <= 31 + 4);
+    }
+    wait_ms(0);
+    for (i = 3; i < 30; i++)
+        assert_int_equal(state_of(names[i]), CLUSTER_MEMBER_UP);
+    assert_int_equal(mirror.seen[CLUSTER_UP], 27);
+    wait_ms(7000);
+    assert_int_equal(mirror.seen[CLUSTER_DOWN], 3);
+    end();
+}
+
+/* Descriptors that are short are waited for. */
+static void few_descriptors(void **state)
+{
+    struct cluster_options o = options();
+    (void)state;
+    (void)node("a@10.0.0.1", 9001);
+    (void)node("b@10.0.0.1", 9002);
+    o.limit_watches = 1;
+    begin(&o, "static:a@10.0.0.1,b@10.0.0.1");
+    wait_ms(3000);
+    assert_int_equal(mirror.seen[CLUSTER_UP], 1);
+    wait_ms(8000);
+    assert_int_equal(mirror.seen[CLUSTER_DOWN], 1);
+    assert_int_equal(mirror.down_error, CLUSTER_E_LIMIT);
+    end();
+}
+
+/* ---- who comes and goes ----------------------------------------------- */
+
+static void of_discovery(void **state)
+{
+    struct node *n = node("n@10.0.0.1", 9001);
+    struct cluster_node one;
+    struct cluster_source *s;
+    const struct cluster_member *m;
+    (void)state;
+    memset(&one, 0, sizeof one);
+    one.size = (uint32_t)sizeof one;
+    one.name = "n@10.0.0.1";
+    one.port = 9001;
+    plain("push:x");
+    s = cluster_source_at(c, 0);
+    assert_int_equal(cluster_source_publish(s, &one, 1), 0);
+    wait_ms(0);
+    assert_int_equal(state_of("n@10.0.0.1"), CLUSTER_MEMBER_UP);
+    assert_int_equal(mirror.status_count, 2);
+    /* Out of discovery, the link stays, and so the member; it counts no more. */
+    assert_int_equal(cluster_source_publish(s, &one, 0), 0);
+    wait_ms(1000);
+    m = cluster_member_find(c, "n@10.0.0.1");
+    assert_non_null(m);
+    assert_int_equal(m->flags, CLUSTER_MEMBER_ACCEPTED);
+    assert_int_equal(m->sources, 0);
+    assert_int_equal(m->state, CLUSTER_MEMBER_UP);
+    assert_true(mirror.changed & CLUSTER_CHANGED_ACCEPTED);
+    assert_int_equal(clu_status_count(c), 1);
+    /* And in again. */
+    assert_int_equal(cluster_source_publish(s, &one, 1), 0);
+    wait_ms(0);
+    assert_int_equal(cluster_member_find(c, "n@10.0.0.1")->flags, 0);
+    assert_int_equal(n->accepted, 1);
+    assert_int_equal(clu_status_count(c), 2);
+    /* Out, and then the link drops. */
+    assert_int_equal(cluster_source_publish(s, &one, 0), 0);
+    kill_node(n);
+    wait_ms(100000);
+    assert_null(cluster_member_find(c, "n@10.0.0.1"));
+    assert_int_equal(n->accepted, 1);
+    assert_int_equal(mirror.seen[CLUSTER_DOWN], 1);
+    assert_int_equal(mirror.seen[CLUSTER_LEAVE], 1);
+    /* Draining nodes are not dialled. */
+    one.flags = CLUSTER_NODE_DRAINING;
+    assert_int_equal(cluster_source_publish(s, &one, 1), 0);
+    wait_ms(1000);
+    assert_int_equal(n->accepted, 1);
+    one.flags = 0;
+    assert_int_equal(cluster_source_publish(s, &one, 1), 0);
+    wait_ms(0);
+    assert_int_equal(n->accepted, 2);
+    end();
+}
+
+static void on_leave(void **state)
+{
+    struct node *n = node("n@10.0.0.1", 9001);
+    struct cluster_options o = options();
+    struct cluster_node one;
+    struct cluster_source *s;
+    (void)state;
+    memset(&one, 0, sizeof one);
+    one.size = (uint32_t)sizeof one;
+    one.name = "n@10.0.0.1";
+    one.port = 9001;
+    o.on_leave = "disconnect";
+    begin(&o, "push:x");
+    s = cluster_source_at(c, 0);
+    assert_int_equal(cluster_source_publish(s, &one, 1), 0);
+    wait_ms(0);
+    assert_int_equal(cluster_source_publish(s, &one, 0), 0);
+    wait_ms(0);
+    assert_null(cluster_member_find(c, "n@10.0.0.1"));
+    assert_int_equal(mirror.seen[CLUSTER_DOWN], 1);
+    assert_non_null(strstr(mirror.down_text, "on_leave"));
+    assert_int_equal(fake_count_open(&f), 0);
+    /* A dial under way ends as well. */
+    n->stage = STATUS;
+    n->way = SILENT;
+    assert_int_equal(cluster_source_publish(s, &one, 1), 0);
+    wait_ms(100);
+    assert_int_equal(state_of("n@10.0.0.1"), CLUSTER_MEMBER_DIALLED);
+    assert_int_equal(cluster_source_publish(s, &one, 0), 0);
+    wait_ms(0);
+    assert_null(cluster_member_find(c, "n@10.0.0.1"));
+    assert_int_equal(fake_count_open(&f), 0);
+    end();
+}
+
+/* ---- a link that is up ------------------------------------------------ */
+
+static void ticks(void **state)
+{
+    struct node *n = node("n@10.0.0.1", 9001);
+    struct cluster_options o = options();
+    unsigned i;
+    (void)state;
+    o.tick = "60s";
+    o.reconnect = "off";
+    begin(&o, "static:n@10.0.0.1?port=9001");
+    wait_ms(0);
+    for (i = 0; i < 10; i++) {
+        wait_ms(10000);
+        push_packet(n, "", 0);
+        wait_ms(0);
+    }
+    /* each of its ticks is answered, since nothing else went out, and our own are not needed beside */
+    assert_true(n->ticks >= 10 && n->ticks <= 16);
+    assert_int_equal(state_of("n@10.0.0.1"), CLUSTER_MEMBER_UP);
+    wait_ms(59999);
+    assert_int_equal(state_of("n@10.0.0.1"), CLUSTER_MEMBER_UP);
+    wait_ms(2);
+    assert_int_equal(mirror.seen[CLUSTER_DOWN], 1);
+    expect_down("n@10.0.0.1", CLUSTER_E_TIMEOUT, "options.tick");
+    end();
+}
+
+/* Alone, we speak every quarter; what it says in between is not answered by what would be answered again. */
+static void quarters(void **state)
+{
+    struct node *n = node("n@10.0.0.1", 9001);
+    struct cluster_options o = options();
+    unsigned i, before;
+    (void)state;
+    o.tick = "8s";
+    begin(&o, "static:n@10.0.0.1?port=9001");
+    wait_ms(0);
+    for (i = 0; i < 20; i++) {
+        wait_ms(2000);
+        push_packet(n, "\x70\x83h\1a\xff", 6); /* something, but no tick */
+        wait_ms(0);
+    }
+    assert_true(n->ticks >= 19 && n->ticks <= 21);
+    before = n->ticks;
+    for (i = 0; i < 20; i++)
+        push_packet(n, "", 0);
+    wait_ms(0);
+    assert_true(n->ticks <= before + 2);
+    end();
+}
+
+/* The host did not come to it for a while: what waits in the socket counts before the time that passed. */
+static void host_was_away(void **state)
+{
+    struct node *n = node("n@10.0.0.1", 9001);
+    struct cluster_options o = options();
+    (void)state;
+    o.tick = "8s";
+    begin(&o, "static:n@10.0.0.1?port=9001");
+    wait_ms(0);
+    push_packet(n, "", 0);
+    now_ns += 20 * SECOND;
+    assert_int_equal(cluster_step(c, now_ns, NULL, 0), 0);
+    wait_ms(0);
+    assert_int_equal(mirror.seen[CLUSTER_DOWN], 0);
+    assert_int_equal(state_of("n@10.0.0.1"), CLUSTER_MEMBER_UP);
+    end();
+}
+
+static size_t gen_call(uint8_t *out, size_t room, const char *to, const char *what)
+{
+    struct clu_writer w = clu_writer_on(out, room);
+    clu_control_write(&w, CLU_OP_REG_SEND, 4);
+    clu_pid_write(&w, "n@10.0.0.1", 3);
+    clu_atom_write(&w, "");
+    clu_atom_write(&w, to);
+    clu_write_be(&w, CLU_TERM_VERSION, 1);
+    clu_tuple_write(&w, 3);
+    clu_atom_write(&w, "$gen_call");
+    clu_tuple_write(&w, 2);
+    clu_pid_write(&w, "n@10.0.0.1", 3);
+    clu_write(&w, "l\0\0\0\1w\5alias", 12);
+    clu_reference_write(&w, "n@10.0.0.1", 3, 77); /* [alias | Ref] */
+    clu_tuple_write(&w, 2);
+    clu_atom_write(&w, what);
+    clu_atom_write(&w, "n@10.0.0.1");
+    return clu_written(&w);
+}
+
+static void asked_whether_we_are_there(void **state)
+{
+    struct node *n = node("n@10.0.0.1", 9001);
+    uint8_t call[300];
+    size_t size;
+    (void)state;
+    plain("static:n@10.0.0.1?port=9001");
+    wait_ms(0);
+    memset(&heard, 0, sizeof heard);
+    size = gen_call(call, sizeof call, "net_kernel", "is_auth");
+    push_packet(n, call, size);
+    wait_ms(0);
+    assert_int_equal(heard.op, CLU_OP_SEND);
+    clu_tuple_read(&heard.message, 2);
+    assert_true(clu_read_match(&heard.message, "l\0\0\0\1w\5alias", 12)); /* as it came */
+    assert_true(clu_reference_read(&heard.message, "n@10.0.0.1", 3) == 77);
+    clu_atom_read(&heard.message, "yes");
+    assert_true(!heard.message.bad && !clu_left(&heard.message));
+    /* What is none, or is for another, is passed over. */
+    memset(&heard, 0, sizeof heard);
+    size = gen_call(call, sizeof call, "net_kernel", "is_what");
+    push_packet(n, call, size);
+    size = gen_call(call, sizeof call, "rex", "is_auth");
+    push_packet(n, call, size);
+    wait_ms(0);
+    assert_int_equal(heard.op, 0);
+    assert_int_equal(state_of("n@10.0.0.1"), CLUSTER_MEMBER_UP);
+    end();
+}
+
+/* Whoever watches or links to a process is told that there is none; an unlink is confirmed. */
+static void no_processes(void **state)
+{
+    struct node *n = node("n@10.0.0.1", 9001);
+    uint8_t body[300];
+    struct clu_writer w;
+    (void)state;
+    plain("static:n@10.0.0.1?port=9001");
+    wait_ms(0);
+    w = clu_writer_on(body, sizeof body);
+    clu_control_write(&w, CLU_OP_MONITOR, 4);
+    clu_pid_write(&w, "n@10.0.0.1", 3);
+    clu_atom_write(&w, "nobody");
+    clu_reference_write(&w, "n@10.0.0.1", 3, 78);
+    push_packet(n, body, clu_written(&w));
+    wait_ms(0);
+    assert_int_equal(heard.op, CLU_OP_MONITOR_EXIT);
+    assert_true(clu_argument_is(&heard, 0, "nobody") && clu_argument_is(&heard, 3, "noproc"));
+    w = clu_writer_on(body, sizeof body);
+    clu_control_write(&w, CLU_OP_LINK, 3);
+    clu_pid_write(&w, "n@10.0.0.1", 3);
+    clu_pid_write(&w, OWN, 4);
+    push_packet(n, body, clu_written(&w));
+    wait_ms(0);
+    assert_int_equal(heard.op, CLU_OP_EXIT);
+    assert_true(clu_argument_is(&heard, 2, "noproc"));
+    w = clu_writer_on(body, sizeof body);
+    clu_control_write(&w, CLU_OP_UNLINK_ID, 4);
+    clu_term_write_integer(&w, 99, false);
+    clu_pid_write(&w, "n@10.0.0.1", 3);
+    clu_pid_write(&w, OWN, 4);
+    push_packet(n, body, clu_written(&w));
+    wait_ms(0);
+    assert_int_equal(heard.op, CLU_OP_UNLINK_ID_ACK);
+    assert_int_equal(heard.count, 3);
+    assert_memory_equal(heard.arguments[0].at, "a\x63", 2);
+    assert_int_equal(state_of("n@10.0.0.1"), CLUSTER_MEMBER_UP);
+    end();
+}
+
+/* Every message, cut short at every byte: the link ends or nothing happens, and nothing is read beyond. */
+static void hostile_messages(void **state)
+{
+    uint8_t call[300];
+    size_t size = gen_call(call, sizeof call, "net_kernel", "is_auth"), cut;
+    (void)state;
+    for (cut = 1; cut < size; cut++) {
+        struct node *n;
+        (void)machine(NULL);
+        n = node("n@10.0.0.1", 9001);
+        once("static:n@10.0.0.1?port=9001");
+        wait_ms(0);
+        memset(&heard, 0, sizeof heard);
+        push_packet(n, call, cut);
+        wait_ms(0);
+        assert_int_equal(heard.op, 0);
+        if (mirror.seen[CLUSTER_DOWN])
+            assert_int_equal(mirror.down_error, CLUSTER_E_PROTOCOL);
+        end();
+    }
+}
+
+static void packet_cap(void **state)
+{
+    struct node *n = node("n@10.0.0.1", 9001);
+    struct cluster_options o = options();
+    uint8_t head[4], part[1000];
+    size_t before;
+    (void)state;
+    o.limit_packet = 5000;
+    begin(&o, "static:n@10.0.0.1?port=9001");
+    wait_ms(0);
+    memset(part, 0, sizeof part);
+    n->refuses = true;
+    before = f.memory.bytes;
+    clu_put_be(head, 5000, 4);
+    fake_push(&f, n->fd, head, 4, NULL);
+    fake_push(&f, n->fd, part, sizeof part, NULL);
+    wait_ms(0);
+    assert_int_equal(state_of("n@10.0.0.1"), CLUSTER_MEMBER_UP);
+    assert_true(f.memory.bytes > before && f.memory.bytes - before < 5000); /* what came, not what was announced */
+    kill_node(n);
+    wait_ms(0);
+    end();
+
+    (void)machine(NULL);
+    n = node("n@10.0.0.1", 9001);
+    o = options();
+    o.limit_packet = 5000;
+    begin(&o, "static:n@10.0.0.1?port=9001");
+    wait_ms(0);
+    n->refuses = true;
+    clu_put_be(head, 5001, 4);
+    fake_push(&f, n->fd, head, 4, NULL);
+    wait_ms(0);
+    expect_down("n@10.0.0.1", CLUSTER_E_LIMIT, "limit_packet");
+    end();
+}
+
+/* A node that asks and does not read: what waits for it is bounded, and it is read again when it takes it. */
+static void output_bound(void **state)
+{
+    struct node *n = node("n@10.0.0.1", 9001);
+    struct cluster_options o = options();
+    uint8_t call[300];
+    size_t size = gen_call(call, sizeof call, "net_kernel", "is_auth"), before;
+    int i, fd;
+    (void)state;
+    o.limit_output = 2000;
+    begin(&o, "static:n@10.0.0.1?port=9001");
+    wait_ms(0);
+    fd = n->fd;
+    before = f.memory.bytes;
+    f.s[fd].send_error = CLUSTER_E_AGAIN;
+    for (i = 0; i < 1000; i++)
+        push_packet(n, call, size);
+    for (i = 0; i < 100; i++)
+        (void)fake_step(&f, c, now_ns += CLU_MS);
+    assert_true(f.memory.bytes - before < 40000);
+    assert_non_null(f.s[fd].first); /* the rest is not read */
+    f.s[fd].send_error = 0;
+    f.s[fd].out_size = 0;
+    wait_ms(100);
+    assert_null(f.s[fd].first);
+    assert_int_equal(state_of("n@10.0.0.1"), CLUSTER_MEMBER_UP);
+    assert_true(f.memory.bytes <= before);
+    end();
+}
+
+/* An idle link keeps no buffers. */
+static void memory_of_a_link(void **state)
+{
+    static char names[30][16];
+    struct cluster_node list[30];
+    size_t one = 0;
+    int i, step;
+    (void)state;
+    memset(list, 0, sizeof list);
+    for (i = 0; i < 30; i++) {
+        sprintf(names[i], "n%d@10.0.0.1", i);
+        (void)node(names[i], (uint16_t)(9001 + i));
+        list[i].size = (uint32_t)sizeof *list;
+        list[i].name = names[i];
+    }
+    plain("push:x");
+    for (step = 0; step < 2; step++) {
+        assert_int_equal(cluster_source_publish(cluster_source_at(c, 0), list, step ? 30 : 14), 0);
+        wait_ms(1000);
+        if (!step)
+            one = f.memory.bytes;
+    }
+    assert_int_equal(mirror.seen[CLUSTER_UP], 30);
+    /* with its member, its claims, and its share of tables that grow */
+    printf("%lu bytes a link\n", (unsigned long)((f.memory.bytes - one) / 16));
+    assert_true((f.memory.bytes - one) / 16 < 1500);
+    assert_true(sizeof(struct clu_link) + sizeof(struct clu_peer) < 1024);
+    end();
+}
+
+/* ---- ping ------------------------------------------------------------- */
+
+static void pong_and_pang(void **state)
+{
+    struct node *n = node("n@10.0.0.1", 9001), *m = node("m@10.0.0.2", 9002);
+    struct cluster_options o = options();
+    uint64_t request = 0;
+    (void)state;
+    o.connect = NULL;
+    begin(&o, "static:m@10.0.0.2?port=9002");
+    wait_ms(1000);
+    assert_int_equal(m->accepted, 0); /* nobody asked for links */
+    assert_int_equal(cluster_ping(c, "n@10.0.0.1", &request), 0);
+    wait_ms(0);
+    assert_true(mirror.reply == request && request);
+    assert_int_equal(mirror.reply_error, 0);
+    assert_string_equal(mirror.reply_text, "pong");
+    assert_int_equal(n->asked, 1);
+    /* The link stays, and the node is a member for as long. */
+    assert_int_equal(cluster_member_find(c, "n@10.0.0.1")->flags, CLUSTER_MEMBER_ACCEPTED);
+    assert_int_equal(mirror.seen[CLUSTER_UP], 1);
+    assert_int_equal(cluster_ping(c, "n@10.0.0.1", NULL), 0);
+    assert_int_equal(cluster_ping(c, "n@10.0.0.1", NULL), 0);
+    wait_ms(0);
+    assert_int_equal(n->asked, 3);
+    assert_int_equal(n->accepted, 1);
+    assert_int_equal(mirror.seen[CLUSTER_REPLY], 3);
+    kill_node(n);
+    wait_ms(100000);
+    assert_null(cluster_member_find(c, "n@10.0.0.1"));
+    assert_int_equal(n->accepted, 1);
+    /* A member that is not dialled otherwise. */
+    assert_int_equal(cluster_ping(c, "m@10.0.0.2", NULL), 0);
+    wait_ms(0);
+    assert_string_equal(mirror.reply_text, "pong");
+    assert_int_equal(state_of("m@10.0.0.2"), CLUSTER_MEMBER_UP);
+    assert_int_equal(cluster_member_find(c, "m@10.0.0.2")->flags, 0);
+    /* And who is not there. */
+    n->cookie = "other";
+    assert_int_equal(cluster_ping(c, "n@10.0.0.1", NULL), 0);
+    assert_int_equal(cluster_ping(c, "n@10.0.0.1", NULL), 0);
+    wait_ms(0);
+    assert_int_equal(mirror.seen[CLUSTER_REPLY], 6);
+    assert_int_equal(mirror.reply_error, CLUSTER_E_PERMISSION);
+    assert_non_null(strstr(mirror.reply_text, "cookie"));
+    assert_int_equal(mirror.seen[CLUSTER_DOWN], 1);
+    wait_ms(100000);
+    assert_int_equal(n->accepted, 2);
+    end();
+}
+
+/* A node that links and does not answer. */
+static void no_answer(void **state)
+{
+    struct node *n = node("n@10.0.0.1", 9001);
+    (void)state;
+    plain("static:n@10.0.0.1?port=9001");
+    wait_ms(0);
+    f.s[n->fd].send_error = CLUSTER_E_AGAIN;
+    assert_int_equal(cluster_ping(c, "n@10.0.0.1", NULL), 0);
+    wait_ms(9999);
+    assert_int_equal(mirror.seen[CLUSTER_REPLY], 0);
+    wait_ms(2);
+    assert_int_equal(mirror.reply_error, CLUSTER_E_TIMEOUT);
+    /* And one that dies over it. */
+    assert_int_equal(cluster_ping(c, "n@10.0.0.1", NULL), 0);
+    wait_ms(0);
+    n->refuses = true;
+    f.s[n->fd].send_error = 0;
+    f.s[n->fd].ended = true;
+    f.sent = NULL;
+    wait_ms(0);
+    assert_int_equal(mirror.seen[CLUSTER_REPLY], 2);
+    assert_int_equal(mirror.reply_error, CLUSTER_E_CLOSED);
+    end();
+}
+
+static void refused_pings(void **state)
+{
+    struct cluster_options o = options();
+    (void)state;
+    assert_int_equal(cluster_ping(NULL, "a@b", NULL), CLUSTER_E_INVALID);
+    o.limit_events = 2;
+    begin(&o, "");
+    assert_int_equal(cluster_ping(c, NULL, NULL), CLUSTER_E_INVALID);
+    assert_int_equal(cluster_ping(c, "a", NULL), CLUSTER_E_INVALID);
+    assert_int_equal(cluster_ping(c, OWN, NULL), CLUSTER_E_INVALID);
+    assert_int_equal(cluster_ping(c, "a@10.0.0.1", NULL), 0);
+    assert_int_equal(cluster_ping(c, "a@10.0.0.1", NULL), CLUSTER_E_AGAIN);
+    cluster_destroy(c); /* while one waits */
+    fake_end(&f);
+    o = options();
+    o.connect = o.cookie = NULL;
+    begin(&o, "");
+    assert_int_equal(cluster_ping(c, "a@10.0.0.1", NULL), CLUSTER_E_INVALID);
+    assert_non_null(strstr(cluster_last_error(c), "cookie"));
+    end();
+}
+
+/* ---- options ---------------------------------------------------------- */
+
+static void refuses(const struct cluster_options *given, const char *why)
+{
+    struct cluster_options o = *given;
+    char error[256] = "";
+    o.error = error;
+    o.error_size = sizeof error;
+    assert_int_equal(cluster_create(&c, &o), CLUSTER_E_INVALID);
+    assert_null(c);
+    if (!strstr(error, why))
+        fail_msg("'%s' is not about '%s'", error, why);
+    fake_end(&f);
+}
+
+static void options_that_are_none(void **state)
+{
+    char longest[257];
+    struct cluster_options o = options();
+    (void)state;
+    o.node = NULL;
+    refuses(&o, "needs options.node");
+    o = options();
+    o.cookie = NULL;
+    refuses(&o, "needs options.cookie");
+    o.cookie = "";
+    refuses(&o, "needs options.cookie");
+    memset(longest, 'c', 256);
+    longest[256] = '\0';
+    o.cookie = longest;
+    refuses(&o, "255 bytes");
+    o = options();
+    o.connect = "elixir";
+    refuses(&o, "options.connect");
+    o = options();
+    o.reconnect = "maybe";
+    refuses(&o, "options.reconnect");
+    o = options();
+    o.on_leave = "weep";
+    refuses(&o, "options.on_leave");
+    o = options();
+    o.tick = "999ms";
+    refuses(&o, "options.tick");
+    o = options();
+    o.backoff = "1s";
+    refuses(&o, "options.backoff");
+    o.backoff = "2s..1s";
+    refuses(&o, "options.backoff");
+    o.backoff = "0..1s";
+    refuses(&o, "options.backoff");
+    o.backoff = "1s.2s";
+    refuses(&o, "options.backoff");
+    o.backoff = "1s..";
+    refuses(&o, "options.backoff");
+}
+
+/* The cookie is nowhere in memory once the handle is gone, and no challenge is made without the random hook. */
+static void random_fails(void **state)
+{
+    struct cluster_options o = options();
+    (void)state;
+    (void)node("n@10.0.0.1", 9001);
+    f.errors[FAKE_RANDOM] = CLUSTER_E_IO;
+    assert_int_equal(cluster_create(&c, &o), CLUSTER_E_IO);
+    fake_end(&f);
+    o = options();
+    begin(&o, "static:n@10.0.0.1?port=9001");
+    f.errors[FAKE_RANDOM] = CLUSTER_E_IO;
+    c->loop.random_left = 0;
+    wait_ms(0);
+    expect_down("n@10.0.0.1", CLUSTER_E_IO, "input/output");
+    f.errors[FAKE_RANDOM] = 0;
+    wait_ms(1000);
+    assert_int_equal(state_of("n@10.0.0.1"), CLUSTER_MEMBER_UP);
+    end();
+}
+
+/* ---- failing ---------------------------------------------------------- */
+
+/* Each allocation fails once, from the first dial on: in the end the link is there, and pings are answered. */
+static void every_allocation(void **state)
+{
+    unsigned long n;
+    bool failed = true;
+    (void)state;
+    for (n = 1; failed; n++) {
+        struct node *a;
+        int result;
+        uint64_t request = 0;
+        (void)machine(NULL);
+        a = node("n@10.0.0.1", 9001);
+        plain("static:n@10.0.0.1");
+        fake_memory_fail(&f.memory, n, false);
+        wait_ms(0);
+        result = cluster_ping(c, "n@10.0.0.1", &request);
+        assert_true(result == 0 || result == CLUSTER_E_MEMORY || result == CLUSTER_E_AGAIN);
+        wait_ms(15000);
+        failed = f.memory.failures != 0;
+        fake_memory_fail(&f.memory, 0, false);
+        assert_true(a->up);
+        assert_int_equal(state_of("n@10.0.0.1"), CLUSTER_MEMBER_UP);
+        assert_int_equal(mirror.seen[CLUSTER_REPLY], result == 0);
+        assert_int_equal(cluster_ping(c, "n@10.0.0.1", &request), 0);
+        wait_ms(0);
+        assert_int_equal(mirror.reply_error, 0);
+        end();
+    }
+    assert_true(n > 15);
+}
+
+/* Each call of a hook fails once, in each way. */
+static void every_hook(void **state)
+{
+    static const int hooks[] = {FAKE_OPEN, FAKE_CONNECT, FAKE_SEND, FAKE_RECV},
+                     errors[] = {CLUSTER_E_IO, CLUSTER_E_LIMIT, CLUSTER_E_CLOSED};
+    size_t h, e;
+    (void)state;
+    for (h = 0; h < CLU_COUNT(hooks); h++)
+        for (e = 0; e < CLU_COUNT(errors); e++) {
+            (void)machine(NULL);
+            (void)node("n@10.0.0.1", 9001);
+            plain("static:n@10.0.0.1");
+            f.errors[hooks[h]] = errors[e];
+            (void)fake_step(&f, c, now_ns);
+            (void)fake_step(&f, c, now_ns += CLU_MS);
+            (void)fake_step(&f, c, now_ns += CLU_MS);
+            f.errors[hooks[h]] = 0;
+            wait_ms(5000);
+            assert_int_equal(state_of("n@10.0.0.1"), CLUSTER_MEMBER_UP);
+            f.errors[hooks[h]] = errors[e];
+            assert_int_equal(cluster_ping(c, "n@10.0.0.1", NULL), 0);
+            (void)fake_step(&f, c, now_ns += CLU_MS);
+            (void)fake_step(&f, c, now_ns += CLU_MS);
+            f.errors[hooks[h]] = 0;
+            wait_ms(30000);
+            assert_int_equal(mirror.seen[CLUSTER_REPLY], 1);
+            assert_int_equal(state_of("n@10.0.0.1"), CLUSTER_MEMBER_UP);
+            end();
+        }
+}
+
+/* The program closed the descriptor. */
+static void lost_descriptor(void **state)
+{
+    struct node *n = node("n@10.0.0.1", 9001);
+    struct pollfd fd;
+    (void)state;
+    plain("static:n@10.0.0.1?port=9001");
+    wait_ms(0);
+    fd.fd = n->fd;
+    fd.events = POLLIN;
+    fd.revents = POLLNVAL;
+    f.s[fd.fd].foreign = true;
+    assert_int_equal(cluster_step(c, now_ns, &fd, 1), 0);
+    mirror_check(&mirror, c);
+    assert_int_equal(mirror.seen[CLUSTER_DOWN], 1);
+    wait_ms(1000);
+    assert_int_equal(state_of("n@10.0.0.1"), CLUSTER_MEMBER_UP);
+    end();
+}
+
+/* A budget of one call a step: slowly, but it comes to a link, and ticks hold. */
+static void small_budget(void **state)
+{
+    struct cluster_options o = options();
+    int i;
+    (void)state;
+    for (i = 0; i < 5; i++) {
+        static char names[5][16];
+        sprintf(names[i], "n%d@10.0.0.1", i);
+        (void)node(names[i], (uint16_t)(9001 + i));
+    }
+    o.limit_budget = 1;
+    begin(&o, "static:n0@10.0.0.1,n1@10.0.0.1,n2@10.0.0.1,n3@10.0.0.1,n4@10.0.0.1");
+    wait_ms(1000);
+    assert_int_equal(mirror.seen[CLUSTER_UP], 5);
+    assert_int_equal(mirror.seen[CLUSTER_DOWN], 0);
+    end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(with_its_port_and_by_epmd, machine),
+        cmocka_unit_test_setup(reasons, machine),
+        cmocka_unit_test_setup(no_epmd_there, machine),
+        cmocka_unit_test_setup(hostile_at_every_byte, machine),
+        cmocka_unit_test_setup(oversize, machine),
+        cmocka_unit_test_setup(alive_of_a_link_that_was_lost, machine),
+        cmocka_unit_test_setup(nok, machine),
+        cmocka_unit_test_setup(reconnect_and_backoff, machine),
+        cmocka_unit_test_setup(many_in_turns, machine),
+        cmocka_unit_test_setup(few_descriptors, machine),
+        cmocka_unit_test_setup(of_discovery, machine),
+        cmocka_unit_test_setup(on_leave, machine),
+        cmocka_unit_test_setup(ticks, machine),
+        cmocka_unit_test_setup(quarters, machine),
+        cmocka_unit_test_setup(host_was_away, machine),
+        cmocka_unit_test_setup(asked_whether_we_are_there, machine),
+        cmocka_unit_test_setup(no_processes, machine),
+        cmocka_unit_test_setup(hostile_messages, machine),
+        cmocka_unit_test_setup(packet_cap, machine),
+        cmocka_unit_test_setup(output_bound, machine),
+        cmocka_unit_test_setup(memory_of_a_link, machine),
+        cmocka_unit_test_setup(pong_and_pang, machine),
+        cmocka_unit_test_setup(no_answer, machine),
+        cmocka_unit_test_setup(refused_pings, machine),
+        cmocka_unit_test_setup(options_that_are_none, machine),
+        cmocka_unit_test_setup(random_fails, machine),
+        cmocka_unit_test_setup(every_allocation, machine),
+        cmocka_unit_test_setup(every_hook, machine),
+        cmocka_unit_test_setup(lost_descriptor, machine),
+        cmocka_unit_test_setup(small_budget, machine),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
