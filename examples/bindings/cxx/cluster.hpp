@@ -72,7 +72,7 @@ class map
     }
     uint32_t load(uint32_t index) const
     {
-        return cluster_map_load(get(), index);
+        return cluster_map_node_load(get(), index);
     }
     uint32_t shard(const std::string &key) const
     {

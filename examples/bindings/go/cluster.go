@@ -189,7 +189,7 @@ func (m *Map) Len() int { return int(C.cluster_map_nodes(m.m)) }
 
 func (m *Map) Node(i int) string { return C.GoString(C.cluster_map_node(m.m, C.uint32_t(i))) }
 
-func (m *Map) Load(i int) int { return int(C.cluster_map_load(m.m, C.uint32_t(i))) }
+func (m *Map) Load(i int) int { return int(C.cluster_map_node_load(m.m, C.uint32_t(i))) }
 
 func (m *Map) Shard(key string) int {
 	p, free := bytesOf(key)

@@ -9,6 +9,7 @@ const (
 	AnswerTcp         = 1
 	Call              = 12
 	Change            = 3
+	ChangedAccepted   = 64
 	ChangedAddress    = 1
 	ChangedDraining   = 32
 	ChangedPort       = 2
@@ -54,8 +55,12 @@ const (
 	LogWarn           = 2
 	Map_              = 10
 	MemberAccepted    = 4
+	MemberDialled     = 1
+	MemberDown        = 3
 	MemberDraining    = 2
 	MemberSelf        = 1
+	MemberUnlinked    = 0
+	MemberUp          = 2
 	Message           = 11
 	Never             = 18446744073709551615
 	Nobody            = 4294967295

@@ -147,7 +147,7 @@ end
 function Map:loads()
     local loads = {}
     for i = 0, lib.cluster_map_nodes(self.m) - 1 do
-        loads[#loads + 1] = {name = self:node(i), shards = lib.cluster_map_load(self.m, i)}
+        loads[#loads + 1] = {name = self:node(i), shards = lib.cluster_map_node_load(self.m, i)}
     end
     return loads
 end

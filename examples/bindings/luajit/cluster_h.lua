@@ -64,6 +64,8 @@ struct cluster_map_options {
     uint32_t replicas;
     uint32_t epsilon;
     uint64_t seed[2];
+    const char *role;
+    const char *settle;
 };
 struct cluster_options {
     uint32_t size;
@@ -89,6 +91,16 @@ struct cluster_options {
     void *log_ctx;
     char *error;
     uint64_t error_size;
+    const char *connect;
+    const char *cookie;
+    const char *backoff;
+    const char *reconnect;
+    const char *on_leave;
+    const char *tick;
+    uint32_t limit_dials;
+    uint32_t limit_packet;
+    uint32_t limit_output;
+    uint32_t reserved_links;
 };
 struct cluster_member {
     uint32_t size;
@@ -282,6 +294,7 @@ size_t cluster_term_print(const void *, size_t, char *, size_t);
 int cluster_resolve(struct cluster *, const char *, const char *, uint64_t *);
 int cluster_epmd_names(struct cluster *, const char *, uint64_t *);
 int cluster_epmd_port(struct cluster *, const char *, uint64_t *);
+int cluster_ping(struct cluster *, const char *, uint64_t *);
 uint64_t cluster_hash64(const void *, size_t, uint64_t);
 uint64_t cluster_siphash(const void *, size_t, uint64_t, uint64_t);
 int cluster_phash2(const void *, size_t, uint64_t, uint32_t *);
@@ -299,14 +312,22 @@ int cluster_map_build_in(struct cluster_map **, const struct cluster_node *, siz
 void cluster_map_free(struct cluster_map *);
 uint32_t cluster_map_shards(const struct cluster_map *);
 uint32_t cluster_map_nodes(const struct cluster_map *);
+uint32_t cluster_map_replicas(const struct cluster_map *);
 const char *cluster_map_node(const struct cluster_map *, uint32_t);
+uint32_t cluster_map_find(const struct cluster_map *, const char *);
+uint32_t cluster_map_node_load(const struct cluster_map *, uint32_t);
+uint32_t cluster_map_owner(const struct cluster_map *, const void *, size_t);
 uint32_t cluster_map_shard(const struct cluster_map *, const void *, size_t);
 uint32_t cluster_map_shard_owner(const struct cluster_map *, uint32_t);
-uint32_t cluster_map_load(const struct cluster_map *, uint32_t);
-uint32_t cluster_map_owner(const struct cluster_map *, const void *, size_t);
 size_t cluster_map_owners(const struct cluster_map *, const void *, size_t, uint32_t *, size_t);
+size_t cluster_map_shard_owners(const struct cluster_map *, uint32_t, uint32_t *, size_t);
+int cluster_map_owns(const struct cluster_map *, uint32_t, const void *, size_t);
+uint32_t cluster_map_node_shard(const struct cluster_map *, uint32_t, uint32_t);
 uint64_t cluster_map_fingerprint(const struct cluster_map *);
 size_t cluster_map_plan(const struct cluster_map *, const struct cluster_map *, struct cluster_move *, size_t);
+size_t cluster_map_save(const struct cluster_map *, void *, size_t);
+int cluster_map_load(struct cluster_map **, const void *, size_t);
+int cluster_map_load_in(struct cluster_map **, const void *, size_t, const struct cluster_allocator *);
 struct cluster_map *cluster_current_map(struct cluster *);
 ]])
 return {
@@ -316,6 +337,7 @@ return {
     ANSWER_TCP = 1,
     CALL = 12,
     CHANGE = 3,
+    CHANGED_ACCEPTED = 64,
     CHANGED_ADDRESS = 1,
     CHANGED_DRAINING = 32,
     CHANGED_PORT = 2,
@@ -361,8 +383,12 @@ return {
     LOG_WARN = 2,
     MAP = 10,
     MEMBER_ACCEPTED = 4,
+    MEMBER_DIALLED = 1,
+    MEMBER_DOWN = 3,
     MEMBER_DRAINING = 2,
     MEMBER_SELF = 1,
+    MEMBER_UNLINKED = 0,
+    MEMBER_UP = 2,
     MESSAGE = 11,
     NEVER = 18446744073709551615ULL,
     NOBODY = 4294967295,
@@ -396,8 +422,8 @@ return {
         {"cluster_allocator", "size", "reserved", "ctx", "resize"},
         {"cluster_address", "bytes", "scope", "port", "family", "prefix"},
         {"cluster_io", "size", "reserved", "ctx", "open", "bind", "connect", "listen", "accept", "join", "send", "recv", "close", "interfaces", "read_file", "environment", "random", "wall_time"},
-        {"cluster_map_options", "size", "shards", "replicas", "epsilon", "seed"},
-        {"cluster_options", "size", "quorum", "node", "quorum_of", "settle", "zone", "role", "expected", "port", "weight", "limit_members", "limit_events", "limit_watches", "limit_budget", "log_level", "seed", "map", "allocator", "io", "log", "log_ctx", "error", "error_size"},
+        {"cluster_map_options", "size", "shards", "replicas", "epsilon", "seed", "role", "settle"},
+        {"cluster_options", "size", "quorum", "node", "quorum_of", "settle", "zone", "role", "expected", "port", "weight", "limit_members", "limit_events", "limit_watches", "limit_budget", "log_level", "seed", "map", "allocator", "io", "log", "log_ctx", "error", "error_size", "connect", "cookie", "backoff", "reconnect", "on_leave", "tick", "limit_dials", "limit_packet", "limit_output", "reserved_links"},
         {"cluster_member", "size", "flags", "id", "name", "host", "address", "zone", "role", "port", "weight", "state", "sources"},
         {"cluster_counts", "size", "members", "sources", "watches", "steps", "rounds", "failures", "joins", "leaves", "changes", "resyncs", "sent", "received", "sent_bytes", "received_bytes", "dropped"},
         {"cluster_event", "size", "type", "error", "changed", "state", "count", "quorum", "reserved", "time", "revision", "request", "fingerprint", "source", "member", "text", "term", "term_size"},

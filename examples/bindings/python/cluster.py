@@ -284,7 +284,7 @@ class Map:
 
     def loads(self):
         """Shards by node."""
-        return {self.node(i): lib.cluster_map_load(self, i) for i in range(lib.cluster_map_nodes(self))}
+        return {self.node(i): lib.cluster_map_node_load(self, i) for i in range(lib.cluster_map_nodes(self))}
 
     def plan(self, after):
         """What moves from this map to another one; names of nodes, or None."""

@@ -7,6 +7,7 @@ CLUSTER_ANSWER_HOSTS = 2
 CLUSTER_ANSWER_TCP = 1
 CLUSTER_CALL = 12
 CLUSTER_CHANGE = 3
+CLUSTER_CHANGED_ACCEPTED = 64
 CLUSTER_CHANGED_ADDRESS = 1
 CLUSTER_CHANGED_DRAINING = 32
 CLUSTER_CHANGED_PORT = 2
@@ -52,8 +53,12 @@ CLUSTER_LOG_INFO = 3
 CLUSTER_LOG_WARN = 2
 CLUSTER_MAP = 10
 CLUSTER_MEMBER_ACCEPTED = 4
+CLUSTER_MEMBER_DIALLED = 1
+CLUSTER_MEMBER_DOWN = 3
 CLUSTER_MEMBER_DRAINING = 2
 CLUSTER_MEMBER_SELF = 1
+CLUSTER_MEMBER_UNLINKED = 0
+CLUSTER_MEMBER_UP = 2
 CLUSTER_MESSAGE = 11
 CLUSTER_NEVER = 18446744073709551615
 CLUSTER_NOBODY = 4294967295
@@ -211,6 +216,8 @@ cluster_map_options._fields_ = [
     ('replicas', ctypes.c_uint32),
     ('epsilon', ctypes.c_uint32),
     ('seed', ctypes.c_uint64 * 2),
+    ('role', ctypes.c_char_p),
+    ('settle', ctypes.c_char_p),
 ]
 
 cluster_options._fields_ = [
@@ -237,6 +244,16 @@ cluster_options._fields_ = [
     ('log_ctx', ctypes.c_void_p),
     ('error', ctypes.POINTER(ctypes.c_char)),
     ('error_size', ctypes.c_uint64),
+    ('connect', ctypes.c_char_p),
+    ('cookie', ctypes.c_char_p),
+    ('backoff', ctypes.c_char_p),
+    ('reconnect', ctypes.c_char_p),
+    ('on_leave', ctypes.c_char_p),
+    ('tick', ctypes.c_char_p),
+    ('limit_dials', ctypes.c_uint32),
+    ('limit_packet', ctypes.c_uint32),
+    ('limit_output', ctypes.c_uint32),
+    ('reserved_links', ctypes.c_uint32),
 ]
 
 cluster_member._fields_ = [
@@ -445,6 +462,7 @@ FUNCTIONS = [
     ('cluster_resolve', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_char_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_uint64)]),
     ('cluster_epmd_names', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_char_p, ctypes.POINTER(ctypes.c_uint64)]),
     ('cluster_epmd_port', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_char_p, ctypes.POINTER(ctypes.c_uint64)]),
+    ('cluster_ping', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_char_p, ctypes.POINTER(ctypes.c_uint64)]),
     ('cluster_hash64', ctypes.c_uint64, [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint64]),
     ('cluster_siphash', ctypes.c_uint64, [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint64, ctypes.c_uint64]),
     ('cluster_phash2', ctypes.c_int, [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint64, ctypes.POINTER(ctypes.c_uint32)]),
@@ -462,14 +480,22 @@ FUNCTIONS = [
     ('cluster_map_free', None, [ctypes.POINTER(cluster_map)]),
     ('cluster_map_shards', ctypes.c_uint32, [ctypes.POINTER(cluster_map)]),
     ('cluster_map_nodes', ctypes.c_uint32, [ctypes.POINTER(cluster_map)]),
+    ('cluster_map_replicas', ctypes.c_uint32, [ctypes.POINTER(cluster_map)]),
     ('cluster_map_node', ctypes.c_char_p, [ctypes.POINTER(cluster_map), ctypes.c_uint32]),
+    ('cluster_map_find', ctypes.c_uint32, [ctypes.POINTER(cluster_map), ctypes.c_char_p]),
+    ('cluster_map_node_load', ctypes.c_uint32, [ctypes.POINTER(cluster_map), ctypes.c_uint32]),
+    ('cluster_map_owner', ctypes.c_uint32, [ctypes.POINTER(cluster_map), ctypes.c_void_p, ctypes.c_size_t]),
     ('cluster_map_shard', ctypes.c_uint32, [ctypes.POINTER(cluster_map), ctypes.c_void_p, ctypes.c_size_t]),
     ('cluster_map_shard_owner', ctypes.c_uint32, [ctypes.POINTER(cluster_map), ctypes.c_uint32]),
-    ('cluster_map_load', ctypes.c_uint32, [ctypes.POINTER(cluster_map), ctypes.c_uint32]),
-    ('cluster_map_owner', ctypes.c_uint32, [ctypes.POINTER(cluster_map), ctypes.c_void_p, ctypes.c_size_t]),
     ('cluster_map_owners', ctypes.c_size_t, [ctypes.POINTER(cluster_map), ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(ctypes.c_uint32), ctypes.c_size_t]),
+    ('cluster_map_shard_owners', ctypes.c_size_t, [ctypes.POINTER(cluster_map), ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint32), ctypes.c_size_t]),
+    ('cluster_map_owns', ctypes.c_int, [ctypes.POINTER(cluster_map), ctypes.c_uint32, ctypes.c_void_p, ctypes.c_size_t]),
+    ('cluster_map_node_shard', ctypes.c_uint32, [ctypes.POINTER(cluster_map), ctypes.c_uint32, ctypes.c_uint32]),
     ('cluster_map_fingerprint', ctypes.c_uint64, [ctypes.POINTER(cluster_map)]),
     ('cluster_map_plan', ctypes.c_size_t, [ctypes.POINTER(cluster_map), ctypes.POINTER(cluster_map), ctypes.POINTER(cluster_move), ctypes.c_size_t]),
+    ('cluster_map_save', ctypes.c_size_t, [ctypes.POINTER(cluster_map), ctypes.c_void_p, ctypes.c_size_t]),
+    ('cluster_map_load', ctypes.c_int, [ctypes.POINTER(ctypes.POINTER(cluster_map)), ctypes.c_void_p, ctypes.c_size_t]),
+    ('cluster_map_load_in', ctypes.c_int, [ctypes.POINTER(ctypes.POINTER(cluster_map)), ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(cluster_allocator)]),
     ('cluster_current_map', ctypes.POINTER(cluster_map), [ctypes.POINTER(cluster)]),
 ]
 

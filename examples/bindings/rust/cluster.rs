@@ -240,7 +240,7 @@ impl Map {
     }
 
     pub fn load(&self, index: u32) -> u32 {
-        unsafe { ffi::cluster_map_load(self.raw, index) }
+        unsafe { ffi::cluster_map_node_load(self.raw, index) }
     }
 
     pub fn shard(&self, key: &[u8]) -> u32 {

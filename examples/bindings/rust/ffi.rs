@@ -8,6 +8,7 @@ pub const CLUSTER_ANSWER_HOSTS: i32 = 2;
 pub const CLUSTER_ANSWER_TCP: i32 = 1;
 pub const CLUSTER_CALL: i32 = 12;
 pub const CLUSTER_CHANGE: i32 = 3;
+pub const CLUSTER_CHANGED_ACCEPTED: i32 = 64;
 pub const CLUSTER_CHANGED_ADDRESS: i32 = 1;
 pub const CLUSTER_CHANGED_DRAINING: i32 = 32;
 pub const CLUSTER_CHANGED_PORT: i32 = 2;
@@ -53,8 +54,12 @@ pub const CLUSTER_LOG_INFO: i32 = 3;
 pub const CLUSTER_LOG_WARN: i32 = 2;
 pub const CLUSTER_MAP: i32 = 10;
 pub const CLUSTER_MEMBER_ACCEPTED: i32 = 4;
+pub const CLUSTER_MEMBER_DIALLED: i32 = 1;
+pub const CLUSTER_MEMBER_DOWN: i32 = 3;
 pub const CLUSTER_MEMBER_DRAINING: i32 = 2;
 pub const CLUSTER_MEMBER_SELF: i32 = 1;
+pub const CLUSTER_MEMBER_UNLINKED: i32 = 0;
+pub const CLUSTER_MEMBER_UP: i32 = 2;
 pub const CLUSTER_MESSAGE: i32 = 11;
 pub const CLUSTER_NEVER: u64 = 18446744073709551615;
 pub const CLUSTER_NOBODY: u32 = 4294967295;
@@ -161,6 +166,8 @@ pub struct cluster_map_options {
     pub replicas: u32,
     pub epsilon: u32,
     pub seed: [u64; 2],
+    pub role: *const c_char,
+    pub settle: *const c_char,
 }
 
 #[repr(C)]
@@ -189,6 +196,16 @@ pub struct cluster_options {
     pub log_ctx: *mut c_void,
     pub error: *mut c_char,
     pub error_size: u64,
+    pub connect: *const c_char,
+    pub cookie: *const c_char,
+    pub backoff: *const c_char,
+    pub reconnect: *const c_char,
+    pub on_leave: *const c_char,
+    pub tick: *const c_char,
+    pub limit_dials: u32,
+    pub limit_packet: u32,
+    pub limit_output: u32,
+    pub reserved_links: u32,
 }
 
 #[repr(C)]
@@ -414,6 +431,7 @@ extern "C" {
     pub fn cluster_resolve(c: *mut cluster, name: *const c_char, r#type: *const c_char, request: *mut u64) -> c_int;
     pub fn cluster_epmd_names(c: *mut cluster, host: *const c_char, request: *mut u64) -> c_int;
     pub fn cluster_epmd_port(c: *mut cluster, node: *const c_char, request: *mut u64) -> c_int;
+    pub fn cluster_ping(c: *mut cluster, node: *const c_char, request: *mut u64) -> c_int;
     pub fn cluster_hash64(data: *const c_void, size: usize, seed: u64) -> u64;
     pub fn cluster_siphash(data: *const c_void, size: usize, key0: u64, key1: u64) -> u64;
     pub fn cluster_phash2(term: *const c_void, size: usize, range: u64, out: *mut u32) -> c_int;
@@ -431,13 +449,21 @@ extern "C" {
     pub fn cluster_map_free(map: *mut cluster_map);
     pub fn cluster_map_shards(map: *const cluster_map) -> u32;
     pub fn cluster_map_nodes(map: *const cluster_map) -> u32;
+    pub fn cluster_map_replicas(map: *const cluster_map) -> u32;
     pub fn cluster_map_node(map: *const cluster_map, index: u32) -> *const c_char;
+    pub fn cluster_map_find(map: *const cluster_map, name: *const c_char) -> u32;
+    pub fn cluster_map_node_load(map: *const cluster_map, index: u32) -> u32;
+    pub fn cluster_map_owner(map: *const cluster_map, key: *const c_void, size: usize) -> u32;
     pub fn cluster_map_shard(map: *const cluster_map, key: *const c_void, size: usize) -> u32;
     pub fn cluster_map_shard_owner(map: *const cluster_map, shard: u32) -> u32;
-    pub fn cluster_map_load(map: *const cluster_map, index: u32) -> u32;
-    pub fn cluster_map_owner(map: *const cluster_map, key: *const c_void, size: usize) -> u32;
     pub fn cluster_map_owners(map: *const cluster_map, key: *const c_void, size: usize, out: *mut u32, capacity: usize) -> usize;
+    pub fn cluster_map_shard_owners(map: *const cluster_map, shard: u32, out: *mut u32, capacity: usize) -> usize;
+    pub fn cluster_map_owns(map: *const cluster_map, index: u32, key: *const c_void, size: usize) -> c_int;
+    pub fn cluster_map_node_shard(map: *const cluster_map, index: u32, from: u32) -> u32;
     pub fn cluster_map_fingerprint(map: *const cluster_map) -> u64;
     pub fn cluster_map_plan(from: *const cluster_map, to: *const cluster_map, out: *mut cluster_move, capacity: usize) -> usize;
+    pub fn cluster_map_save(map: *const cluster_map, out: *mut c_void, capacity: usize) -> usize;
+    pub fn cluster_map_load(out: *mut *mut cluster_map, data: *const c_void, size: usize) -> c_int;
+    pub fn cluster_map_load_in(out: *mut *mut cluster_map, data: *const c_void, size: usize, allocator: *const cluster_allocator) -> c_int;
     pub fn cluster_current_map(c: *mut cluster) -> *mut cluster_map;
 }
