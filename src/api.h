@@ -781,17 +781,43 @@ CLUSTER_API uint32_t cluster_map_node_shard(const struct cluster_map *map, uint3
 /* Equal on two nodes if and only if they place alike (up to 2^-64): the way to notice that they do not. */
 CLUSTER_API uint64_t cluster_map_fingerprint(const struct cluster_map *map);
 
+/* Make the next map from the one before with the least movement, for programs in which one coordinator places and hands the map
+ * to the others (cluster_map_save). Only what must move does: what gone nodes had, what is over a node's cap, what a new
+ * node gets, and what is not apart. Loads are as even as they can be by that; from NULL they are as even as can be at all. The
+ * map depends on all maps before it, so two programs that make it by themselves agree only if their histories do, and its
+ * fingerprint is not that of cluster_map_build. shards and seed must be those of `from`; options NULL: its options, 5 %.
+ * Memory comes from the allocator of `from`. CLUSTER_E_INVALID as for cluster_map_build. */
+CLUSTER_API int cluster_map_next(struct cluster_map **out, const struct cluster_map *from, const struct cluster_node *nodes,
+                                 size_t count, const struct cluster_map_options *options);
+
 struct cluster_move {
     uint32_t shard;
-    uint32_t replica;
-    uint32_t from; /* index in the old map; CLUSTER_NOBODY: it had none */
-    uint32_t to;   /* index in the new map; CLUSTER_NOBODY: it has none */
+    uint32_t replica; /* which of its owners */
+    uint32_t from;    /* index in the old map; CLUSTER_NOBODY: it had none */
+    uint32_t to;      /* index in the new map; CLUSTER_NOBODY: it has none */
+    uint32_t batch;   /* 0; cluster_map_batches sets it */
 };
 
-/* What moves between two maps of the same shard count, by shard; returns the total, fills at most capacity. Nodes are
- * matched by name. from NULL: everything is new. Different shard counts: 0. It says what moves between maps of one seed. */
+/* What moves between two maps of the same shard count; returns the total, fills at most capacity. Followed in this order, no
+ * shard is ever without an owner that had one: shards with no owner left come first, and of a shard's owners one that can be
+ * spared. All done, the old table is the new one; what is left after a part of it is the rest of the list, the same at each
+ * call. Nodes are matched by name. from NULL: everything is new. Different shard counts: 0. It says what moves between maps
+ * of one seed. */
 CLUSTER_API size_t cluster_map_plan(const struct cluster_map *from, const struct cluster_map *to, struct cluster_move *out,
                                     size_t capacity);
+
+/* Spread a plan over batches, in each of which no node gives or takes more than `each` places (0: 1): sets `batch` of the moves,
+ * returns how many batches there are. Batch by batch, and in each in the order of the list, is as safe as the list. give and
+ * take are zeroed room for a number per node of the old and of the new map. */
+CLUSTER_API uint32_t cluster_map_batches(struct cluster_move *moves, size_t count, uint32_t each, uint32_t *give,
+                                         uint32_t *take);
+
+/* A node for a key by live load, so that no hot key drowns one: the first of the key's owners that bears less than its share of
+ * total + 1 and epsilon (in 1/1000; 0: 250), else of the owners of the shards behind. load says what a node bears now, in any
+ * unit, total what all do; as long as that is true, one is found. Shares follow the map, so weights count. CLUSTER_NOBODY
+ * when no node may own anything. */
+CLUSTER_API uint32_t cluster_map_pick(const struct cluster_map *map, const void *key, size_t size, uint32_t epsilon,
+                                      uint64_t total, uint64_t (*load)(void *ctx, uint32_t index), void *ctx);
 
 /* A map as bytes, the same on every machine, for a file or for other nodes. Returns how many there are; written only where
  * they fit, so (map, NULL, 0) asks for the size. They hold the names and the seed: where that is secret, so are they. */

@@ -27,7 +27,7 @@ GOAL = 40 * 1024
 LIMITS = {
     "DNS": 22 * 1024,  # where it stands, rounded up; it only goes down, and is to reach 16 KiB
     "ERLANG": 17 * 1024,  # where it stands, rounded up; it is to stay under 24 KiB with all that is to come
-    "MAP": 9 * 1024,
+    "MAP": 13 * 1024 + 512,
     "RING": 14 * 1024,
     "TERM": 16 * 1024 + 512,
 }

@@ -1,5 +1,5 @@
 /*
- * Sorting an array of pointers in place: a heapsort, so it never allocates, never takes more than n log n, and gives the
+ * A heap of pointers, and sorting with it in place: it never allocates, never takes more than n log n, and gives the
  * same order on every platform as long as no two elements compare equal. Owns nothing.
  */
 #ifndef CLU_BASE_SORT_H
@@ -7,12 +7,25 @@
 
 #include "platform.h"
 
+/* Put an element in the heap of `count`, at the hole and below: the largest one is first. */
+CLU_FN void clu_sift(void **items, size_t count, size_t hole, void *sifted, int (*compare)(const void *, const void *))
+{
+    size_t child;
+    for (; (child = 2 * hole + 1) < count; hole = child) {
+        if (child + 1 < count && compare(items[child], items[child + 1]) < 0)
+            child++;
+        if (compare(sifted, items[child]) >= 0)
+            break;
+        items[hole] = items[child];
+    }
+    items[hole] = sifted;
+}
+
 /* Ascending by `compare`, which is given two elements. */
 CLU_FN void clu_sort(void **items, size_t count, int (*compare)(const void *, const void *))
 {
     size_t next = count / 2;
     while (count > 1) {
-        size_t hole, child;
         void *sifted;
         if (next) {
             sifted = items[--next];
@@ -20,14 +33,7 @@ CLU_FN void clu_sort(void **items, size_t count, int (*compare)(const void *, co
             sifted = items[--count];
             items[count] = items[0];
         }
-        for (hole = next; (child = 2 * hole + 1) < count; hole = child) {
-            if (child + 1 < count && compare(items[child], items[child + 1]) < 0)
-                child++;
-            if (compare(sifted, items[child]) >= 0)
-                break;
-            items[hole] = items[child];
-        }
-        items[hole] = sifted;
+        clu_sift(items, count, next, sifted, compare);
     }
 }
 

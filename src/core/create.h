@@ -63,7 +63,7 @@ CLU_FN int clu_options_map(struct cluster *c, const struct cluster_options *o)
     if (result == CLUSTER_E_MEMORY)
         return result;
     if (result)
-        return clu_fail(&c->loop, result, "options.map: shards is a power of two up to 2^24, replicas at most 1, size set");
+        return clu_fail(&c->loop, result, "options.map: shards is a power of two up to 2^24, replicas at most 16, size set");
     cluster_map_free(map);
     (void)clu_read_struct(&c->map_options, sizeof c->map_options, o->map, o->map->size);
     c->map_options.size = (uint32_t)sizeof c->map_options;

@@ -10,7 +10,7 @@
 #include "../link/process.h"
 #endif
 #include "../member/status.h"
-#include "../place/plan.h"
+#include "../place/map.h"
 
 #define CLU_OWN_ATTRIBUTE 63         /* bytes of zone and role */
 #define CLU_MAP_RETRY (100 * CLU_MS) /* after a map could not be built for want of memory */

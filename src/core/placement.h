@@ -5,6 +5,8 @@
 #ifndef CLU_CORE_PLACEMENT_H
 #define CLU_CORE_PLACEMENT_H
 
+#include "../place/deal.h"
+#include "../place/plan.h"
 #include "handle.h"
 
 CLU_FN int clu_map_of_members(struct cluster *c, struct cluster_map **out)

@@ -174,7 +174,7 @@ CLU_FN bool clu_deal_fits(const struct clu_deal *d, uint32_t shard, uint32_t rep
 {
     const struct cluster_map *map = d->map;
     uint32_t i;
-    for (i = 0; i < map->copies; i++) {
+    for (i = 0; map->copies > 1 && i < map->copies; i++) {
         const uint32_t other = clu_map_at(map, (size_t)shard * map->copies + i);
         const uint32_t *group = d->group[d->level[i > replica ? i : replica]];
         if (i != replica && other != clu_map_vacant(map) && group[other] == group[index])
@@ -313,7 +313,7 @@ CLU_FN struct clu_bin *clu_deal_best(struct clu_deal *d, uint32_t shard, uint32_
     for (i = 0; i < d->able; i++) {
         struct clu_bin *bin = &d->bins[i];
         uint64_t score;
-        if ((roomy && !bin->room) || (replica && !clu_deal_fits(d, shard, replica, bin->index)))
+        if ((roomy && !bin->room) || !clu_deal_fits(d, shard, replica, bin->index))
             continue;
         score = roomy ? clu_mix64(bin->stream, shard) : (bin->mean << 24) / (d->map->loads[bin->index] + 1);
         if (!best || score > most) {

@@ -14,6 +14,7 @@
  *
  * With --check the exit status is 1 if a ratio misses its goal. Times are printed and never judged.
  */
+#include "../../src/place/deal.h"
 #include "../../src/place/plan.h"
 
 #include <stdio.h>

@@ -112,9 +112,9 @@ static void wrong_options(void **state)
     map.shards = 1u << 25;
     refused(&o, CLUSTER_E_INVALID, "2^24");
     map.shards = 64;
-    map.replicas = 2;
-    refused(&o, CLUSTER_E_UNSUPPORTED, "replicas");
-    map.replicas = 1;
+    map.replicas = 17;
+    refused(&o, CLUSTER_E_INVALID, "replicas");
+    map.replicas = 16;
     accepted(&o);
     o = begin();
     io = f.io;

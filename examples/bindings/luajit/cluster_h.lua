@@ -222,6 +222,7 @@ struct cluster_move {
     uint32_t replica;
     uint32_t from;
     uint32_t to;
+    uint32_t batch;
 };
 uint32_t cluster_version(void);
 const char *cluster_version_string(void);
@@ -324,7 +325,10 @@ size_t cluster_map_shard_owners(const struct cluster_map *, uint32_t, uint32_t *
 int cluster_map_owns(const struct cluster_map *, uint32_t, const void *, size_t);
 uint32_t cluster_map_node_shard(const struct cluster_map *, uint32_t, uint32_t);
 uint64_t cluster_map_fingerprint(const struct cluster_map *);
+int cluster_map_next(struct cluster_map **, const struct cluster_map *, const struct cluster_node *, size_t, const struct cluster_map_options *);
 size_t cluster_map_plan(const struct cluster_map *, const struct cluster_map *, struct cluster_move *, size_t);
+uint32_t cluster_map_batches(struct cluster_move *, size_t, uint32_t, uint32_t *, uint32_t *);
+uint32_t cluster_map_pick(const struct cluster_map *, const void *, size_t, uint32_t, uint64_t, uint64_t (*)(void *, uint32_t), void *);
 size_t cluster_map_save(const struct cluster_map *, void *, size_t);
 int cluster_map_load(struct cluster_map **, const void *, size_t);
 int cluster_map_load_in(struct cluster_map **, const void *, size_t, const struct cluster_allocator *);
@@ -433,6 +437,6 @@ return {
         {"cluster_record", "size", "type", "ttl", "priority", "weight", "port", "additional", "text_size", "name", "text", "address"},
         {"cluster_ring_override", "size", "count", "key", "key_size", "nodes"},
         {"cluster_ring_options", "size", "flags", "points", "override_count", "overrides", "name", "bucket", "seed", "allocator"},
-        {"cluster_move", "shard", "replica", "from", "to"},
+        {"cluster_move", "shard", "replica", "from", "to", "batch"},
     },
 }

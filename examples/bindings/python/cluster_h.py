@@ -385,6 +385,7 @@ cluster_move._fields_ = [
     ('replica', ctypes.c_uint32),
     ('from', ctypes.c_uint32),
     ('to', ctypes.c_uint32),
+    ('batch', ctypes.c_uint32),
 ]
 
 STRUCTS = [pollfd, cluster_allocator, cluster_address, cluster_io, cluster_map_options, cluster_options, cluster_member, cluster_counts, cluster_event, cluster_node, cluster_strategy, cluster_answer, cluster_record, cluster_ring_override, cluster_ring_options, cluster_move]
@@ -492,7 +493,10 @@ FUNCTIONS = [
     ('cluster_map_owns', ctypes.c_int, [ctypes.POINTER(cluster_map), ctypes.c_uint32, ctypes.c_void_p, ctypes.c_size_t]),
     ('cluster_map_node_shard', ctypes.c_uint32, [ctypes.POINTER(cluster_map), ctypes.c_uint32, ctypes.c_uint32]),
     ('cluster_map_fingerprint', ctypes.c_uint64, [ctypes.POINTER(cluster_map)]),
+    ('cluster_map_next', ctypes.c_int, [ctypes.POINTER(ctypes.POINTER(cluster_map)), ctypes.POINTER(cluster_map), ctypes.POINTER(cluster_node), ctypes.c_size_t, ctypes.POINTER(cluster_map_options)]),
     ('cluster_map_plan', ctypes.c_size_t, [ctypes.POINTER(cluster_map), ctypes.POINTER(cluster_map), ctypes.POINTER(cluster_move), ctypes.c_size_t]),
+    ('cluster_map_batches', ctypes.c_uint32, [ctypes.POINTER(cluster_move), ctypes.c_size_t, ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint32), ctypes.POINTER(ctypes.c_uint32)]),
+    ('cluster_map_pick', ctypes.c_uint32, [ctypes.POINTER(cluster_map), ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint32, ctypes.c_uint64, ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint32), ctypes.c_void_p]),
     ('cluster_map_save', ctypes.c_size_t, [ctypes.POINTER(cluster_map), ctypes.c_void_p, ctypes.c_size_t]),
     ('cluster_map_load', ctypes.c_int, [ctypes.POINTER(ctypes.POINTER(cluster_map)), ctypes.c_void_p, ctypes.c_size_t]),
     ('cluster_map_load_in', ctypes.c_int, [ctypes.POINTER(ctypes.POINTER(cluster_map)), ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(cluster_allocator)]),

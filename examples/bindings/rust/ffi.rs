@@ -357,6 +357,7 @@ pub struct cluster_move {
     pub replica: u32,
     pub from: u32,
     pub to: u32,
+    pub batch: u32,
 }
 
 extern "C" {
@@ -461,7 +462,10 @@ extern "C" {
     pub fn cluster_map_owns(map: *const cluster_map, index: u32, key: *const c_void, size: usize) -> c_int;
     pub fn cluster_map_node_shard(map: *const cluster_map, index: u32, from: u32) -> u32;
     pub fn cluster_map_fingerprint(map: *const cluster_map) -> u64;
+    pub fn cluster_map_next(out: *mut *mut cluster_map, from: *const cluster_map, nodes: *const cluster_node, count: usize, options: *const cluster_map_options) -> c_int;
     pub fn cluster_map_plan(from: *const cluster_map, to: *const cluster_map, out: *mut cluster_move, capacity: usize) -> usize;
+    pub fn cluster_map_batches(moves: *mut cluster_move, count: usize, each: u32, give: *mut u32, take: *mut u32) -> u32;
+    pub fn cluster_map_pick(map: *const cluster_map, key: *const c_void, size: usize, epsilon: u32, total: u64, load: Option<unsafe extern "C" fn(*mut c_void, u32) -> u64>, ctx: *mut c_void) -> u32;
     pub fn cluster_map_save(map: *const cluster_map, out: *mut c_void, capacity: usize) -> usize;
     pub fn cluster_map_load(out: *mut *mut cluster_map, data: *const c_void, size: usize) -> c_int;
     pub fn cluster_map_load_in(out: *mut *mut cluster_map, data: *const c_void, size: usize, allocator: *const cluster_allocator) -> c_int;

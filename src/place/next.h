@@ -1,0 +1,229 @@
+/*
+ * The next map from the one before: every place keeps its node unless it must not, and what is vacant then goes to the nodes that
+ * lack most. What a node lacks is told by its share less what it holds, so weights count.
+ *
+ * It depends on the map before, so it is no function of the nodes: for a program in which one place decides.
+ */
+#ifndef CLU_PLACE_NEXT_H
+#define CLU_PLACE_NEXT_H
+
+#include "deal.h"
+
+#define CLU_NEXT_GONE UINT32_MAX
+
+/* Of the bins of a deal here: `rate` is what the node will hold once it gave what it has to, `more` how much that is, `room` what a
+ * new node gets before all others, `state` how much it lacks of its share, in 1/4096, from a number up that no load reaches. */
+CLU_FN void clu_next_weigh(struct clu_bin *bin)
+{
+    bin->state = bin->rate < bin->room ? UINT64_MAX : (UINT64_C(1) << 60) + bin->mean - ((uint64_t)bin->rate << 12);
+}
+
+CLU_FN int clu_next_by_lack(const void *a, const void *b)
+{
+    const struct clu_bin *x = (const struct clu_bin *)a, *y = (const struct clu_bin *)b;
+    if (x->state != y->state)
+        return x->state < y->state ? -1 : 1;
+    return x->index < y->index ? 1 : -1;
+}
+
+CLU_FN int clu_next_by_load(const void *a, const void *b)
+{
+    return clu_next_by_lack(b, a);
+}
+
+CLU_FN void clu_next_heap(struct clu_deal *d, void **heap, int (*compare)(const void *, const void *))
+{
+    uint32_t i;
+    for (i = 0; i < d->able; i++)
+        heap[i] = &d->bins[i];
+    for (i = d->able / 2; i--;)
+        clu_sift(heap, d->able, i, heap[i], compare);
+}
+
+/* Keep what may stay, each row closed up so that the second owner follows the first. Returns how many places are vacant. */
+CLU_FN uint64_t clu_next_keep(struct clu_deal *d, const struct cluster_map *from, const uint32_t *bins)
+{
+    struct cluster_map *map = d->map;
+    uint64_t vacant = 0;
+    uint32_t shard, i;
+    for (shard = 0; shard < map->shards; shard++) {
+        const size_t row = (size_t)shard * map->copies, old_row = (size_t)shard * from->copies;
+        uint32_t kept = 0;
+        for (i = 0; i < from->copies; i++) {
+            const uint32_t old = clu_map_at(from, old_row + i), bin = bins[old];
+            if (bin == CLU_NEXT_GONE || kept == map->copies || !clu_deal_fits(d, shard, kept, d->bins[bin].index)) {
+                map->sum -= clu_map_term(from, shard, i, old);
+                if (bin != CLU_NEXT_GONE)
+                    map->loads[d->bins[bin].index]--;
+                continue;
+            }
+            if (kept != i)
+                map->sum += clu_map_term(from, shard, kept, old) - clu_map_term(from, shard, i, old);
+            clu_map_set(map, row + kept++, d->bins[bin].index);
+        }
+        vacant += map->copies - kept;
+    }
+    return vacant;
+}
+
+/* Who gives how much: all that is over a cap, and what new nodes get beyond what is vacant, from those that lack least. Then
+ * the heap has those first that lack most. */
+CLU_FN void clu_next_gives(struct clu_deal *d, void **heap, uint64_t vacant)
+{
+    uint64_t wanted = 0;
+    uint32_t i;
+    for (i = 0; i < d->able; i++) {
+        struct clu_bin *bin = &d->bins[i];
+        const uint32_t load = d->map->loads[bin->index];
+        bin->more = load > bin->room ? load - bin->room : 0;
+        bin->rate = load - bin->more;
+        bin->room = load ? 0 : (uint32_t)(bin->mean >> 12);
+        vacant += bin->more;
+        wanted += bin->room;
+        clu_next_weigh(bin);
+    }
+    clu_next_heap(d, heap, clu_next_by_load);
+    for (; vacant < wanted && ((struct clu_bin *)heap[0])->rate; vacant++) {
+        struct clu_bin *bin = (struct clu_bin *)heap[0];
+        bin->more++;
+        bin->rate--;
+        clu_next_weigh(bin);
+        clu_sift(heap, d->able, 0, bin, clu_next_by_load);
+    }
+    clu_next_heap(d, heap, clu_next_by_lack);
+}
+
+/* The node that lacks most of those that may have the place. */
+CLU_FN struct clu_bin *clu_next_best(struct clu_deal *d, void **heap, uint32_t shard, uint32_t replica)
+{
+    for (;;) {
+        struct clu_bin *bin = (struct clu_bin *)heap[0];
+        const uint64_t then = bin->state;
+        clu_next_weigh(bin);
+        if (bin->state == then)
+            return clu_deal_fits(d, shard, replica, bin->index) ? bin : clu_deal_best(d, shard, replica, false);
+        clu_sift(heap, d->able, 0, bin, clu_next_by_lack);
+    }
+}
+
+CLU_FN void clu_next_fill(struct clu_deal *d, void **heap, const uint32_t *bin_of)
+{
+    struct cluster_map *map = d->map;
+    const uint32_t vacant = clu_map_vacant(map);
+    uint32_t shard, i;
+    for (shard = 0; shard < map->shards; shard++)
+        for (i = 0; i < map->copies; i++) {
+            const size_t place = (size_t)shard * map->copies + i;
+            uint32_t index = clu_map_at(map, place);
+            struct clu_bin *bin;
+            if (index != vacant && !d->bins[bin_of[index]].more)
+                continue;
+            if (index != vacant) {
+                d->bins[bin_of[index]].more--;
+                map->loads[index]--;
+                map->sum -= clu_map_term(map, shard, i, index);
+                clu_map_set(map, place, vacant);
+            }
+            bin = clu_next_best(d, heap, shard, i);
+            bin->rate++;
+            clu_map_put(map, shard, i, bin->index);
+        }
+}
+
+/* The same, the giving and the filling, where every shard has one owner before and after: in one pass, since what is vacant is
+ * known from the loads. quick: room for the index of each old node that stays, or CLU_NEXT_GONE where there is more to do. */
+CLU_FN void clu_next_single(struct clu_deal *d, void **heap, const struct cluster_map *from, const uint32_t *bins,
+                            uint32_t *quick)
+{
+    struct cluster_map *map = d->map;
+    uint32_t i;
+    for (i = 0; i < from->nodes; i++)
+        quick[i] = bins[i] == CLU_NEXT_GONE || d->bins[bins[i]].more ? CLU_NEXT_GONE : d->bins[bins[i]].index;
+    for (i = 0; i < map->shards; i++) {
+        const uint32_t old = clu_map_at(from, i);
+        struct clu_bin *bin;
+        if (CLU_LIKELY(quick[old] != CLU_NEXT_GONE)) {
+            clu_map_set(map, i, quick[old]);
+            continue;
+        }
+        map->sum -= clu_map_term(from, i, 0, old);
+        if (bins[old] != CLU_NEXT_GONE) {
+            bin = &d->bins[bins[old]];
+            map->loads[bin->index]--;
+            if (!--bin->more)
+                quick[old] = bin->index;
+        }
+        bin = clu_next_best(d, heap, i, 0);
+        bin->rate++;
+        clu_map_put(map, i, 0, bin->index);
+    }
+}
+
+/* Which bin each node of a map has, both by name. Returns how many places those have that have none. */
+CLU_FN uint64_t clu_next_match(const struct clu_deal *d, const struct cluster_map *from, uint32_t *bins)
+{
+    uint64_t vacant = 0;
+    uint32_t i, j = 0;
+    for (i = 0; i < from->nodes; i++) {
+        int order = 1;
+        while (j < d->able && (order = strcmp(d->bins[j].node->name, from->names[i])) < 0)
+            j++;
+        bins[i] = j < d->able && order == 0 ? j : CLU_NEXT_GONE;
+        if (bins[i] != CLU_NEXT_GONE)
+            d->map->loads[d->bins[j].index] = from->loads[i];
+        else
+            vacant += from->loads[i];
+    }
+    return vacant;
+}
+
+/* What comes after clu_deal_begin. room: for a number per node now and two per node before. */
+CLU_FN void clu_next_deal(struct clu_deal *d, const struct cluster_map *from, uint32_t *room)
+{
+    uint32_t *bin_of = room, *bins = room + d->count, i;
+    uint64_t vacant = (uint64_t)d->map->shards * d->map->copies;
+    void **heap = d->items + d->count;
+    bool single = false;
+    for (i = 0; i < d->able; i++)
+        bin_of[d->bins[i].index] = i;
+    clu_deal_shares(d, d->map->copies);
+    if (from && from->copies) {
+        single = d->map->copies == 1 && from->copies == 1;
+        vacant = clu_next_match(d, from, bins);
+        d->map->sum = from->sum;
+        if (!single)
+            vacant = clu_next_keep(d, from, bins);
+    }
+    clu_next_gives(d, heap, vacant);
+    if (single)
+        clu_next_single(d, heap, from, bins, bins + from->nodes);
+    else
+        clu_next_fill(d, heap, bin_of);
+}
+
+CLUSTER_DEF int cluster_map_next(struct cluster_map **out, const struct cluster_map *from, const struct cluster_node *nodes,
+                                 size_t count, const struct cluster_map_options *options)
+{
+    struct clu_deal d;
+    const uint32_t before = from ? from->nodes : 0;
+    int result;
+    if (!out)
+        return CLUSTER_E_INVALID;
+    memset(&d, 0, sizeof d);
+    d.memory = *(from ? &from->memory : clu_allocator_or_default(NULL));
+    result = clu_map_options(&d.o, options);
+    if (!result && from && !options) {
+        d.o.shards = from->shards;
+        d.o.replicas = from->replicas;
+        memcpy(d.o.seed, from->seed, sizeof d.o.seed);
+    }
+    if ((count && !nodes) || (from && (from->shards != d.o.shards || memcmp(from->seed, d.o.seed, sizeof d.o.seed) != 0)))
+        result = CLUSTER_E_INVALID;
+    if (!result)
+        result = clu_deal_begin(&d, nodes, count, (count + 2 * (size_t)before) * sizeof(uint32_t));
+    if (!result && d.map->copies)
+        clu_next_deal(&d, from, (uint32_t *)d.extra);
+    return clu_deal_end(&d, result, out);
+}
+
+#endif
