@@ -329,6 +329,7 @@ CLU_FN void clu_dns_walk_on(struct clu_dns_walk *w, const uint8_t *message, size
 struct clu_dns_links {
     uint32_t count, soa_ttl;
     bool seen, soa, ns, opt;
+    bool stray; /* an answer to something else, or one that stands in another section */
     uint16_t owner[CLU_DNS_LINKS_MAX], target[CLU_DNS_LINKS_MAX];
     uint32_t ttl[CLU_DNS_LINKS_MAX];
 };
@@ -369,6 +370,7 @@ CLU_FN bool clu_dns_pass(struct clu_dns_walk *w, struct clu_dns_result *out, str
                 out->ttl = rec.ttl < out->ttl ? rec.ttl : out->ttl;
             }
         }
+        links->stray = links->stray || (rec.section == 0) != (rec.ours && rec.type == w->type && rec.rclass == 1);
         if (rec.rclass != 1)
             continue;
         if (rec.section == 0) {
@@ -461,7 +463,7 @@ CLU_FN enum clu_dns_verdict clu_dns_check(const uint8_t *message, size_t size, u
     /* RFC 2308, 2.2: NS without SOA sends us on to other servers; and who does no recursion leaves a chain unfinished. */
     if (!out->rcode && !links.seen && !links.soa && (links.ns || (followed && !(flags & 0x0080))))
         return CLU_DNS_FAILED;
-    return CLU_DNS_EMPTY;
+    return links.stray && !followed ? CLU_DNS_BAD : CLU_DNS_EMPTY;
 }
 
 /* Begin to read the records of a response that clu_dns_check has called an answer. */

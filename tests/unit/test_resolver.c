@@ -301,7 +301,7 @@ static void digests(void **state)
 }
 
 /* Ids are not to be guessed, and a second question is another one: other id, other socket. */
-static void ids(void **state)
+static void bad_13_predictable_ids(void **state)
 {
     unsigned same = 0, rising = 0, i;
     (void)state;
@@ -316,6 +316,216 @@ static void ids(void **state)
     assert_true(same < 3 && rising < 3);
     assert_true(w.f.calls[FAKE_RANDOM] < 4); /* buffered */
     dns_end(&w);
+}
+
+/* ---- forged datagrams -------------------------------------------------- */
+
+/* Send the answer of two_addresses, changed, as if it came from there. */
+static void forge(struct dns_world *d, const struct dns_query *q, unsigned id, const struct cluster_address *from)
+{
+    static struct message m;
+    begin(&m, id, 0x8180, q->name, q->type);
+    put_a(&m, 30, 0x06060606);
+    put_a(&m, 30, 0x06060607);
+    put_a(&m, 30, 0x06060608);
+    fake_push(&d->f, q->fd, m.data, m.size, from);
+}
+
+static void from_elsewhere(struct dns_world *d, const struct dns_query *q, struct message *m)
+{
+    struct cluster_address from = q->server;
+    from.bytes[3]++;
+    forge(d, q, q->id, &from);
+    from = q->server;
+    from.family = 6;
+    forge(d, q, q->id, &from);
+    two_addresses(d, q, m);
+}
+
+static void bad_02_wrong_source_address(void **state)
+{
+    (void)state;
+    begin_world(from_elsewhere);
+    is_real(resolve("mine:", "web.example", CLUSTER_DNS_A, 0));
+    assert_int_equal(w.queries, 1);
+    dns_end(&w);
+}
+
+static void from_another_port(struct dns_world *d, const struct dns_query *q, struct message *m)
+{
+    struct cluster_address from = q->server;
+    from.port = 5353;
+    forge(d, q, q->id, &from);
+    from.port = 0;
+    forge(d, q, q->id, &from);
+    two_addresses(d, q, m);
+}
+
+static void bad_03_wrong_source_port(void **state)
+{
+    (void)state;
+    begin_world(from_another_port);
+    is_real(resolve("mine:", "web.example", CLUSTER_DNS_A, 0));
+    assert_int_equal(w.queries, 1);
+    dns_end(&w);
+}
+
+/* What of it fits would be a good answer. */
+static void oversized(struct dns_world *d, const struct dns_query *q, struct message *m)
+{
+    static uint8_t large[8 * CLU_DNS_UDP_MAX];
+    unsigned over;
+    two_addresses(d, q, m);
+    put_a(m, 30, 0x06060606);
+    memset(large, 0, sizeof large);
+    memcpy(large, m->data, m->size);
+    for (over = 0; over < 3; over++)
+        fake_push(&d->f, q->fd, large, sizeof large, &q->server);
+    begin(m, q->id, 0x8180, q->name, q->type);
+    two_addresses(d, q, m);
+}
+
+static void bad_11_larger_than_the_buffer(void **state)
+{
+    (void)state;
+    begin_world(oversized);
+    is_real(resolve("mine:", "web.example", CLUSTER_DNS_A, 0));
+    assert_int_equal(w.queries, 1);
+    dns_end(&w);
+}
+
+/* So many forgeries before each answer, in the first so many queries. */
+static unsigned flood, flooded;
+
+static void flooding(struct dns_world *d, const struct dns_query *q, struct message *m)
+{
+    unsigned i;
+    if (d->queries > flooded) {
+        two_addresses(d, q, m);
+        return;
+    }
+    for (i = 1; i <= flood; i++)
+        forge(d, q, (q->id + i) & 0xffff, &q->server);
+    two_addresses(d, q, m);
+}
+
+/* Up to the cap the query goes on waiting; then another socket and id take its place, for as long as there is time. */
+static void bad_12_flood(void **state)
+{
+    struct cluster_counts counts;
+    unsigned turn;
+    (void)state;
+    for (turn = 0; turn < 3; turn++) {
+        flood = CLU_DNS_FLOOD - (turn == 0);
+        flooded = turn == 2 ? 7 : 1;
+        begin_world(flooding);
+        is_real(resolve("mine:", "web.example", CLUSTER_DNS_A, 0));
+        assert_int_equal(w.queries, turn == 0 ? 1 : flooded + 1);
+        if (turn)
+            assert_true(w.q[0].id != w.q[1].id && w.q[0].fd != w.q[1].fd);
+        memset(&counts, 0, sizeof counts);
+        counts.size = (uint32_t)sizeof counts;
+        cluster_stats(w.c, &counts);
+        assert_int_equal(counts.dropped, turn == 0 ? flood : flood * flooded);
+        dns_end(&w);
+    }
+}
+
+/* The system chooses the port of every query anew: each has a socket of its own, bound to nothing. */
+static void bad_14_fixed_source_port(void **state)
+{
+    unsigned i;
+    (void)state;
+    begin_world(two_addresses);
+    (void)resolve("mine:", "web.example", CLUSTER_DNS_A, 0);
+    for (i = 0; i < 20; i++) {
+        (void)cluster_source_refresh(w.s);
+        dns_wait(&w, 0);
+    }
+    assert_int_equal(w.queries, 21);
+    assert_int_equal(w.f.calls[FAKE_OPEN], 21);
+    assert_int_equal(w.f.calls[FAKE_CONNECT], 21);
+    assert_int_equal(w.f.calls[FAKE_BIND], 0);
+    dns_end(&w);
+}
+
+/* The second try's socket gets what the first one's was meant to get. */
+static void late_for_the_first(struct dns_world *d, const struct dns_query *q, struct message *m)
+{
+    if (d->queries == 1) {
+        m->size = 0;
+        return;
+    }
+    forge(d, q, d->q[0].id, &q->server);
+    two_addresses(d, q, m);
+}
+
+static unsigned sockets_that_talk(void)
+{
+    return (unsigned)fake_count_open(&w.f) - (unsigned)w.c->loop.retired_count;
+}
+
+static void never_answers(struct dns_world *d, const struct dns_query *q, struct message *m)
+{
+    (void)d;
+    (void)q;
+    m->size = 0;
+}
+
+/* One question has one query on its way at any time, with one id and one port: a forger has one to guess, not many. */
+static void bad_15_duplicates_in_flight(void **state)
+{
+    unsigned i;
+    (void)state;
+    begin_world(late_for_the_first);
+    is_real(resolve("mine:", "web.example", CLUSTER_DNS_A, 3000));
+    assert_int_equal(w.queries, 2);
+    assert_true(w.q[1].fd != w.q[0].fd && w.q[1].id != w.q[0].id);
+    dns_end(&w);
+
+    /* asked again and again before there is an answer */
+    begin_world(never_answers);
+    dns_want(&w, 0, "web.example", CLUSTER_DNS_A);
+    dns_source(&w, "mine:");
+    for (i = 0; i < 5; i++) {
+        dns_wait(&w, 100);
+        assert_int_equal(sockets_that_talk(), 1);
+        assert_int_equal(cluster_source_refresh(w.s), 0);
+    }
+    dns_end(&w);
+}
+
+/* The program ends after any number of turns of its loop, with questions that start, talk by UDP and TCP, and rest. */
+static void both_ways(struct dns_world *d, const struct dns_query *q, struct message *m)
+{
+    if (q->kind == CLUSTER_UDP && q->type == CLUSTER_DNS_A)
+        at16(m, 2, 0x8380);
+    else if (q->type == CLUSTER_DNS_SRV && d->queries % 2)
+        m->size = 0;
+    else
+        two_addresses(d, q, m);
+}
+
+static void bad_43_destroyed_at_any_point(void **state)
+{
+    unsigned turns, i, late = 0;
+    (void)state;
+    for (turns = 0; turns < 60 && late < 5; turns++) {
+        begin_world(both_ways);
+        dns_want(&w, 0, "web.example", CLUSTER_DNS_A);
+        dns_want(&w, 1, "web.example", CLUSTER_DNS_AAAA);
+        dns_want(&w, 9, "web.example", CLUSTER_DNS_SRV);
+        dns_source(&w, turns % 2 ? "mine:?tcp=keep" : "mine:");
+        for (i = 0; i < turns / 2; i++) {
+            (void)fake_step(&w.f, w.c, w.now);
+            w.now += i > 6 ? FAKE_SECOND : 0;
+        }
+        late += w.seen_count == 3;
+        if (turns % 4 == 3)
+            cluster_source_remove(w.s);
+        dns_end(&w); /* everything was given back, each socket closed once */
+    }
+    assert_true(late == 5);
 }
 
 /* ---- servers that do not answer --------------------------------------- */
@@ -647,7 +857,10 @@ static void thousand(struct dns_world *d, const struct dns_query *q, struct mess
     if (q->kind == CLUSTER_UDP)
         at16(m, 2, 0x8380);
     for (i = 0; i < 1000 && q->kind == CLUSTER_TCP; i++)
-        put_a(m, 30, i);
+        if (q->type == CLUSTER_DNS_A)
+            put_a(m, 30, i);
+        else
+            put_aaaa(m, 30, i);
 }
 
 static void bad_38_more_than_a_datagram(void **state)
@@ -660,7 +873,7 @@ static void bad_38_more_than_a_datagram(void **state)
     dns_source(&w, "mine:");
     dns_wait(&w, 0);
     assert_int_equal(w.seen[0].answer.count, 1000);
-    assert_int_equal(w.seen[1].answer.count, 0); /* A, in an answer to AAAA */
+    assert_int_equal(w.seen[1].answer.count, 1000);
     assert_int_equal(w.queries, 4);
     allocations = w.f.memory.allocations;
     (void)cluster_source_refresh(w.s);
@@ -911,7 +1124,14 @@ int main(void)
         cmocka_unit_test(a_chain),
         cmocka_unit_test(empty_answers),
         cmocka_unit_test(digests),
-        cmocka_unit_test(ids),
+        cmocka_unit_test(bad_13_predictable_ids),
+        cmocka_unit_test(bad_02_wrong_source_address),
+        cmocka_unit_test(bad_03_wrong_source_port),
+        cmocka_unit_test(bad_11_larger_than_the_buffer),
+        cmocka_unit_test(bad_12_flood),
+        cmocka_unit_test(bad_14_fixed_source_port),
+        cmocka_unit_test(bad_15_duplicates_in_flight),
+        cmocka_unit_test(bad_43_destroyed_at_any_point),
         cmocka_unit_test(silence),
         cmocka_unit_test(servers_in_turn),
         cmocka_unit_test(timeouts_and_attempts),
