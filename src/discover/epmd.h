@@ -5,6 +5,8 @@
  * failed.
  *
  *   round -> NAMES of each host, which puts PORT_PLEASE2 of each name on the list -> publish
+ *
+ * A host that is no address, and is not in /etc/hosts, is looked up in DNS before it is asked, anew in each round.
  */
 #ifndef CLU_DISCOVER_EPMD_H
 #define CLU_DISCOVER_EPMD_H
@@ -37,8 +39,9 @@ struct clu_epmd {
     struct clu_epmd_question *first, **end; /* end: where the next one is put */
     struct clu_epmd_question *asked;        /* it is under way while fd >= 0 */
     int fd;
-    bool waits;  /* for an answer: the question is out */
-    size_t sent; /* bytes of it */
+    bool waits;     /* for an answer: the question is out */
+    uint32_t looks; /* for an address in DNS, of this type */
+    size_t sent;    /* bytes of it */
     uint8_t *reply;
     size_t reply_size, reply_capacity;
     size_t host_count; /* the hosts are after this object */
@@ -51,6 +54,7 @@ CLU_FN void clu_epmd_hang_up(struct clu_epmd *e)
         (void)cluster_source_close(e->source, e->fd);
     e->fd = -1;
     e->waits = false;
+    e->looks = 0;
     e->sent = e->reply_size = 0;
 }
 
@@ -58,11 +62,12 @@ CLU_FN void clu_epmd_hang_up(struct clu_epmd *e)
 CLU_FN int clu_epmd_fail(struct clu_epmd *e, const struct clu_epmd_host *host, int error, const char *what)
 {
     clu_epmd_hang_up(e);
-    return clu_round_fail(
-        e->source, error,
-        error == CLUSTER_E_REFUSED ? "epmd at #: $: none runs there (a node starts it; ERL_EPMD_PORT names another port)"
-                                   : "epmd at #: $",
-        clu_slice_str(host->written ? host->written : "the local host"), what ? what : cluster_strerror(error));
+    return clu_round_fail(e->source, error,
+                          error == CLUSTER_E_REFUSED && !what
+                              ? "epmd at #: $: none runs there (a node starts it; ERL_EPMD_PORT names another port)"
+                              : "epmd at #: $",
+                          clu_slice_str(host->written ? host->written : "the local host"),
+                          what ? what : cluster_strerror(error));
 }
 
 CLU_FN void clu_epmd_forget_questions(struct clu_epmd *e)
@@ -118,6 +123,12 @@ CLU_FN int clu_epmd_locate(struct clu_epmd *e, struct clu_epmd_host *host)
     if (!clu_host_port(clu_slice_str(host->written ? host->written : "127.0.0.1"), &host->part, &host->address.port))
         return clu_epmd_fail(e, host, CLUSTER_E_INVALID, "is no HOST[:PORT]; IPv6 takes brackets: [::1]:4369");
     result = clu_lookup(io, cluster_source_allocator(e->source), host->part, &host->address);
+#ifndef CLUSTER_NO_DNS
+    if (result == CLUSTER_E_NOT_FOUND) {
+        host->address.family = 0;
+        return 0;
+    }
+#endif
     if (result)
         return clu_epmd_fail(
             e, host, result,
@@ -172,6 +183,23 @@ CLU_FN int clu_epmd_publish(struct clu_epmd *e)
     return clu_nodes_publish(&list, result);
 }
 
+#ifndef CLUSTER_NO_DNS
+
+/* Ask DNS for the host's addresses of one family. */
+CLU_FN int clu_epmd_look(struct clu_epmd *e, const struct clu_epmd_host *host, uint32_t type)
+{
+    char name[CLU_DNS_TEXT_MAX + 1];
+    struct clu_text t = clu_text_on(name, sizeof name);
+    int result = CLUSTER_E_INVALID;
+    clu_text_bytes(&t, host->part.at, host->part.length);
+    e->looks = type;
+    if (!t.cut)
+        result = cluster_source_resolve(e->source, 0, name, type);
+    return result ? clu_epmd_fail(e, host, result, result == CLUSTER_E_INVALID ? "that is no name of a host" : NULL) : 0;
+}
+
+#endif
+
 /* The question at hand, or the end of the round. */
 CLU_FN int clu_epmd_ask(struct clu_epmd *e)
 {
@@ -181,6 +209,10 @@ CLU_FN int clu_epmd_ask(struct clu_epmd *e)
     if (!e->asked)
         return clu_epmd_publish(e);
     host = e->asked->host;
+#ifndef CLUSTER_NO_DNS
+    if (!host->address.family)
+        return clu_epmd_look(e, host, CLUSTER_DNS_A);
+#endif
     e->fd = result = cluster_source_open(e->source, CLUSTER_TCP, host->address.family);
     if (result >= 0)
         result = io->connect(io->ctx, e->fd, &host->address);
@@ -255,6 +287,43 @@ CLU_FN int clu_epmd_answered(struct clu_epmd *e)
     return clu_epmd_ask(e);
 }
 
+#ifndef CLUSTER_NO_DNS
+
+/* DNS has answered: of several addresses the lowest is taken, so that it is the same in every round. */
+CLU_FN int clu_epmd_looked(struct clu_epmd *e)
+{
+    struct clu_epmd_host *host = e->asked->host;
+    struct clu_text text = clu_text_on(host->text, sizeof host->text);
+    struct cluster_address lowest;
+    struct cluster_answer a;
+    struct cluster_record r;
+    uint32_t type = e->looks;
+    int result;
+    e->looks = 0;
+    a.size = (uint32_t)sizeof a;
+    r.size = (uint32_t)sizeof r;
+    lowest.family = 0;
+    result = cluster_source_answer(e->source, 0, &a);
+    if (result || a.error)
+        return clu_epmd_fail(e, host, result ? result : a.error, result ? NULL : a.why);
+    if (!a.count && type == CLUSTER_DNS_A)
+        return clu_epmd_look(e, host, CLUSTER_DNS_AAAA);
+    if (!a.count)
+        return clu_epmd_fail(e, host, CLUSTER_E_NOT_FOUND,
+                             "neither DNS nor /etc/hosts has an address of it: write the name in full, or the address");
+    while ((result = cluster_source_record(e->source, 0, &r)) > 0)
+        if (!lowest.family || clu_address_compare(&r.address, &lowest) < 0)
+            lowest = r.address;
+    if (result)
+        return clu_epmd_fail(e, host, result, NULL);
+    lowest.port = host->address.port;
+    host->address = lowest;
+    clu_address_text(&text, &host->address);
+    return clu_epmd_ask(e);
+}
+
+#endif
+
 CLU_FN int64_t clu_epmd_send(struct clu_epmd *e)
 {
     uint8_t request[3 + CLU_NAME_MAX];
@@ -274,6 +343,10 @@ CLU_FN int clu_epmd_ready(void *state, int fd, int revents, uint64_t now)
     struct clu_epmd *e = (struct clu_epmd *)state;
     int64_t count;
     (void)now;
+#ifndef CLUSTER_NO_DNS
+    if (fd == CLUSTER_ANSWERED && e->looks)
+        return clu_epmd_looked(e);
+#endif
     if (fd < 0 || fd != e->fd)
         return 0;
     if (revents & POLLNVAL) {

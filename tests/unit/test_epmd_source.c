@@ -1,5 +1,7 @@
 /* epmd: sources and the one-off queries, against scripted epmds: well behaved, slow, forging, dying, silent. */
+#ifndef CLUSTER_IMPLEMENTATION /* else it is here, without DNS */
 #include "../../src/core/sources.h"
+#endif
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +10,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "dns_message.h"
 #include "fake_loop.h"
 
 #define SECOND FAKE_SECOND
@@ -17,6 +20,52 @@ static struct cluster *c;
 static struct cluster_source *s;
 static struct mirror mirror;
 static uint64_t now_ns;
+
+/* ---- DNS -------------------------------------------------------------- */
+
+enum { DNS_NOTHING = 3, DNS_SILENT = 100 };
+
+static const struct zone {
+    const char *name;
+    unsigned code; /* of the answer, or DNS_SILENT */
+    uint32_t a[3], aaaa;
+} zone[] = {
+    {"db1", 0, {0x0a000063, 0x0a000001, 0x0a000077}, 0}, /* the lowest is an epmd's */
+    {"db2.example", 0, {0x0a000002}, 0},
+    {"six.example", 0, {0}, 1},
+    {"none.example", 0, {0}, 0},
+    {"broken.example", 2, {0}, 0},
+    {"refused.example", 5, {0}, 0},
+    {"silent.example", DNS_SILENT, {0}, 0},
+};
+
+static unsigned looked_up;
+
+static void dns_asked(struct fake *machine, int fd, const uint8_t *data)
+{
+    static struct message m;
+    char name[256];
+    struct clu_text t = clu_text_on(name, sizeof name);
+    const struct zone *z = NULL;
+    unsigned type;
+    size_t at = 12, i;
+    for (; data[at]; at += data[at] + (size_t)1) {
+        clu_text_add(&t, at > 12 ? "." : "");
+        clu_text_bytes(&t, (const char *)data + at + 1, data[at]);
+    }
+    type = data[at + 2];
+    looked_up++;
+    for (i = 0; i < CLU_COUNT(zone); i++)
+        z = clu_host_same(clu_slice_str(zone[i].name), clu_slice_str(name)) ? &zone[i] : z;
+    if (z && z->code == DNS_SILENT)
+        return;
+    begin(&m, (unsigned)data[0] << 8 | data[1], 0x8180 | (z ? z->code : DNS_NOTHING), name, type);
+    for (i = 0; z && type == 1 && i < 3 && z->a[i]; i++)
+        put_a(&m, 30, z->a[i]);
+    if (z && type == 28 && z->aaaa)
+        put_aaaa(&m, 30, z->aaaa);
+    fake_push(machine, fd, m.data, m.size, &machine->s[fd].peer);
+}
 
 /* ---- the other side --------------------------------------------------- */
 
@@ -47,7 +96,10 @@ static struct epmd *at(const struct cluster_address *to)
 
 static int connected(struct fake *machine, int fd, const struct cluster_address *to)
 {
-    const struct epmd *e = at(to);
+    const struct epmd *e;
+    if (to->port == 53)
+        return 0;
+    e = at(to);
     assert_int_equal(machine->s[fd].kind, CLUSTER_TCP);
     assert_int_equal(machine->s[fd].family, to->family);
     if (e->names_mode == REFUSES_LATER)
@@ -88,10 +140,14 @@ static void sent(struct fake *machine, int fd, const uint8_t *data, size_t size)
 {
     static uint8_t reply[300000];
     struct fake_socket *socket = &machine->s[fd];
-    struct epmd *e = at(&socket->peer);
+    struct epmd *e;
     size_t length = 4, i;
-    (void)data;
     (void)size;
+    if (socket->peer.port == 53) {
+        dns_asked(machine, fd, data);
+        return;
+    }
+    e = at(&socket->peer);
     if (socket->out_size < 3 || socket->out_size < 2u + (size_t)(socket->out[0] << 8 | socket->out[1]))
         return;
     assert_int_equal(socket->out_size, 2 + (socket->out[0] << 8 | socket->out[1])); /* one question a connection */
@@ -148,6 +204,7 @@ static int machine(void **state)
     (void)state;
     memset(epmds, 0, sizeof epmds);
     memset(&mirror, 0, sizeof mirror);
+    looked_up = 0;
     host(0, fake_address(10, 0, 0, 1, 0), 4369);
     host(1, fake_address(10, 0, 0, 2, 0), 4370);
     host(2, fake_address(127, 0, 0, 1, 0), 4369);
@@ -173,7 +230,7 @@ static void begin_as(const char *url, const char *node)
         fail_msg("%s", cluster_last_error(c));
 }
 
-static void begin(const char *url)
+static void begin_on(const char *url)
 {
     begin_as(url, NULL);
 }
@@ -215,7 +272,7 @@ static void every_name_with_its_port(void **state)
     const struct cluster_member *m;
     unsigned long opened;
     (void)state;
-    begin("epmd:10.0.0.1,10.0.0.2:4370");
+    begin_on("epmd:10.0.0.1,10.0.0.2:4370");
     wait_ms(0);
     assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_ANSWER);
     expect("one@10.0.0.1 three@10.0.0.2 two@10.0.0.1");
@@ -251,7 +308,7 @@ static void dribbled(void **state)
 {
     (void)state;
     epmds[0].names_mode = epmds[0].port_mode = DRIBBLES;
-    begin("epmd:10.0.0.1");
+    begin_on("epmd:10.0.0.1");
     wait_ms(0);
     expect("one@10.0.0.1 two@10.0.0.1");
     end();
@@ -283,7 +340,7 @@ static void slow_to_take(void **state)
 static void one_name_only(void **state)
 {
     (void)state;
-    begin("epmd:10.0.0.1,10.0.0.2:4370?name=two");
+    begin_on("epmd:10.0.0.1,10.0.0.2:4370?name=two");
     wait_ms(0);
     expect("two@10.0.0.1");
     assert_int_equal(epmds[0].asked, 1); /* nobody needs the list */
@@ -301,7 +358,7 @@ static void forged_names(void **state)
     (void)state;
     epmds[0].extra = "name ghost at port 6666\nname one at port 6666\nname  at port 1\nnonsense\nname x at port 0\n"
                      "name a@b at port 5\nname two at port 9102\n";
-    begin("epmd:10.0.0.1");
+    begin_on("epmd:10.0.0.1");
     wait_ms(0);
     expect("one@10.0.0.1 two@10.0.0.1");
     assert_int_equal(cluster_member_find(c, "one@10.0.0.1")->port, 9101);
@@ -315,14 +372,14 @@ static void gone_between_the_questions(void **state)
 {
     (void)state;
     epmds[0].names[1].port = 0;
-    begin("epmd:10.0.0.1");
+    begin_on("epmd:10.0.0.1");
     wait_ms(0);
     expect("one@10.0.0.1");
     assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_ANSWER);
     end();
     machine(state);
     epmds[0].port_mode = OTHER_NAME; /* an answer about somebody else is none about this one */
-    begin("epmd:10.0.0.1");
+    begin_on("epmd:10.0.0.1");
     wait_ms(0);
     assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_EMPTY);
     end();
@@ -355,7 +412,7 @@ static void one_host_fails(void **state)
     (void)state;
     for (i = 0; i < CLU_COUNT(table); i++) {
         machine(state);
-        begin("epmd:10.0.0.1,10.0.0.2:4370?interval=1h&timeout=3s");
+        begin_on("epmd:10.0.0.1,10.0.0.2:4370?interval=1h&timeout=3s");
         wait_ms(0);
         expect("one@10.0.0.1 three@10.0.0.2 two@10.0.0.1");
         epmds[0].names[1].name = "new";
@@ -387,7 +444,7 @@ static void garbage_for_names(void **state)
 {
     (void)state;
     epmds[0].names_mode = GARBAGE;
-    begin("epmd:10.0.0.1");
+    begin_on("epmd:10.0.0.1");
     wait_ms(0);
     assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_FAILED);
     assert_int_equal(cluster_source_error(s), CLUSTER_E_PROTOCOL);
@@ -398,7 +455,7 @@ static void garbage_for_names(void **state)
 static void no_sockets(void **state)
 {
     (void)state;
-    begin("epmd:10.0.0.1");
+    begin_on("epmd:10.0.0.1");
     f.errors[FAKE_OPEN] = CLUSTER_E_LIMIT;
     wait_ms(0);
     assert_int_equal(cluster_source_error(s), CLUSTER_E_LIMIT);
@@ -418,7 +475,7 @@ static void lost_descriptor(void **state)
     struct pollfd fds[2];
     (void)state;
     epmds[0].names_mode = SILENT;
-    begin("epmd:10.0.0.1");
+    begin_on("epmd:10.0.0.1");
     wait_ms(0);
     assert_int_equal(cluster_watches(c, fds, 2), 1);
     f.s[fds[0].fd].open = false;
@@ -434,6 +491,12 @@ static void lost_descriptor(void **state)
 }
 
 /* Every allocation and every hook call of a round fails once, and everything from there on. */
+#ifndef CLUSTER_NO_DNS
+#define SECOND_HOST "db2.example"
+#else
+#define SECOND_HOST "10.0.0.2"
+#endif
+
 static void every_allocation_and_hook(void **state)
 {
     unsigned long n;
@@ -443,7 +506,7 @@ static void every_allocation_and_hook(void **state)
         for (n = 1;; n++) {
             bool done;
             machine(state);
-            begin("epmd:10.0.0.1,10.0.0.2:4370?interval=1h");
+            begin_on("epmd:10.0.0.1," SECOND_HOST ":4370?interval=1h");
             fake_memory_fail(&f.memory, n, all);
             wait_ms(0);
             done = !f.memory.failures;
@@ -454,7 +517,7 @@ static void every_allocation_and_hook(void **state)
             }
             wait_ms(0);
             round_now();
-            expect("one@10.0.0.1 three@10.0.0.2 two@10.0.0.1");
+            expect("one@10.0.0.1 three@" SECOND_HOST " two@10.0.0.1");
             end();
             if (done) {
                 assert_true(n > 10);
@@ -469,7 +532,7 @@ static void ports(void **state)
 {
     (void)state;
     host(0, fake_address(10, 0, 0, 1, 0), 5555);
-    begin("epmd:10.0.0.1,10.0.0.2:4370");
+    begin_on("epmd:10.0.0.1,10.0.0.2:4370");
     f.variables[0][0] = "ERL_EPMD_PORT";
     f.variables[0][1] = "5555";
     wait_ms(0);
@@ -484,7 +547,7 @@ static void ipv6(void **state)
     epmds[0].address.family = 6;
     epmds[0].address.bytes[15] = 1;
     epmds[0].address.port = 4369;
-    begin("epmd:[::1]");
+    begin_on("epmd:[::1]");
     wait_ms(0);
     expect("one@::1 two@::1");
     end();
@@ -493,25 +556,120 @@ static void ipv6(void **state)
 static void names_of_hosts(void **state)
 {
     (void)state;
-    begin("epmd:db1,DB2.example:4370");
+    begin_on("epmd:db1,DB2.example:4370");
     f.files[0].path = "/etc/hosts";
     f.files[0].text = "127.0.0.1 localhost\n10.0.0.1 db1\n10.0.0.2\tdb2.example db2\n";
     f.files[0].stamp = 1;
     wait_ms(0);
     expect("one@db1 three@DB2.example two@db1");
     assert_string_equal(cluster_member_find(c, "one@db1")->address, "10.0.0.1");
-    f.files[0].text = "127.0.0.1 localhost\n";
-    round_now();
-    assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_FAILED);
-    assert_non_null(strstr(cluster_source_why(s), "epmd at db1: this version looks up no names"));
-    expect("one@db1 three@DB2.example two@db1");
+    assert_int_equal(looked_up, 0);
     end();
-    begin("epmd:10.0.0.1:x");
+    begin_on("epmd:10.0.0.1:x");
     wait_ms(0);
     assert_int_equal(cluster_source_error(s), CLUSTER_E_INVALID);
     assert_non_null(strstr(cluster_source_why(s), "HOST[:PORT]"));
     end();
 }
+
+#ifndef CLUSTER_NO_DNS
+
+/* What is in no file is asked for, in each round, and the lowest of its addresses is taken. */
+static void names_in_dns(void **state)
+{
+    (void)state;
+    begin_on("epmd:db1,DB2.example:4370");
+    wait_ms(0);
+    expect("one@db1 three@DB2.example two@db1");
+    assert_string_equal(cluster_member_find(c, "one@db1")->address, "10.0.0.1");
+    assert_string_equal(cluster_member_find(c, "three@DB2.example")->address, "10.0.0.2");
+    assert_int_equal(looked_up, 2);
+    round_now();
+    assert_int_equal(looked_up, 4);
+    assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_ANSWER);
+    wait_ms(20);
+    assert_int_equal(fake_count_open(&f), 0);
+    end();
+    /* with IPv6 alone */
+    machine(state);
+    memset(&epmds[0].address, 0, sizeof epmds[0].address);
+    epmds[0].address.family = 6;
+    epmds[0].address.bytes[0] = 0xfd;
+    epmds[0].address.bytes[15] = 1;
+    epmds[0].address.port = 4369;
+    begin_on("epmd:six.example");
+    wait_ms(0);
+    expect("one@six.example two@six.example");
+    assert_string_equal(cluster_member_at(c, 0)->address, "fd00::1");
+    assert_int_equal(looked_up, 2);
+    end();
+}
+
+/* The round fails, in the words of the resolver, and nobody leaves. */
+static void names_that_dns_does_not_give(void **state)
+{
+    static const struct {
+        const char *host, *why;
+        int error;
+    } table[] = {
+        {"gone.example", "epmd at gone.example: neither DNS nor /etc/hosts has an address of it", CLUSTER_E_NOT_FOUND},
+        {"none.example", "epmd at none.example: neither DNS nor /etc/hosts has an address of it", CLUSTER_E_NOT_FOUND},
+        {"broken.example", "epmd at broken.example: DNS server 10.9.9.9:53 says SERVFAIL", CLUSTER_E_IO},
+        {"refused.example", "epmd at refused.example: DNS server 10.9.9.9:53 refuses to answer", CLUSTER_E_REFUSED},
+        {"silent.example", "epmd at silent.example: no DNS server at 10.9.9.9:53 answers", CLUSTER_E_TIMEOUT},
+        {"a..b", "epmd at a..b: that is no name of a host", CLUSTER_E_INVALID},
+    };
+    size_t i;
+    (void)state;
+    for (i = 0; i < CLU_COUNT(table); i++) {
+        char url[64] = "epmd:10.0.0.1,";
+        machine(state);
+        begin_on("epmd:10.0.0.1");
+        f.files[0].path = "/etc/resolv.conf";
+        f.files[0].text = "nameserver 10.9.9.9\n";
+        f.files[0].stamp = 1;
+        wait_ms(0);
+        strcat(url, table[i].host);
+        assert_int_equal(cluster_discover(c, url, &s), 0);
+        wait_ms(5000);
+        assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_FAILED);
+        if (strncmp(cluster_source_why(s), table[i].why, strlen(table[i].why)) != 0)
+            fail_msg("%s", cluster_source_why(s));
+        assert_null(strstr(cluster_source_why(s), "a node starts it"));
+        assert_int_equal(cluster_source_error(s), table[i].error);
+        expect("one@10.0.0.1 two@10.0.0.1");
+        end();
+    }
+}
+
+/* One question at a time, which ends with the handle. */
+static void a_refresh_while_dns_is_asked(void **state)
+{
+    (void)state;
+    begin_on("epmd:10.0.0.1,silent.example?timeout=60s");
+    wait_ms(100);
+    assert_int_equal(cluster_source_refresh(s), 0);
+    wait_ms(100);
+    assert_int_equal(looked_up, 1);
+    assert_int_equal(fake_count_open(&f) - (int)c->loop.retired_count, 1);
+    end();
+}
+
+#else
+
+static void names_in_no_file(void **state)
+{
+    (void)state;
+    begin_on("epmd:db1");
+    wait_ms(0);
+    assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_FAILED);
+    assert_string_equal(cluster_source_why(s),
+                        "epmd at db1: this version looks up no names but those in /etc/hosts: write its address");
+    assert_int_equal(looked_up, 0);
+    end();
+}
+
+#endif
 
 /* The local one: its nodes bear the own host, else the short host name. */
 static void the_local_host(void **state)
@@ -520,7 +678,7 @@ static void the_local_host(void **state)
     (void)state;
     epmds[2].names[0].name = "app";
     epmds[2].names[0].port = 7;
-    begin("epmd:");
+    begin_on("epmd:");
     f.variables[0][0] = "HOSTNAME";
     f.variables[0][1] = "box.example.org";
     wait_ms(0);
@@ -530,7 +688,7 @@ static void the_local_host(void **state)
     wait_ms(0);
     expect("app@10.9.9.9 me@10.9.9.9");
     end();
-    begin("epmd:");
+    begin_on("epmd:");
     wait_ms(0);
     expect("app@localhost");
     memset(long_host, 'h', sizeof long_host - 1);
@@ -539,7 +697,7 @@ static void the_local_host(void **state)
     round_now();
     expect("app@localhost");
     end();
-    begin("epmd:localhost");
+    begin_on("epmd:localhost");
     wait_ms(0);
     expect("app@localhost");
     end();
@@ -568,7 +726,7 @@ static void names_query(void **state)
     uint64_t r = 0;
     int result;
     (void)state;
-    begin(NULL);
+    begin_on(NULL);
     wait_ms(0);
     result = cluster_epmd_names(c, "10.0.0.1", &r);
     assert_string_equal(ask(result, r), "one 9101\ntwo 9102\n");
@@ -602,7 +760,7 @@ static void port_query(void **state)
     uint64_t r = 0;
     int result;
     (void)state;
-    begin(NULL);
+    begin_on(NULL);
     wait_ms(0);
     result = cluster_epmd_port(c, "two@10.0.0.1", &r);
     assert_string_equal(ask(result, r), "9102");
@@ -667,7 +825,7 @@ static void no_memory_for_queries(void **state)
                 bool done;
                 int result;
                 machine(state);
-                begin(NULL);
+                begin_on(NULL);
                 wait_ms(0);
                 fake_memory_fail(&f.memory, n, all);
                 result = which ? cluster_epmd_port(c, "two@10.0.0.1", &request) : cluster_epmd_names(c, "10.0.0.1", &request);
@@ -705,6 +863,13 @@ int main(void)
         TEST(ports),
         TEST(ipv6),
         TEST(names_of_hosts),
+#ifndef CLUSTER_NO_DNS
+        TEST(names_in_dns),
+        TEST(names_that_dns_does_not_give),
+        TEST(a_refresh_while_dns_is_asked),
+#else
+        TEST(names_in_no_file),
+#endif
         TEST(the_local_host),
         TEST(names_query),
         TEST(port_query),
