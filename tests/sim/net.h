@@ -1,7 +1,7 @@
 /*
  * A network that is not there: hosts with addresses, descriptors, files, variables, wall clocks and memory of their own, on
- * one virtual clock, behind struct cluster_io and struct cluster_allocator. UDP (unicast, multicast, broadcast), TCP and epmd
- * servers; loss, duplication, reordering, delay, partitions, failing calls and failing allocations. All chance comes from one
+ * one virtual clock, behind struct cluster_io and struct cluster_allocator. UDP (unicast, multicast, broadcast), TCP, epmd and
+ * DNS servers; loss, duplication, reordering, delay, partitions, failing calls and failing allocations. All chance comes from one
  * seed, so a run is repeated by its seed. It also judges: what a handle does to its hooks that a kernel would punish or a host
  * would not survive is a violation of a named law.
  *
@@ -25,6 +25,9 @@
 #define NET_FILES 4
 #define NET_NAMES 8 /* registered at one epmd */
 #define NET_GROUPS 4
+#define NET_ZONES 4     /* names that the DNS servers know */
+#define NET_ADDRESSES 8 /* of one of them */
+#define NET_DNS_PORT 53
 #define NET_STREAM 65536 /* bytes on their way in one direction */
 
 #if defined(__GNUC__) || defined(__clang__)
@@ -239,7 +242,7 @@ struct net_packet {
 
 enum { NET_BYTES, NET_FIN, NET_RST };
 
-enum { NET_NOTHING, NET_NAMES_LIST, NET_NAME_MISSING };
+enum { NET_NOTHING, NET_NAMES_LIST, NET_NAME_MISSING, NET_DNS_ANSWER };
 
 struct net_queue {
     struct net_packet *first, *last;
@@ -270,10 +273,12 @@ struct net_socket {
     int waiting_count, waiting_capacity, backlog;
     uint8_t request[300]; /* what an epmd server has of one */
     size_t request_size;
-    int answered; /* client of an epmd server: what was answered in full, and how much of it is not read yet */
+    int answered; /* client of a server: what was answered in full, and how much of it is not read yet */
     int answer_left;
     struct net_name *answer; /* the names in it, or the one that was not found */
     int answer_count;
+    uint8_t *message; /* of DNS */
+    size_t message_size;
     short edges; /* what became ready since an edge-triggered host was told */
 };
 
@@ -300,6 +305,29 @@ enum net_epmd {
     NET_EPMD_LIES,
     NET_EPMD_KINDS
 };
+
+/* How a DNS server behaves. */
+enum net_dns {
+    NET_DNS_NONE, /* its port is closed */
+    NET_DNS_ANSWERS,
+    NET_DNS_SILENT,
+    NET_DNS_SERVFAIL,
+    NET_DNS_REFUSES,
+    NET_DNS_TRUNCATES, /* over UDP, with a record that is wrong */
+    NET_DNS_CUTS,      /* messages anywhere */
+    NET_DNS_FORGED,    /* somebody sends wrong answers before its own */
+    NET_DNS_KINDS
+};
+
+/* A name, and its addresses of now. */
+struct net_zone {
+    char name[32];
+    uint8_t ip[NET_ADDRESSES][4];
+    int count;
+    bool gone; /* there is no such name */
+};
+
+static const uint8_t net_forged_ip[4] = {6, 6, 6, 6};
 
 struct net_host {
     struct net *net;
@@ -334,11 +362,13 @@ struct net_host {
     uint16_t epmd_port;
     struct net_name names[NET_NAMES];
     int name_count;
-    /* told to whoever watches: a datagram was read, an epmd's list was read to its end, a file was read */
+    enum net_dns dns;
+    /* told to whoever watches: a datagram was read, an epmd's list was read to its end, a server's answer was, a file was */
     void *watcher;
     void (*heard)(void *watcher, struct net_host *from, const uint8_t *data, size_t size);
     void (*names_read)(void *watcher, struct net_host *server, const struct net_name *names, int count);
     void (*name_missing)(void *watcher, struct net_host *server, const char *name);
+    void (*dns_read)(void *watcher, struct net_host *server, const uint8_t *message, size_t size);
     void (*file_read)(void *watcher, struct net_file *file);
 };
 
@@ -362,6 +392,8 @@ struct net {
     size_t event_count, event_capacity;
     unsigned loss, duplicate, reorder; /* permille */
     uint64_t delay;                    /* of a packet, at most, ns */
+    struct net_zone zones[NET_ZONES];
+    int zone_count;
     uint64_t delivered, dropped;
     FILE *verbose;
 };
@@ -622,6 +654,7 @@ NET_FN void net_stream_shut(struct net_socket *s, bool reset)
 }
 
 NET_FN void net_epmd_serve(struct net_socket *s, const uint8_t *data, size_t size);
+NET_FN void net_dns_serve(struct net_socket *s, const uint8_t *data, size_t size);
 
 NET_FN void net_stream_pump(struct net_socket *s)
 {
@@ -655,7 +688,7 @@ NET_FN void net_stream_pump(struct net_socket *s)
             if (to->service)
                 net_stream_shut(to, false);
         } else if (to->service) {
-            net_epmd_serve(to, p->data, p->size);
+            (to->local.port == NET_DNS_PORT ? net_dns_serve : net_epmd_serve)(to, p->data, p->size);
         } else if (!to->error) {
             net_push(&to->in, p);
             net_edge(to, POLLIN);
@@ -697,7 +730,8 @@ NET_FN void net_syn(struct net_socket *s)
     s->tries = 0;
     back = n->now + net_delay(n, s->host, to);
     listener = net_listener(to, &s->peer_address);
-    if (!listener && !(to->epmd != NET_EPMD_NONE && s->peer_address.port == to->epmd_port)) {
+    if (!listener && !(to->epmd != NET_EPMD_NONE && s->peer_address.port == to->epmd_port) &&
+        !(to->dns != NET_DNS_NONE && s->peer_address.port == NET_DNS_PORT)) {
         net_event_add(n, back, NET_EV_REFUSED, s->id, NULL);
         return;
     }
@@ -828,6 +862,156 @@ NET_FN void net_epmd_serve(struct net_socket *s, const uint8_t *data, size_t siz
     }
 }
 
+/* ---- DNS -------------------------------------------------------------- */
+
+/* What a server makes of a query; 0: it is none. The order of the addresses is another one each time. */
+NET_FN size_t net_dns_reply(struct net_host *h, const uint8_t *query, size_t size, bool stream, uint8_t *out)
+{
+    struct net *n = h->net;
+    const struct net_zone *zone = NULL;
+    char name[64] = "";
+    size_t at = 12, length = 0, type;
+    unsigned code = h->dns == NET_DNS_SERVFAIL ? 2 : h->dns == NET_DNS_REFUSES ? 5 : 0;
+    bool cut = h->dns == NET_DNS_TRUNCATES && !stream;
+    int i, first;
+    while (at < size && query[at] && length + query[at] + 2u < sizeof name) {
+        memcpy(name + length, query + at + 1, query[at]);
+        length += query[at];
+        name[length++] = '.';
+        at += query[at] + 1u;
+    }
+    if (at + 5 > size || query[at])
+        return 0;
+    name[length ? length - 1 : 0] = '\0';
+    type = query[at + 2];
+    for (i = 0; i < n->zone_count; i++)
+        if (strcmp(n->zones[i].name, name) == 0 && !n->zones[i].gone)
+            zone = &n->zones[i];
+    memset(out, 0, 12);
+    memcpy(out, query, 2);
+    out[2] = (uint8_t)(0x81 | (cut ? 2 : 0));
+    out[3] = (uint8_t)(0x80 | (code ? code : zone ? 0 : 3));
+    out[5] = 1;
+    memcpy(out + 12, query + 12, at + 5 - 12);
+    at += 5;
+    first = zone && zone->count ? (int)net_below(&n->chance, (uint64_t)zone->count) : 0;
+    for (i = 0; zone && !code && type == 1 && i < zone->count && at + 16 <= 512; i++) {
+        memcpy(out + at, "\xc0\x0c\0\1\0\1\0\0\0\2\0\4", 12);
+        memcpy(out + at + 12, cut ? net_forged_ip : zone->ip[(first + i) % zone->count], 4);
+        at += 16;
+        out[7]++;
+    }
+    return at;
+}
+
+/* A datagram to s as if it came from there. */
+NET_FN void net_dns_datagram(struct net_socket *s, struct net_host *h, const uint8_t *data, size_t size, bool forged)
+{
+    struct net *n = h->net;
+    int copies = 1 + net_permille(&n->chance, n->duplicate);
+    if (net_permille(&n->chance, n->loss)) {
+        n->dropped++;
+        return;
+    }
+    while (copies--) {
+        struct net_packet *p = net_packet_of(data, size);
+        uint64_t at = n->now + net_delay(n, s->host, h);
+        if (!forged)
+            at += net_delay(n, h, s->host) + 50000;
+        if (net_permille(&n->chance, n->reorder))
+            at += net_below(&n->chance, NET_SECOND / 2);
+        p->from.family = 4;
+        p->from.port = NET_DNS_PORT;
+        memcpy(p->from.bytes, h->ip, 4);
+        p->tag = h->index;
+        p->at = forged;
+        net_event_add(n, at, NET_EV_DATAGRAM, s->id, p);
+    }
+}
+
+/* A query by UDP from s, which is answered as things are when it is sent. */
+NET_FN void net_dns_asked(struct net_socket *s, struct net_host *h, const uint8_t *data, size_t size)
+{
+    struct net *n = h->net;
+    uint8_t out[512], forged[512];
+    size_t length;
+    if (!net_reaches(s->host, h) || net_permille(&n->chance, n->loss)) {
+        n->dropped++;
+        return;
+    }
+    if (h->dns == NET_DNS_NONE) {
+        net_event_add(n, n->now + 2 * net_delay(n, s->host, h), NET_EV_REFUSED, s->id, NULL);
+        return;
+    }
+    length = net_dns_reply(h, data, size, false, out);
+    if (h->dns == NET_DNS_SILENT || !length)
+        return;
+    if (h->dns == NET_DNS_FORGED) {
+        size_t question = 12 + strlen((const char *)data + 12) + 5;
+        memcpy(forged, out, question);
+        forged[net_below(&n->chance, 2)] ^= (uint8_t)(1 + net_below(&n->chance, 255));
+        forged[3] = 0x80;
+        forged[7] = 1;
+        memcpy(forged + question, "\xc0\x0c\0\1\0\1\0\0\0\2\0\4\6\6\6\6", 16);
+        net_dns_datagram(s, h, forged, question + 16, true);
+    }
+    if (h->dns == NET_DNS_CUTS)
+        length = (size_t)net_below(&n->chance, length);
+    net_dns_datagram(s, h, out, length, h->dns == NET_DNS_CUTS);
+}
+
+/* Queries that come by TCP; the connection may serve several. */
+NET_FN void net_dns_serve(struct net_socket *s, const uint8_t *data, size_t size)
+{
+    struct net_host *h = s->host;
+    struct net_socket *client = h->net->sockets[s->peer];
+    uint8_t out[2 + 512];
+    size_t length, wanted;
+    if (s->shut)
+        return;
+    if (size > sizeof s->request - s->request_size) {
+        net_stream_shut(s, true);
+        return;
+    }
+    memcpy(s->request + s->request_size, data, size);
+    s->request_size += size;
+    wanted = s->request_size < 2 ? 2 : 2 + ((size_t)s->request[0] << 8 | s->request[1]);
+    if (s->request_size < wanted || wanted == 2)
+        return;
+    length = net_dns_reply(h, s->request + 2, wanted - 2, true, out + 2);
+    memmove(s->request, s->request + wanted, s->request_size - wanted);
+    s->request_size -= wanted;
+    if (h->dns == NET_DNS_SILENT)
+        return;
+    if (!length || h->dns == NET_DNS_NONE) {
+        net_stream_shut(s, true);
+        return;
+    }
+    out[0] = (uint8_t)(length >> 8);
+    out[1] = (uint8_t)length;
+    length += 2;
+    if (h->dns == NET_DNS_CUTS) {
+        length = (size_t)net_below(&h->net->chance, length);
+        if (length)
+            net_stream_put(s, NET_BYTES, out, length);
+        net_stream_shut(s, net_permille(&h->net->chance, 500));
+        return;
+    }
+    for (wanted = 0; wanted < length;) {
+        size_t part = net_permille(&h->net->chance, h->shorts) ? 1 : length - wanted;
+        net_stream_put(s, NET_BYTES, out + wanted, part);
+        wanted += part;
+    }
+    free(client->message);
+    client->message = (uint8_t *)net_need(malloc(length));
+    client->message_size = length - 2;
+    memcpy(client->message, out + 2, length - 2);
+    client->answered = NET_DNS_ANSWER;
+    client->answer_left = (int)length;
+    if (net_permille(&h->net->chance, 200)) /* it keeps no connection for long */
+        net_stream_shut(s, false);
+}
+
 /* ---- datagrams -------------------------------------------------------- */
 
 NET_FN bool net_hears(const struct net_socket *s, const struct net_socket *sender, const struct cluster_address *to)
@@ -881,6 +1065,10 @@ NET_FN void net_cast(struct net_socket *s, const struct cluster_address *to, con
     bool everyone = (to->bytes[0] >= 224) || to->bytes[3] == 255;
     struct net_host *one = everyone ? NULL : net_host_by_ip(s->host, to->bytes);
     int i, fd;
+    if (one && to->port == NET_DNS_PORT) {
+        net_dns_asked(s, one, (const uint8_t *)data, size);
+        return;
+    }
     for (i = 0; i < n->host_count; i++) {
         struct net_host *h = &n->hosts[i];
         if (one && h != one)
@@ -1219,8 +1407,10 @@ NET_FN int64_t net_recv_stream(struct net_socket *s, uint8_t *data, size_t size)
     }
     s->answer_left -= (int)have;
     /* a list ends with its stream; that a name is missing is said by the bytes alone */
-    if (s->answered != NET_NOTHING && s->answer_left <= 0 && (s->answered == NET_NAME_MISSING || !have) && (have || s->eof)) {
+    if (s->answered != NET_NOTHING && s->answer_left <= 0 && (s->answered != NET_NAMES_LIST || !have) && (have || s->eof)) {
         struct net_host *server = h->net->sockets[s->peer]->host;
+        if (s->answered == NET_DNS_ANSWER && h->dns_read)
+            h->dns_read(h->watcher, server, s->message, s->message_size);
         if (s->answered == NET_NAMES_LIST && h->names_read)
             h->names_read(h->watcher, server, s->answer, s->answer_count);
         if (s->answered == NET_NAME_MISSING && h->name_missing)
@@ -1263,8 +1453,12 @@ NET_FN int64_t net_recv(void *ctx, int fd, void *data, size_t size, struct clust
     memcpy(data, p->data, p->size < size ? p->size : size);
     if (from)
         *from = p->from;
-    if (h->heard)
+    if (p->from.port == NET_DNS_PORT) {
+        if (h->dns_read && !p->at)
+            h->dns_read(h->watcher, &h->net->hosts[p->tag], p->data, p->size);
+    } else if (h->heard) {
         h->heard(h->watcher, &h->net->hosts[p->tag], p->data, p->size);
+    }
     result = (int64_t)p->size;
     free(p);
     h->moved++;
@@ -1498,6 +1692,7 @@ NET_FN void net_free(struct net *n)
         net_queue_clear(&n->sockets[i]->out);
         free(n->sockets[i]->waiting);
         free(n->sockets[i]->answer);
+        free(n->sockets[i]->message);
         free(n->sockets[i]);
     }
     free(n->sockets);

@@ -22,6 +22,8 @@
 
 #define NODES 8
 #define SERVERS 2
+#define ZONES 2
+#define ADDRESSES 4 /* that each of them may have */
 #define NAMES 64
 #define WATCHES 64
 #define CALM_BOUND (90 * NET_SECOND) /* for all to converge once the faults are over */
@@ -33,7 +35,7 @@ static const char *const laws[] = {
 
 /* ---- what a run is made of -------------------------------------------- */
 
-enum feed_kind { GOSSIP, STATIC, PUSH, FILES, EPMD, FEEDS };
+enum feed_kind { GOSSIP, STATIC, PUSH, FILES, EPMD, DNS, FEEDS };
 
 /* What one source of one handle was told of one name. */
 struct evidence {
@@ -87,6 +89,7 @@ struct node {
     /* gossip heard in this step counts when the step had the memory to take it in and refused none */
     uint64_t heard_now[NAMES];
     int spins;
+    uint64_t spun;
     uint64_t second, second_steps;
     uint64_t steps;
 };
@@ -103,10 +106,11 @@ struct run {
     int mutated;
     struct node nodes[NODES];
     int node_count;
-    struct net_host *servers[SERVERS];
+    struct net_host *servers[SERVERS], *resolvers[SERVERS];
     char names[NAMES][NAME_SIZE];
     int name_count;
     int gossip_names[NODES], push_names[6], file_names[6], epmd_names[SERVERS][4], static_name;
+    int dns_names[ZONES][ADDRESSES], forged_name;
     int groups;
     struct fingerprint *fingerprints;
     size_t fingerprint_count, fingerprint_capacity;
@@ -216,6 +220,10 @@ static bool should_be(struct node *n, int name)
             if (strcmp(full, r->names[name]) == 0)
                 return true;
         }
+    for (i = 0; n->feeds[DNS].source && i < ZONES; i++)
+        for (k = 0; k < r->net.zones[i].count && !r->net.zones[i].gone; k++)
+            if (r->dns_names[i][r->net.zones[i].ip[k][3]] == name)
+                return true;
     return false;
 }
 
@@ -271,6 +279,28 @@ static void on_missing(void *watcher, struct net_host *server, const char *name)
     }
 }
 
+/* A whole answer of a server was read: a round may count it. */
+static void on_dns(void *watcher, struct net_host *server, const uint8_t *message, size_t size)
+{
+    struct node *n = (struct node *)watcher;
+    struct run *r = n->run;
+    size_t at = 12 + strlen((const char *)message + 12) + 5, k;
+    int zone = message[13] - 'a', i;
+    (void)server;
+    if (message[2] & 2 || ((message[3] & 15) != 0 && (message[3] & 15) != 3) || zone < 0 || zone >= ZONES)
+        return;
+    for (i = 0; i < ADDRESSES; i++) {
+        struct evidence *e = &n->feeds[DNS].seen[r->dns_names[zone][i]];
+        e->named = false;
+        for (k = at; k + 16 <= size; k += 16)
+            e->named = e->named || message[k + 15] == i;
+        e->listed = e->listed || e->named;
+        e->absent += !e->named;
+        net_say(&r->net, "node %d: dns %s %s, %d times now", n->index, e->named ? "has" : "lacks",
+                r->names[r->dns_names[zone][i]], e->absent);
+    }
+}
+
 static void on_file(void *watcher, struct net_file *file)
 {
     struct node *n = (struct node *)watcher;
@@ -287,7 +317,7 @@ static void on_file(void *watcher, struct net_file *file)
 static void judge_leave(struct node *n, const struct copy *m)
 {
     int name = name_of(n->run, m->name), kind;
-    static const char *const kinds[FEEDS] = {"gossip", "static", "push", "file", "epmd"};
+    static const char *const kinds[FEEDS] = {"gossip", "static", "push", "file", "epmd", "dns"};
     if (name < 0)
         return;
     if (m->flags & CLUSTER_MEMBER_SELF)
@@ -305,6 +335,8 @@ static void judge_members(struct node *n)
     int i;
     if (!replay_look(&n->replay, n->c, often(n->run, 2)))
         return;
+    if (set_find(&n->replay.is, n->run->names[n->run->forged_name]))
+        net_break(&n->run->net.verdict, "converge", "node %d: it believed a forged answer", n->index);
     for (i = 0; i < before.count; i++)
         if (!set_find(&n->replay.is, before.at[i].name))
             judge_leave(n, &before.at[i]);
@@ -545,7 +577,7 @@ static void judge_rounds(struct node *n)
         if (cluster_source_state(f->source) == CLUSTER_SOURCE_ANSWER)
             f->once = true;
         rounds = cluster_source_rounds(f->source);
-        if (i == EPMD && rounds != f->rounds) {
+        if ((i == EPMD || i == DNS) && rounds != f->rounds) {
             int k;
             for (k = 0; k < NAMES; k++) {
                 if (f->seen[k].named && cluster_source_state(f->source) != CLUSTER_SOURCE_FAILED)
@@ -614,7 +646,9 @@ static void step(struct node *n, const struct pollfd *ready, size_t count)
             net_break(&r->net.verdict, "deadline", "node %d: 20000 steps in one second", n->index);
     } else if ((cluster_deadline(n->c) <= now || mutate(r, "deadline")) && revision == n->replay.is_revision &&
                rounds == feed_rounds(n) && generation == cluster_watch_generation(n->c) && failed == h->memory.failed) {
-        if (++n->spins > 4)
+        n->spins = now == n->spun ? n->spins + 1 : 1; /* what looks again after a while, in vain, does not spin */
+        n->spun = now;
+        if (n->spins > 4)
             net_break(&r->net.verdict, "deadline", "node %d: steps at the deadline do nothing and it stays", n->index);
     }
     if (!ready && ++n->second_steps > 2000)
@@ -763,6 +797,7 @@ static void node_start(struct node *n)
     n->host->heard = on_heard;
     n->host->names_read = on_names;
     n->host->name_missing = on_missing;
+    n->host->dns_read = on_dns;
     n->host->file_read = on_file;
     replay_start(&n->replay, &r->net.verdict, n->index);
     n->told_status = CLUSTER_FORMING;
@@ -839,6 +874,21 @@ static void change_epmd(struct run *r, struct net_host *server)
     }
 }
 
+static void change_zone(struct run *r, int z)
+{
+    struct net_zone *zone = &r->net.zones[z];
+    int i;
+    zone->count = 0;
+    zone->gone = often(r, 10);
+    for (i = 0; i < ADDRESSES; i++)
+        if (often(r, 60)) {
+            zone->ip[zone->count][0] = 10;
+            zone->ip[zone->count][1] = 5;
+            zone->ip[zone->count][2] = (uint8_t)z;
+            zone->ip[zone->count++][3] = (uint8_t)i;
+        }
+}
+
 static void push(struct node *n)
 {
     struct run *r = n->run;
@@ -891,7 +941,7 @@ static void act(struct run *r)
     struct net_host *server = r->servers[chance(r, SERVERS)];
     int kind = (int)chance(r, FEEDS), i;
     struct feed *f = &n->feeds[kind];
-    uint64_t what = chance(r, 18);
+    uint64_t what = chance(r, 20);
     net_say(&r->net, "node %d: act %d on feed %d", n->index, (int)what, kind);
     switch (what) {
     case 0:
@@ -975,6 +1025,12 @@ static void act(struct run *r)
         if (n->busy_until <= r->net.now)
             n->busy_until = r->net.now + chance(r, 3 * NET_SECOND);
         break;
+    case 17:
+        change_zone(r, (int)chance(r, ZONES));
+        break;
+    case 18:
+        r->resolvers[chance(r, SERVERS)]->dns = (enum net_dns)chance(r, NET_DNS_KINDS);
+        break;
     default:
         n->host->shorts = (unsigned)chance(r, 800);
         break;
@@ -1016,8 +1072,10 @@ static void become_calm(struct run *r)
         h->memory.fail_permille = 0;
         h->fd_limit = NET_FDS;
     }
-    for (i = 0; i < SERVERS; i++)
+    for (i = 0; i < SERVERS; i++) {
         r->servers[i]->epmd = NET_EPMD_ANSWERS;
+        r->resolvers[i]->dns = NET_DNS_ANSWERS;
+    }
     r->alloc_faults = r->hook_faults = false;
     for (i = 0; i < r->node_count; i++) {
         struct node *n = &r->nodes[i];
@@ -1072,6 +1130,8 @@ static void make_nodes(struct run *r)
         "gossip:?interval=2s", "gossip:?secret=one&interval=1s", "gossip:233.252.1.40:4000?secret=two&auth=required",
         "gossip:10.0.0.255:4100?broadcast=on&interval=3s", "gossip:?secret=one&interval=1s&if=eth0"};
     static const uint64_t intervals[] = {2, 1, 5, 3, 1};
+    static const char *const ways[] = {"off", "off", "on", "keep"};
+    char conf[128];
     int first = (int)chance(r, 4), second = (int)chance(r, 4), i, k;
     bool gossip_only = often(r, 30); /* so that many come to the same members */
     r->node_count = 2 + (int)chance(r, NODES - 1);
@@ -1082,7 +1142,15 @@ static void make_nodes(struct run *r)
         r->servers[i]->epmd = NET_EPMD_ANSWERS;
         for (k = 0; k < 4; k++)
             r->epmd_names[i][k] = name_add(r, "e%d@10.0.0.%d", k, r->servers[i]->ip[3]);
+        r->resolvers[i] = net_host_add(&r->net);
+        r->resolvers[i]->dns = NET_DNS_ANSWERS;
     }
+    for (i = 0; i < ZONES; i++) {
+        (void)snprintf(r->net.zones[r->net.zone_count++].name, sizeof r->net.zones[i].name, "%c.test", 'a' + i);
+        for (k = 0; k < ADDRESSES; k++)
+            r->dns_names[i][k] = name_add(r, "d@10.5.%d.%d", i, k);
+    }
+    r->forged_name = name_add(r, "d@6.6.%d.%d", 6, 6);
     for (i = 0; i < 6; i++)
         r->push_names[i] = name_add(r, "p%d@10.1.0.%d", i, i);
     for (i = 0; i < 6; i++)
@@ -1129,10 +1197,22 @@ static void make_nodes(struct run *r)
                        r->servers[0]->ip[3], r->servers[1]->ip[3]);
         f[EPMD].interval = 2 * NET_SECOND;
         f[EPMD].timeout = NET_SECOND;
+        f[DNS].wanted = !gossip_only && often(r, 50);
+        (void)snprintf(f[DNS].url, sizeof f->url, "dns:a.test,b.test?type=a&node=d&interval=2s&timeout=1s&misses=3&tcp=%s",
+                       ways[chance(r, 4)]);
+        f[DNS].interval = 2 * NET_SECOND;
+        f[DNS].timeout = NET_SECOND;
+        if (n->limit_watches && f[DNS].wanted)
+            n->limit_watches += 1;
         write_file(n, true);
+        (void)snprintf(conf, sizeof conf, "nameserver 10.0.0.%d\nnameserver 10.0.0.%d\n%s", r->resolvers[0]->ip[3],
+                       r->resolvers[1]->ip[3], often(r, 50) ? "options rotate\n" : "");
+        net_file_put(n->host, "/etc/resolv.conf", conf);
     }
     for (i = 0; i < SERVERS; i++)
         change_epmd(r, r->servers[i]);
+    for (i = 0; i < ZONES; i++)
+        change_zone(r, i);
 }
 
 static void pass_time(struct run *r, uint64_t until)
