@@ -463,6 +463,72 @@ static void epmd_by_name(struct world *w)
     expect(w, "a@10.0.0.1 c@server");
 }
 
+/* The server answers for web.test with these hosts of 10.5.0.0, and is the only one of resolv.conf. */
+static void set_zone(struct world *w, enum net_dns how, const char *hosts)
+{
+    struct net_zone *zone = &w->net.zones[0];
+    char conf[64];
+    w->server->dns = how;
+    w->net.zone_count = 1;
+    (void)snprintf(zone->name, sizeof zone->name, "web.test");
+    for (zone->count = 0; hosts[zone->count]; zone->count++) {
+        memcpy(zone->ip[zone->count], "\x0a\5\0", 3);
+        zone->ip[zone->count][3] = (uint8_t)(hosts[zone->count] - '0');
+    }
+    (void)snprintf(conf, sizeof conf, "nameserver 10.0.0.%d\noptions timeout:1\n", w->server->ip[3]);
+    net_file_put(w->own.host, "/etc/resolv.conf", conf);
+}
+
+static void with_dns(struct world *w, enum net_dns how, const char *url)
+{
+    set_zone(w, how, "123");
+    start(w, &w->own, mapped);
+    (void)discover(w, &w->own, url);
+    expect(w, "a@10.0.0.1 n@10.5.0.1 n@10.5.0.2 n@10.5.0.3");
+    set_zone(w, how, "25");
+    expect(w, "a@10.0.0.1 n@10.5.0.2 n@10.5.0.5");
+    set_zone(w, NET_DNS_SERVFAIL, "");
+    run_until(w, w->net.now + 4 * NET_SECOND);
+    expect(w, "a@10.0.0.1 n@10.5.0.2 n@10.5.0.5");
+    set_zone(w, how, "");
+    expect(w, "a@10.0.0.1");
+}
+
+static void dns_udp(struct world *w)
+{
+    with_dns(w, NET_DNS_FORGED, "dns:web.test?type=a&node=n&interval=1s&timeout=2s&misses=2");
+}
+
+static void dns_truncated(struct world *w)
+{
+    with_dns(w, NET_DNS_TRUNCATES, "dns:web.test?type=a&node=n&interval=1s&timeout=2s&misses=2");
+}
+
+static void dns_tcp(struct world *w)
+{
+    with_dns(w, NET_DNS_ANSWERS, "dns:web.test?type=a&node=n&interval=1s&timeout=2s&misses=2&tcp=keep");
+}
+
+static void dns_hosts(struct world *w)
+{
+    set_zone(w, NET_DNS_ANSWERS, "12");
+    start(w, &w->own, plain);
+    net_file_put(w->own.host, "/etc/hosts", "127.0.0.1 localhost\n10.6.0.1 db\n10.6.0.2 db\n");
+    (void)discover(w, &w->own, "dns:db,web@web.test?type=a&node=n&interval=1s&timeout=2s&hosts=on");
+    expect(w, "a@10.0.0.1 n@10.6.0.1 n@10.6.0.2 web@10.5.0.1 web@10.5.0.2");
+}
+
+static void epmd_in_dns(struct world *w)
+{
+    static const char *const first[] = {"b", "c"};
+    set_names(w, first, 2);
+    set_zone(w, NET_DNS_ANSWERS, "9");
+    memcpy(w->net.zones[0].ip[0], w->server->ip, 4);
+    start(w, &w->own, plain);
+    (void)discover(w, &w->own, "epmd:web.test?interval=1s&timeout=2s");
+    expect(w, "a@10.0.0.1 b@web.test c@web.test");
+}
+
 static void with_gossip(struct world *w, const char *url)
 {
     struct wish wish = {"b@10.0.0.2", false, 0};
@@ -543,7 +609,23 @@ static void ask(struct world *w, int (*call)(struct cluster *, const char *, uin
             return;
         }
         disarm(w);
+        run_until(w, w->net.now + 6 * NET_SECOND); /* what was read while it failed is looked at again by then */
     }
+}
+
+static int resolve(struct cluster *c, const char *what, uint64_t *request)
+{
+    return cluster_resolve(c, what, "a", request);
+}
+
+static void dns_queries(struct world *w)
+{
+    set_zone(w, NET_DNS_ANSWERS, "12");
+    start(w, &w->own, plain);
+    ask(w, resolve, "web.test", 0, "10.5.0.1\n10.5.0.2\n");
+    ask(w, resolve, "gone.test", CLUSTER_E_NOT_FOUND, "");
+    ask(w, resolve, "web.test?tcp=on", 0, "10.5.0.1\n10.5.0.2\n");
+    expect(w, "a@10.0.0.1");
 }
 
 static void queries(struct world *w)
@@ -711,6 +793,12 @@ static const struct scenario {
                  {"file", file_list},
                  {"epmd", epmd},
                  {"epmd_by_name", epmd_by_name},
+                 {"epmd_in_dns", epmd_in_dns},
+                 {"dns_udp", dns_udp},
+                 {"dns_truncated", dns_truncated},
+                 {"dns_tcp", dns_tcp},
+                 {"dns_hosts", dns_hosts},
+                 {"dns_queries", dns_queries},
                  {"gossip", gossip},
                  {"gossip_secret", gossip_secret},
                  {"gossip_broadcast", gossip_broadcast},
