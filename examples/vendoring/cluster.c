@@ -1,0 +1,2 @@
+#define CLUSTER_IMPLEMENTATION
+#include "cluster.h"
