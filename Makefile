@@ -46,8 +46,13 @@ build/cluster.pc: Makefile cluster.h
 		'Description: Join an Erlang/Elixir cluster, or form one of your own, from C' 'Version: $(VERSION)' \
 		'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lcluster' > $@
 
-install: all lib
-	mkdir -p $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/bin
+# Manual pages and one HTML page, from the comments of the header and the help of clusterctl.
+reference: all
+	$(PYTHON) tests/docs/reference.py
+
+install: all lib reference
+	mkdir -p $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/bin \
+		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man3
 	install -m 644 cluster.h $(DESTDIR)$(PREFIX)/include/
 	install -m 644 build/libcluster.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 755 build/libcluster.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/
@@ -55,10 +60,13 @@ install: all lib
 	ln -sf libcluster.so.$(ABI) $(DESTDIR)$(PREFIX)/lib/libcluster.so
 	sed 's|^prefix=.*|prefix=$(PREFIX)|' build/cluster.pc > $(DESTDIR)$(PREFIX)/lib/pkgconfig/cluster.pc
 	install -m 755 build/clusterctl $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 build/reference/clusterctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 build/reference/cluster.h.3 $(DESTDIR)$(PREFIX)/share/man/man3/
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/include/cluster.h $(DESTDIR)$(PREFIX)/lib/libcluster.a $(DESTDIR)$(PREFIX)/lib/libcluster.so* \
-		$(DESTDIR)$(PREFIX)/lib/pkgconfig/cluster.pc $(DESTDIR)$(PREFIX)/bin/clusterctl
+		$(DESTDIR)$(PREFIX)/lib/pkgconfig/cluster.pc $(DESTDIR)$(PREFIX)/bin/clusterctl \
+		$(DESTDIR)$(PREFIX)/share/man/man1/clusterctl.1 $(DESTDIR)$(PREFIX)/share/man/man3/cluster.h.3
 
 # The declarations for other languages; needs clang.
 bindings: cluster.h
@@ -105,6 +113,7 @@ help:
 	@echo 'make run          the demonstration: three nodes on this machine; make run2 in another terminal joins it'
 	@echo 'make lib          build/libcluster.so, .a and cluster.pc'
 	@echo 'make install      header, libraries, clusterctl; PREFIX=/usr/local DESTDIR='
+	@echo 'make reference    manual pages and one HTML page, in build/reference/'
 	@echo 'make bindings     write the declarations for other languages, from the header'
 	@echo 'make test         all tests; T=list what there is; T=unit,cli some parts; T=unit/url one job; DEPS=none as is'
 	@echo 'make lint         layout, static analysis, house rules'
@@ -115,5 +124,5 @@ help:
 	@echo 'make bench        the benchmarks'
 	@echo 'make clean        remove build/'
 
-.PHONY: all lib install uninstall bindings run run2 test lint coverage footprint soak bench format clean help
+.PHONY: all lib install uninstall reference bindings run run2 test lint coverage footprint soak bench format clean help
 .DELETE_ON_ERROR:

@@ -22,6 +22,7 @@ TABLE = [
     ("cmake", "cmake", "its snippets", "examples"),
     ("meson", "meson", "its snippets", "examples"),
     ("ninja-build", "ninja", "its snippets", "examples"),
+    ("mandoc", "mandoc", "the manual pages", "docs"),
     ("luajit", "luajit", "a binding", "examples"),
     ("rustc", "rustc", "a binding", "examples"),
     ("golang-go", "go", "a binding", "examples"),
