@@ -69,8 +69,24 @@ def parse():
     return intro, [(name, entries) for name, entries in sections if entries]
 
 
+def as_list(lines):
+    """Words, and in a column of its own what each means, as ("list", [(word, meaning)]); None for anything else."""
+    rows = []
+    for line in lines:
+        row, more = re.fullmatch(r"  (\S+)  +(\S.*)", line), re.fullmatch(r" {8,}(\S.*)", line)
+        if re.search(r"\S {2,}\S +.*\S {2,}\S", line.strip()):
+            return None  # more columns than two
+        if row:
+            rows.append((row.group(1), row.group(2)))
+        elif more and rows:
+            rows[-1] = rows[-1][0], rows[-1][1] + " " + more.group(1)
+        else:
+            return None
+    return ("list", rows)
+
+
 def paragraphs(text):
-    """[(kind, text)]: head, code (indented lines), list (a word, then what it means) or text."""
+    """[(kind, text)]: head, code (indented lines), list, or text."""
     found = []
     for part in re.split(r"\n\n", text):
         lines = part.split("\n")
@@ -81,7 +97,7 @@ def paragraphs(text):
         for line in lines + [""]:
             kind = "code" if re.match(r" {2,}\S", line) else "text"
             if block and (kind != block[0] or not line):
-                found.append((block[0], "\n".join(block[1:])))
+                found.append(as_list(block[1:]) or (block[0], "\n".join(block[1:])))
                 block = []
             if line:
                 block = (block or [kind]) + [line]
@@ -105,6 +121,17 @@ def roff_block(code):
     return ".PP\n.nf\n%s\n.fi\n" % re.sub(r"\n+", "\n", roff(code))
 
 
+def roff_text(text):
+    """The paragraphs of a comment."""
+    out = []
+    for kind, part in paragraphs(text):
+        if kind == "list":
+            out += [".TP\n.B %s\n%s\n" % (roff(word), roff(meaning)) for word, meaning in part]
+        else:
+            out.append(".SS %s\n" % roff(part) if kind == "head" else roff_block(part) if kind == "code" else ".PP\n%s\n" % roff(part))
+    return "".join(out)
+
+
 def tidy(lines):
     """A heading begins a paragraph by itself."""
     return re.sub(r"(^\.S[HS] [^\n]*\n)\.PP\n", r"\1", "".join(lines), flags=re.M)
@@ -119,15 +146,13 @@ def man3(intro, sections):
     lines = [page("cluster.h", 3, "join an Erlang/Elixir cluster, or form one of your own, from C")]
     lines.append(".SH SYNOPSIS\n.nf\n#define CLUSTER_IMPLEMENTATION    /* in one .c file of its own */\n#include \"cluster.h\"\n.fi\n")
     lines.append(".SH DESCRIPTION\n")
-    for kind, text in paragraphs(intro):
-        lines.append(".SS %s\n" % roff(text) if kind == "head" else roff_block(text) if kind == "code" else ".PP\n%s\n" % roff(text))
+    lines.append(roff_text(intro))
     for name, entries in sections:
         lines.append(".SH %s\n" % roff(name.upper()))
         for entry in entries:
             if entry.code:
                 lines.append(roff_block(entry.shown()))
-            for kind, text in paragraphs(entry.text):
-                lines.append(roff_block(text) if kind == "code" else ".PP\n%s\n" % roff(text))
+            lines.append(roff_text(entry.text))
     lines.append(".SH SEE ALSO\n.BR clusterctl (1)\n")
     return tidy(lines)
 
@@ -161,6 +186,7 @@ pre { background: var(--soft); padding: .7rem; overflow-x: auto; font-size: .82r
 code { font-family: ui-monospace, monospace; }
 a { color: var(--link); text-decoration: none; } a:hover { text-decoration: underline; }
 h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--soft); } nav ul { columns: 16rem; padding-left: 1.1rem; }
+dt { font-weight: 600; } dd { margin: 0 0 .4rem 1.2rem; }
 summary { cursor: pointer; padding: .4rem 0; } :target { outline: 2px solid var(--link); }
 """
 
@@ -190,6 +216,10 @@ def html_page(intro, sections):
 
     def text_of(text):
         for kind, part in paragraphs(text):
+            if kind == "list":
+                rows = "".join("<dt>%s</dt><dd>%s</dd>\n" % (linked(word, known), linked(meaning, known)) for word, meaning in part)
+                out.append("<dl>\n%s</dl>\n" % rows)
+                continue
             body = linked(part, known)
             out.append("<h3>%s</h3>\n" % body if kind == "head" else "<pre><code>%s</code></pre>\n" % body if kind == "code"
                        else "<p>%s</p>\n" % body)

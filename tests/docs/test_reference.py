@@ -63,7 +63,7 @@ class Reference(unittest.TestCase):
         """Every word of the header's comments is on the page."""
         page = Checker()
         page.feed(self.pages["cluster.html"])
-        words = set(re.findall(r"\w+", "".join(page.text)))
+        words = set(re.findall(r"\w+", " ".join(page.text)))
         comments = " ".join(re.findall(r"/\*.*?\*/", read("src/api.h"), re.S))
         self.assertEqual(set(re.findall(r"\w+", comments)) - words, set())
 
