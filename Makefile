@@ -14,15 +14,17 @@ ABI = $(shell sed -n 's/^.define CLUSTER_VERSION_STRING "\([0-9]*\.[0-9]*\)\..*"
 EXPORTED = -fPIC -fvisibility=hidden '-DCLUSTER_API=__attribute__((visibility("default")))'
 
 FRAGMENTS = $(wildcard src/*.h src/*/*.h)
+# https in clusterctl, where OpenSSL's headers are; make OPENSSL= goes without
+OPENSSL := $(shell echo '\#include <openssl/ssl.h>' | $(CC) -E -x c - >/dev/null 2>&1 && echo -DCLUSTERCTL_OPENSSL)
 
 all: cluster.h build/clusterctl
 
 cluster.h: amalgamate.py LICENSE $(FRAGMENTS)
 	$(PYTHON) amalgamate.py
 
-build/clusterctl: examples/clusterctl.c cluster.h
+build/clusterctl: examples/clusterctl.c examples/tls_openssl.h cluster.h
 	@mkdir -p build
-	$(CC) -std=c99 $(CFLAGS) -I. examples/clusterctl.c -o $@ $(LDFLAGS)
+	$(CC) -std=c99 $(CFLAGS) $(OPENSSL) -I. examples/clusterctl.c -o $@ $(LDFLAGS) $(if $(OPENSSL),-lssl -lcrypto)
 
 # libcluster.so.MAJOR.MINOR: before 1.0 a new minor version may change the ABI. Only cluster_... is exported.
 lib: build/libcluster.so build/libcluster.a build/cluster.pc

@@ -13,6 +13,10 @@
 #define CLUSTER_IMPLEMENTATION
 #include "../cluster.h"
 
+#ifdef CLUSTERCTL_OPENSSL /* make sets it where OpenSSL's headers are */
+#include "tls_openssl.h"
+#endif
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -880,6 +884,9 @@ static int open_sources(struct loop *l, const struct arguments *a)
 {
     char error[512] = "", cookie[COOKIE_SIZE] = "";
     struct cluster_options options;
+#ifdef CLUSTERCTL_OPENSSL
+    struct cluster_io io;
+#endif
     struct cluster *c;
     size_t i;
     int result, status = signals_begin();
@@ -898,6 +905,12 @@ static int open_sources(struct loop *l, const struct arguments *a)
     options.log = on_log;
     options.error = error;
     options.error_size = sizeof error;
+#ifdef CLUSTERCTL_OPENSSL
+    memset(&io, 0, sizeof io);
+    io.size = sizeof io;
+    tls_openssl(&io);
+    options.io = &io;
+#endif
     result = cluster_create(&c, &options);
     if (result < 0)
         return fail(result == CLUSTER_E_INVALID ? USAGE : FAILED, "%s", *error ? error : cluster_strerror(result));

@@ -55,6 +55,13 @@
 extern "C" {
 #endif
 
+/* What stands on HTTP goes with it. */
+#ifdef CLUSTER_NO_HTTP
+#ifndef CLUSTER_NO_KUBERNETES
+#define CLUSTER_NO_KUBERNETES
+#endif
+#endif
+
 /* ---- version ---------------------------------------------------------- */
 
 /* major << 16 | minor << 8 | patch. Before 1.0 a new minor may change the API;
@@ -170,6 +177,17 @@ struct cluster_io {
     int (*environment)(void *ctx, const char *name, char *out, size_t capacity);
     int (*random)(void *ctx, void *data, size_t size); /* unpredictable bytes */
     uint64_t (*wall_time)(void *ctx);                  /* ns since 1970-01-01 UTC */
+    /* TLS, which is the host's: there is no default, and without all five https is refused (examples/tls_openssl.h has them).
+     * start: make a client's session on a connected fd. `server`: the name or address that the certificate has to be for; NULL: verify
+     * nothing. `ca`: a PEM file with the authorities to trust; NULL: the system's. The session goes to *tls, nothing is said on the
+     * network yet. step: go on with the handshake; POLLIN or POLLOUT: wait for that, 0: done, CLUSTER_E_PERMISSION: the certificate
+     * is not to be trusted. recv, send: as above, CLUSTER_E_AGAIN: wait; recv gives 0 only for an end that the peer said itself. close:
+     * end the session and free it; the fd stays open. */
+    int (*tls_start)(void *ctx, int fd, const char *server, const char *ca, void **tls);
+    int (*tls_step)(void *ctx, void *tls);
+    int64_t (*tls_recv)(void *ctx, void *tls, void *data, size_t size);
+    int64_t (*tls_send)(void *ctx, void *tls, const void *data, size_t size);
+    void (*tls_close)(void *ctx, void *tls);
 };
 
 enum { CLUSTER_LOG_ERROR = 1, CLUSTER_LOG_WARN = 2, CLUSTER_LOG_INFO = 3, CLUSTER_LOG_DEBUG = 4 };
@@ -482,8 +500,8 @@ CLUSTER_API int cluster_source_gone(struct cluster_source *s, const char *name);
 
 /* How a kind of source works. open: parse target and options, do no I/O; its error sentence goes to cluster_source_fail.
  * round: start one (an older one still under way is void). ready: a watched fd fired (fd >= 0; POLLNVAL: the fd is lost, it
- * is no longer watched and must not be closed), or the timer did (fd -1), or a question to DNS has ended (CLUSTER_ANSWERED). It
- * reads until CLUSTER_E_AGAIN. close: free state; what is still watched is retired. round and ready: 0, or a negative
+ * is no longer watched and must not be closed), or the timer did (fd -1), or a question to DNS has ended (CLUSTER_ANSWERED), or
+ * something came of a request by HTTP (CLUSTER_FETCHED). It reads until CLUSTER_E_AGAIN. close: free state; what is still watched is retired. round and ready: 0, or a negative
  * CLUSTER_E..., which fails the round. */
 struct cluster_strategy {
     uint32_t size; /* sizeof(struct cluster_strategy) */
@@ -518,6 +536,8 @@ CLUSTER_API int64_t cluster_source_send(struct cluster_source *s, int fd, const 
 CLUSTER_API int64_t cluster_source_recv(struct cluster_source *s, int fd, void *data, size_t size,
                                         struct cluster_address *from);
 CLUSTER_API int cluster_source_timer(struct cluster_source *s, uint64_t at_ns); /* one timer; CLUSTER_NEVER: off */
+/* From inside open: the source is told of changes rather than asking again and again, so that misses= is 1 where it is not given. */
+CLUSTER_API int cluster_source_streams(struct cluster_source *s);
 /* The value of an option, decoded; NULL: not given. */
 CLUSTER_API const char *cluster_source_option(const struct cluster_source *s, const char *key);
 /* The target's items, decoded, one by one: the one after `previous` (NULL: the first); NULL after the last. */
@@ -607,6 +627,60 @@ CLUSTER_API const char *cluster_term_why(const char *text, size_t *at);
  * has its beginning (NULL with 0: only ask). 0: it is no term, something follows it, it is compressed, or is nested deeper than
  * CLUSTER_TERM_DEPTH. That no map has a key twice is not checked. */
 CLUSTER_API size_t cluster_term_print(const void *term, size_t size, char *out, size_t capacity);
+
+#endif
+
+#ifndef CLUSTER_NO_HTTP
+/* ---- for strategies: requests by HTTP --------------------------------- */
+
+#define CLUSTER_FETCHED (-3)  /* the fd that ready gets when something came of a request; revents is its slot */
+#define CLUSTER_FETCH_SLOTS 8 /* slots of a source: 0..7 */
+
+#define CLUSTER_REQUEST_INSECURE 1u /* verify no certificate, and send the secret over anything */
+#define CLUSTER_REQUEST_FRESH 2u    /* not on the connection that was kept: the ca file is another one now */
+
+struct cluster_request {
+    uint32_t size;
+    uint32_t flags;       /* CLUSTER_REQUEST_... */
+    const char *method;   /* NULL: GET */
+    const char *url;      /* http://HOST:PORT/PATH?QUERY or https://..., escaped where it has to be; no user, no fragment */
+    const char *headers;  /* lines `name: value`, each ended by \n; NULL: none. Host, Connection and lengths are not for here */
+    const char *secret;   /* the same, for what authorizes: it is sent over verified TLS only */
+    const char *ca;       /* PEM file with the authorities to trust; NULL: the TLS hooks' own */
+    const void *body;     /* copied */
+    uint64_t body_size;   /* bytes there */
+    uint64_t answer_size; /* bytes that the body of the response may have; 0: 2^30 */
+    uint64_t timeout_ns;  /* from now to its end; 0: until shortly before the round's timeout, or else timeout= */
+};
+
+/* What came of a request. */
+struct cluster_response {
+    uint32_t size; /* set it: fields beyond are not written */
+    int32_t
+        error; /* 0: the status is 2xx and the body is coming or whole; CLUSTER_E_AGAIN: no response yet; others: none, why says it */
+    uint32_t status; /* as the server said; 0: it said none */
+    uint32_t whole;  /* 1: the body was read to its end */
+    const char *why; /* of a failure: one sentence, with what the server said of it; else "" */
+};
+
+/* Send a request. `slot` is a small number of the strategy's choosing, 0..7; an older request there is given up, and with `request`
+ * NULL that is all. 0: it is under way, and ready(state, CLUSTER_FETCHED, slot, now) is called when a response with status 2xx has
+ * begun, whenever more of its body came, and when it failed; never from inside this call. Any other status is a failure: redirects are
+ * not followed. CLUSTER_E_INVALID: no such slot, or a malformed request; CLUSTER_E_MEMORY. The host is an address or a name of
+ * /etc/hosts or DNS (with the search list). Connections are kept for the next request of the slot to the same server. */
+CLUSTER_API int cluster_source_fetch(struct cluster_source *s, uint32_t slot, const struct cluster_request *request);
+
+/* CLUSTER_E_NOT_FOUND: the slot has no request. */
+CLUSTER_API int cluster_source_fetched(const struct cluster_source *s, uint32_t slot, struct cluster_response *out);
+
+/* A field of the response, as the environment hook gives variables: its length, its text in out if it fits with its NUL, or
+ * CLUSTER_E_NOT_FOUND. It is there until the slot's next request. */
+CLUSTER_API int cluster_source_header(const struct cluster_source *s, uint32_t slot, const char *name, char *out,
+                                      size_t capacity);
+
+/* The next bytes of the body, at *data until the next call: how many; 0: that was all of it; CLUSTER_E_AGAIN: not yet, or enough for this
+ * step: ready will be called again; any other error: it failed. */
+CLUSTER_API int64_t cluster_source_body(struct cluster_source *s, uint32_t slot, const void **data);
 
 #endif
 

@@ -8,6 +8,7 @@
 #include "../base/memory.h"
 #include "../base/text.h"
 #include "../wire/name.h"
+#include "../wire/number.h"
 
 struct clu_nodes {
     struct cluster_source *source;
@@ -28,9 +29,10 @@ CLU_FN int clu_nodes_add(struct clu_nodes *list, const struct cluster_node *node
 /* The end of the list: published, unless something went wrong, and freed. */
 CLU_FN int clu_nodes_publish(struct clu_nodes *list, int result)
 {
+    const struct cluster_allocator *memory = cluster_source_allocator(list->source);
     if (!result)
         result = cluster_source_publish(list->source, list->nodes, list->count);
-    clu_free(cluster_source_allocator(list->source), list->nodes, list->capacity * sizeof *list->nodes);
+    clu_free(memory, list->nodes, list->capacity * sizeof *list->nodes);
     return result;
 }
 
@@ -52,6 +54,13 @@ CLU_FN int clu_state_new(struct cluster_source *s, size_t size, void **state)
         return CLUSTER_E_MEMORY;
     *(struct cluster_source **)*state = s;
     return 0;
+}
+
+/* The place of an option's value among its words, or what holds where it is not given. */
+CLU_FN int clu_choice(const struct cluster_source *s, const char *key, const char *words, int otherwise)
+{
+    const char *value = cluster_source_option(s, key);
+    return value ? clu_word_find(words, clu_slice_str(value)) : otherwise;
 }
 
 CLU_FN int clu_static_round(void *state, uint64_t now)

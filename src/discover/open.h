@@ -30,6 +30,9 @@ CLU_FN void clu_source_free(struct cluster_source *s)
 #ifndef CLUSTER_NO_DNS
     clu_source_forget_questions(s);
 #endif
+#ifndef CLUSTER_NO_HTTP
+    clu_source_forget_fetches(s);
+#endif
     clu_close_all(l, &s->watcher);
     for (i = 0; i < CLU_TIMER_COUNT; i++)
         clu_timers_release(&l->timers, &s->timers[i]);

@@ -8,6 +8,7 @@
 #include "epmd.h"
 #include "file.h"
 #include "gossip.h"
+#include "kubernetes.h"
 #include "list.h"
 
 struct clu_builtin {
@@ -41,6 +42,13 @@ CLU_FN const struct cluster_strategy *clu_builtin_find(struct clu_slice scheme)
         {"gossip", CLU_STRATEGY(clu_gossip_open, clu_gossip_round, clu_gossip_ready, clu_gossip_close,
                                 "secret secret-file auth if ttl broadcast announce wire", 0, 15 * CLU_SECOND, 0,
                                 CLUSTER_STRATEGY_HEARS | CLUSTER_STRATEGY_ANNOUNCES)},
+#endif
+#ifndef CLUSTER_NO_KUBERNETES
+        {"kubernetes",
+         CLU_STRATEGY(clu_kube_open, clu_kube_round, clu_kube_ready, clu_kube_close,
+                      "mode lookup watch namespace service field master cluster account ready cached page token-file ca "
+                      "insecure",
+                      0, 0, 0, 0)},
 #endif
     };
 #undef CLU_STRATEGY

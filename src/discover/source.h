@@ -14,6 +14,7 @@
 
 #include "../base/errors.h"
 #include "../member/table.h"
+#include "../net/http.h"
 #include "../net/resolver.h"
 #include "../wire/glob.h"
 #include "../wire/url.h"
@@ -78,6 +79,9 @@ struct cluster_source {
 #ifndef CLUSTER_NO_DNS
     struct clu_question **questions; /* by slot; NULL: it was never asked */
     size_t question_count;
+#endif
+#ifndef CLUSTER_NO_HTTP
+    struct clu_source_fetch *fetches[CLUSTER_FETCH_SLOTS]; /* NULL: it never fetched */
 #endif
     struct clu_claims claims;
     struct clu_common common;
@@ -520,6 +524,13 @@ CLUSTER_DEF int cluster_source_timer(struct cluster_source *s, uint64_t at_ns)
     return 0;
 }
 
+CLUSTER_DEF int cluster_source_streams(struct cluster_source *s)
+{
+    if (s->common.prune && !cluster_source_option(s, "misses"))
+        s->claims.misses = 1;
+    return 0;
+}
+
 CLUSTER_DEF const char *cluster_source_option(const struct cluster_source *s, const char *key)
 {
     return clu_url_option(&s->url, key);
@@ -574,6 +585,14 @@ CLUSTER_DEF void cluster_source_log(struct cluster_source *s, int level, const c
         l->log(l->log_ctx, level, message, s->shown);
 }
 
+/* A bit less than the round has, so that its end is said in the words of what it waits for. */
+CLU_FN uint64_t clu_source_span(const struct cluster_source *s)
+{
+    const struct clu_timer *end = &s->timers[CLU_TIMER_TIMEOUT];
+    uint64_t span = !end->place ? s->common.timeout_ns : end->at > s->loop->now ? end->at - s->loop->now : 0;
+    return span - span / 16;
+}
+
 /* ---- questions to DNS ------------------------------------------------- */
 
 #ifndef CLUSTER_NO_DNS
@@ -621,8 +640,6 @@ CLU_FN int clu_source_choice(const struct cluster_source *s, const char *key, co
 CLUSTER_DEF int cluster_source_resolve(struct cluster_source *s, uint32_t slot, const char *name, uint32_t type)
 {
     struct clu_question *q;
-    const struct clu_timer *end;
-    uint64_t span;
     if (!s || !name || slot >= CLUSTER_DNS_SLOTS)
         return CLUSTER_E_INVALID;
     q = clu_source_question(s, slot);
@@ -634,10 +651,7 @@ CLUSTER_DEF int cluster_source_resolve(struct cluster_source *s, uint32_t slot, 
         q->hosts = clu_source_choice(s, "hosts", "off on") != 0;
         q->tcp = clu_source_choice(s, "tcp", "off on keep");
     }
-    /* A bit less than the round has, so that its end is said in the words of the question. */
-    end = &s->timers[CLU_TIMER_TIMEOUT];
-    span = !end->place ? s->common.timeout_ns : end->at > s->loop->now ? end->at - s->loop->now : 0;
-    return clu_question_ask(q, clu_slice_str(name), type, span - span / 16);
+    return clu_question_ask(q, clu_slice_str(name), type, clu_source_span(s));
 }
 
 /* The question of a slot that has ended. */
@@ -666,6 +680,166 @@ CLUSTER_DEF int cluster_source_record(struct cluster_source *s, uint32_t slot, s
     if (!result)
         result = clu_question_record(q, &record);
     return result > 0 && clu_write_struct(out, &record, sizeof record) ? CLUSTER_E_INVALID : result;
+}
+
+#endif
+
+/* ---- requests by HTTP ------------------------------------------------- */
+
+#ifndef CLUSTER_NO_HTTP
+
+/* A request whose host is for DNS to find. */
+struct clu_source_fetch {
+    struct clu_fetch fetch;
+#ifndef CLUSTER_NO_DNS
+    struct clu_question *question;
+#endif
+};
+
+#ifndef CLUSTER_NO_DNS
+
+/* The answer of DNS: first to the question for IPv4, then to that for IPv6. */
+CLU_FN void clu_source_looked_up(struct clu_question *q)
+{
+    struct clu_fetch *f = (struct clu_fetch *)q->owner;
+    struct clu_text why = clu_text_on(f->why, sizeof f->why);
+    struct cluster_answer answer;
+    struct cluster_record record;
+    clu_question_answer(q, &answer);
+    while (!answer.error && f->address_count < CLU_HTTP_ADDRESSES && clu_question_record(q, &record) > 0)
+        f->addresses[f->address_count++] = record.address;
+    if (f->address_count) {
+        clu_fetch_connect(f, 0);
+        return;
+    }
+    if (!answer.error && q->type == CLUSTER_DNS_A) {
+        answer.error = clu_question_ask(q, f->host, CLUSTER_DNS_AAAA, f->deadline - f->loop->now);
+        if (!answer.error)
+            return;
+    }
+    f->quoted = true;
+    (void)clu_say(&why, answer.error ? "cannot find host #: $" : "there is no host #: is the name right?", f->host, answer.why);
+    clu_fetch_fail(f, answer.error ? answer.error : CLUSTER_E_NOT_FOUND, NULL);
+}
+
+CLU_FN int clu_source_look_up(struct clu_fetch *f)
+{
+    struct clu_source_fetch *s = (struct clu_source_fetch *)(void *)f;
+    struct clu_question *q = s->question;
+    if (!q)
+        q = s->question = clu_question_new(&((struct cluster_source *)f->owner)->home->resolver);
+    if (!q)
+        return CLUSTER_E_MEMORY;
+    q->answered = clu_source_looked_up;
+    q->owner = f;
+    q->search = true;
+    return clu_question_ask(q, f->host, CLUSTER_DNS_A, f->deadline - f->loop->now);
+}
+
+CLU_FN void clu_source_look_up_end(struct clu_fetch *f)
+{
+    struct clu_question *q = ((struct clu_source_fetch *)(void *)f)->question;
+    if (q)
+        clu_question_rest(q, false);
+}
+
+#endif
+
+CLU_FN void clu_source_fetched(struct clu_fetch *f)
+{
+    clu_source_tell((struct cluster_source *)f->owner, CLUSTER_FETCHED, (int)f->slot);
+}
+
+CLU_FN void clu_source_forget_fetches(struct cluster_source *s)
+{
+    struct clu_source_fetch *f;
+    size_t i;
+    for (i = 0; i < CLUSTER_FETCH_SLOTS; i++) {
+        f = s->fetches[i];
+        if (!f)
+            continue;
+        clu_fetch_free(&f->fetch);
+#ifndef CLUSTER_NO_DNS
+        if (f->question)
+            clu_question_free(f->question);
+#endif
+        clu_free(&s->loop->memory, f, sizeof *f);
+    }
+}
+
+/* The request of a slot; NULL: there is none. */
+CLU_FN struct clu_fetch *clu_source_slot(const struct cluster_source *s, uint32_t slot)
+{
+    struct clu_source_fetch *f = slot < CLUSTER_FETCH_SLOTS ? s->fetches[slot] : NULL;
+    return f && f->fetch.asked ? &f->fetch : NULL;
+}
+
+CLUSTER_DEF int cluster_source_fetch(struct cluster_source *s, uint32_t slot, const struct cluster_request *request)
+{
+    const struct cluster_allocator *memory;
+    struct clu_source_fetch *made;
+    struct clu_fetch *f;
+    if (slot >= CLUSTER_FETCH_SLOTS || (request && request->size < sizeof *request))
+        return CLUSTER_E_INVALID;
+    memory = &s->loop->memory;
+    if (!s->fetches[slot] && request) {
+        made = (struct clu_source_fetch *)clu_alloc_zero(memory, sizeof *made);
+        if (!made || !clu_fetch_begin(&made->fetch, s->loop)) {
+            clu_free(memory, made, sizeof *made);
+            return CLUSTER_E_MEMORY;
+        }
+        s->fetches[slot] = made;
+    }
+    if (!request) {
+        if (s->fetches[slot])
+            clu_fetch_stop(&s->fetches[slot]->fetch);
+        return 0;
+    }
+    f = &s->fetches[slot]->fetch;
+#ifndef CLUSTER_NO_DNS
+    f->look_up = clu_source_look_up;
+    f->look_up_end = clu_source_look_up_end;
+#endif
+    f->progress = clu_source_fetched;
+    f->owner = s;
+    f->slot = slot;
+    return clu_fetch_ask(f, request, request->timeout_ns ? request->timeout_ns : clu_source_span(s));
+}
+
+CLUSTER_DEF int cluster_source_fetched(const struct cluster_source *s, uint32_t slot, struct cluster_response *out)
+{
+    const struct clu_fetch *f = clu_source_slot(s, slot);
+    struct cluster_response response;
+    if (!f)
+        return CLUSTER_E_NOT_FOUND;
+    memset(&response, 0, sizeof response);
+    response.error = f->state == CLU_FETCH_BODY ? 0 : f->state == CLU_FETCH_REST ? f->error : CLUSTER_E_AGAIN;
+    response.status = f->http.status;
+    response.whole = f->http.whole && !response.error;
+    response.why = response.error ? f->why : "";
+    return clu_write_struct(out, &response, sizeof response);
+}
+
+CLUSTER_DEF int cluster_source_header(const struct cluster_source *s, uint32_t slot, const char *name, char *out,
+                                      size_t capacity)
+{
+    const struct clu_fetch *f = clu_source_slot(s, slot);
+    struct clu_slice value = clu_slice_of(NULL, 0);
+    if (f && name && f->http.status)
+        value = clu_http_find(clu_slice_of((const char *)f->buffer, f->http.head), name);
+    if (!value.at)
+        return CLUSTER_E_NOT_FOUND;
+    if (value.length < capacity) {
+        struct clu_text t = clu_text_on(out, capacity);
+        clu_text_bytes(&t, value.at, value.length);
+    }
+    return (int)value.length;
+}
+
+CLUSTER_DEF int64_t cluster_source_body(struct cluster_source *s, uint32_t slot, const void **data)
+{
+    struct clu_fetch *f = clu_source_slot(s, slot);
+    return f && data ? clu_fetch_body(f, data) : (int64_t)CLUSTER_E_NOT_FOUND;
 }
 
 #endif

@@ -569,7 +569,12 @@ CLU_FN void clu_posix_io(struct cluster_io *io)
                                                clu_posix_read_file,
                                                clu_posix_environment,
                                                clu_posix_random,
-                                               clu_posix_wall_time};
+                                               clu_posix_wall_time,
+                                               NULL,
+                                               NULL,
+                                               NULL,
+                                               NULL,
+                                               NULL};
     void (*none)(void) = NULL;
     size_t at;
     for (at = offsetof(struct cluster_io, open); at < sizeof *io; at += sizeof none)

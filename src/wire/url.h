@@ -73,13 +73,28 @@ struct clu_common {
     X("ttl", "gossip", COUNT, 0, 255, own, "", "1", "how many routers a multicast packet may pass")                         \
     X("broadcast", "gossip", CHOICE, 0, 0, own, "off on", "off", "on: broadcast in place of multicast")                       \
     X("announce", "gossip", CHOICE, 0, 0, own, "auto on off", "auto", "say the own name; auto: if it can be dialled")       \
-    X("wire", "gossip", CHOICE, 0, 0, own, "libcluster", "libcluster", "whose packets are spoken")
+    X("wire", "gossip", CHOICE, 0, 0, own, "libcluster", "libcluster", "whose packets are spoken")                          \
+    X("mode", "kubernetes", CHOICE, 0, 0, own, "ip dns hostname", "ip", "what stands after '@': the pod's address, its name in DNS, its name by the service") \
+    X("lookup", "kubernetes", CHOICE, 0, 0, own, "endpoints pods endpointslices", "endpoints", "which objects are asked for") \
+    X("watch", "kubernetes", CHOICE, 0, 0, own, "off on", "off", "on: changes are told as they happen, not asked for")        \
+    X("namespace", "kubernetes", FILLED, 0, 0, own, "", "the pod's own", "namespace of the objects")                        \
+    X("service", "kubernetes", FILLED, 0, 0, own, "", "none", "headless service of mode=hostname; without a selector: whose pods") \
+    X("field", "kubernetes", FILLED, 0, 0, own, "", "none", "field selector, e.g. status.phase=Running with lookup=pods")   \
+    X("master", "kubernetes", FILLED, 0, 0, own, "", "as in a pod", "the API server: HOST, HOST:PORT, or a URL")             \
+    X("cluster", "kubernetes", FILLED, 0, 0, own, "", "cluster", "the domain is this and .local; $CLUSTER_DOMAIN is stronger") \
+    X("account", "kubernetes", FILLED, 0, 0, own, "", "as in a pod", "folder with the files token, namespace and ca.crt")     \
+    X("ready", "kubernetes", CHOICE, 0, 0, own, "off on", "on", "off: take also what is not ready")                         \
+    X("cached", "kubernetes", CHOICE, 0, 0, own, "off on", "off", "on: what the API server has in its cache will do")       \
+    X("page", "kubernetes", COUNT, 1, 10000, own, "", "500", "how many objects are asked for at a time")                    \
+    X("token-file", "kubernetes", FILLED, 0, 0, own, "", "that of account=", "file with the token, read for each request")  \
+    X("ca", "kubernetes", FILLED, 0, 0, own, "", "that of account=", "PEM file with the authority that signed the server's certificate") \
+    X("insecure", "kubernetes", CHOICE, 0, 0, own, "off on", "off", "on: verify no certificate, and send the token all the same")
 
 /* Every scheme of this build: its name, how its target is written, the least and most items there, and what it does. */
 #define CLU_URL_SCHEME_LIST(X)                                                                                              \
     X("static", "NODE,NODE,...", 0, 65535, "a fixed list of nodes; none: the empty answer")                                 \
     X("push", "NAME", 0, 1, "complete lists that the program hands in")                                                     \
-    CLU_URL_SCHEME_FILE(X) CLU_URL_SCHEME_DNS(X) CLU_URL_SCHEME_EPMD(X) CLU_URL_SCHEME_GOSSIP(X)
+    CLU_URL_SCHEME_FILE(X) CLU_URL_SCHEME_DNS(X) CLU_URL_SCHEME_EPMD(X) CLU_URL_SCHEME_GOSSIP(X) CLU_URL_SCHEME_KUBERNETES(X)
 #ifdef CLUSTER_NO_FILE
 #define CLU_URL_SCHEME_FILE(X)
 #else
@@ -102,6 +117,12 @@ struct clu_common {
 #else
 #define CLU_URL_SCHEME_GOSSIP(X)                                                                                            \
     X("gossip", "ADDRESS:PORT", 0, 1, "multicast as libcluster speaks it; none: 233.252.1.32:45892")
+#endif
+#ifdef CLUSTER_NO_KUBERNETES
+#define CLU_URL_SCHEME_KUBERNETES(X)
+#else
+#define CLU_URL_SCHEME_KUBERNETES(X)                                                                                        \
+    X("kubernetes", "SELECTOR", 0, 65535, "the pods behind a label selector, as the API server lists them")
 #endif
 /* clang-format on */
 
@@ -404,10 +425,25 @@ CLU_FN bool clu_option_value(const struct clu_option_info *info, struct clu_slic
     }
 }
 
+/* The place of a key: where several schemes have one of that name, of this scheme's. -1: there is none. */
+CLU_FN int clu_option_find(struct clu_slice key, struct clu_slice scheme)
+{
+    struct clu_slice rest = clu_slice_str(CLU_URL_ALL_KEYS);
+    int at, first = -1;
+    for (at = 0; rest.at; at++) {
+        if (!clu_slice_same(clu_cut(&rest, ' '), key))
+            continue;
+        if (clu_word_find(clu_option_at(at)->scheme, scheme) >= 0)
+            return at;
+        first = first < 0 ? at : first;
+    }
+    return first;
+}
+
 CLU_FN int clu_url_add_option(struct clu_url_parser *p, struct clu_slice option)
 {
     struct clu_slice value = option, key = clu_cut(&value, '=');
-    int index = clu_word_find(CLU_URL_ALL_KEYS, key);
+    int index = clu_option_find(key, p->scheme);
     const struct clu_option_info *info = clu_option_at(index);
     const char *name = p->at, *text;
     void *field;
@@ -421,7 +457,7 @@ CLU_FN int clu_url_add_option(struct clu_url_parser *p, struct clu_slice option)
     }
     own = clu_word_find(p->own_keys, key) >= 0;
     if (own) {
-        if (*info->scheme && !clu_slice_is(p->scheme, info->scheme))
+        if (*info->scheme && clu_word_find(info->scheme, p->scheme) < 0)
             info = clu_option_at(-1);
     } else if (*info->scheme) {
         return clu_say(p->error, "option '#' does not apply: it is for '$'", key, info->scheme);

@@ -111,7 +111,7 @@ def regions():
                         [["`%s=`" % o.key, o.takes(), fallback(o.fallback), o.help] for o in every if not o.scheme]),
     }
     for row in rows:
-        own = [["`%s=`" % o.key, o.takes(), fallback(o.fallback), o.help] for o in every if o.scheme == row[0]]
+        own = [["`%s=`" % o.key, o.takes(), fallback(o.fallback), o.help] for o in every if row[0] in o.scheme.split()]
         found["of-" + row[0]] = (table(["option", "takes", "default", "what it is for"], own) if own
                                  else "No options beside the common ones.")
     return found

@@ -43,6 +43,8 @@ const (
 	ETimeout          = -7
 	EUnreachable      = -9
 	EUnsupported      = -14
+	Fetched           = -3
+	FetchSlots        = 8
 	Forming           = 0
 	IoBroadcast       = 2
 	IoReuse           = 1
@@ -70,6 +72,8 @@ const (
 	Ok                = 0
 	Ready             = 1
 	Reply             = 13
+	RequestFresh      = 2
+	RequestInsecure   = 1
 	Resync            = 16
 	RingBinaryNodes   = 2
 	RingOtp25         = 4

@@ -18,6 +18,8 @@ struct cluster_node;
 struct cluster_strategy;
 struct cluster_answer;
 struct cluster_record;
+struct cluster_request;
+struct cluster_response;
 struct cluster_ring_override;
 struct cluster_ring_options;
 struct cluster_move;
@@ -57,6 +59,11 @@ struct cluster_io {
     int (*environment)(void *, const char *, char *, size_t);
     int (*random)(void *, void *, size_t);
     uint64_t (*wall_time)(void *);
+    int (*tls_start)(void *, int, const char *, const char *, void **);
+    int (*tls_step)(void *, void *);
+    int64_t (*tls_recv)(void *, void *, void *, size_t);
+    int64_t (*tls_send)(void *, void *, const void *, size_t);
+    void (*tls_close)(void *, void *);
 };
 struct cluster_map_options {
     uint32_t size;
@@ -199,6 +206,26 @@ struct cluster_record {
     const char *text;
     struct cluster_address address;
 };
+struct cluster_request {
+    uint32_t size;
+    uint32_t flags;
+    const char *method;
+    const char *url;
+    const char *headers;
+    const char *secret;
+    const char *ca;
+    const void *body;
+    uint64_t body_size;
+    uint64_t answer_size;
+    uint64_t timeout_ns;
+};
+struct cluster_response {
+    uint32_t size;
+    int32_t error;
+    uint32_t status;
+    uint32_t whole;
+    const char *why;
+};
 struct cluster_ring_override {
     uint32_t size;
     uint32_t count;
@@ -276,6 +303,7 @@ int cluster_source_close(struct cluster_source *, int);
 int64_t cluster_source_send(struct cluster_source *, int, const void *, size_t, const struct cluster_address *);
 int64_t cluster_source_recv(struct cluster_source *, int, void *, size_t, struct cluster_address *);
 int cluster_source_timer(struct cluster_source *, uint64_t);
+int cluster_source_streams(struct cluster_source *);
 const char *cluster_source_option(const struct cluster_source *, const char *);
 const char *cluster_source_item(const struct cluster_source *, const char *);
 void cluster_source_drop(struct cluster_source *);
@@ -292,6 +320,10 @@ int cluster_source_record(struct cluster_source *, uint32_t, struct cluster_reco
 int cluster_term_parse(const char *, void *, size_t, size_t *);
 const char *cluster_term_why(const char *, size_t *);
 size_t cluster_term_print(const void *, size_t, char *, size_t);
+int cluster_source_fetch(struct cluster_source *, uint32_t, const struct cluster_request *);
+int cluster_source_fetched(const struct cluster_source *, uint32_t, struct cluster_response *);
+int cluster_source_header(const struct cluster_source *, uint32_t, const char *, char *, size_t);
+int64_t cluster_source_body(struct cluster_source *, uint32_t, const void **);
 int cluster_resolve(struct cluster *, const char *, const char *, uint64_t *);
 int cluster_epmd_names(struct cluster *, const char *, uint64_t *);
 int cluster_epmd_port(struct cluster *, const char *, uint64_t *);
@@ -375,6 +407,8 @@ return {
     E_TIMEOUT = -7,
     E_UNREACHABLE = -9,
     E_UNSUPPORTED = -14,
+    FETCHED = -3,
+    FETCH_SLOTS = 8,
     FORMING = 0,
     IO_BROADCAST = 2,
     IO_REUSE = 1,
@@ -402,6 +436,8 @@ return {
     OK = 0,
     READY = 1,
     REPLY = 13,
+    REQUEST_FRESH = 2,
+    REQUEST_INSECURE = 1,
     RESYNC = 16,
     RING_BINARY_NODES = 2,
     RING_OTP25 = 4,
@@ -425,7 +461,7 @@ return {
         {"pollfd", "fd", "events", "revents"},
         {"cluster_allocator", "size", "reserved", "ctx", "resize"},
         {"cluster_address", "bytes", "scope", "port", "family", "prefix"},
-        {"cluster_io", "size", "reserved", "ctx", "open", "bind", "connect", "listen", "accept", "join", "send", "recv", "close", "interfaces", "read_file", "environment", "random", "wall_time"},
+        {"cluster_io", "size", "reserved", "ctx", "open", "bind", "connect", "listen", "accept", "join", "send", "recv", "close", "interfaces", "read_file", "environment", "random", "wall_time", "tls_start", "tls_step", "tls_recv", "tls_send", "tls_close"},
         {"cluster_map_options", "size", "shards", "replicas", "epsilon", "seed", "role", "settle"},
         {"cluster_options", "size", "quorum", "node", "quorum_of", "settle", "zone", "role", "expected", "port", "weight", "limit_members", "limit_events", "limit_watches", "limit_budget", "log_level", "seed", "map", "allocator", "io", "log", "log_ctx", "error", "error_size", "connect", "cookie", "backoff", "reconnect", "on_leave", "tick", "limit_dials", "limit_packet", "limit_output", "reserved_links"},
         {"cluster_member", "size", "flags", "id", "name", "host", "address", "zone", "role", "port", "weight", "state", "sources"},
@@ -435,6 +471,8 @@ return {
         {"cluster_strategy", "size", "open", "round", "ready", "close", "options", "interval_ns", "max_age_ns", "misses", "flags"},
         {"cluster_answer", "size", "error", "rcode", "count", "ttl", "flags", "digest", "why", "name"},
         {"cluster_record", "size", "type", "ttl", "priority", "weight", "port", "additional", "text_size", "name", "text", "address"},
+        {"cluster_request", "size", "flags", "method", "url", "headers", "secret", "ca", "body", "body_size", "answer_size", "timeout_ns"},
+        {"cluster_response", "size", "error", "status", "whole", "why"},
         {"cluster_ring_override", "size", "count", "key", "key_size", "nodes"},
         {"cluster_ring_options", "size", "flags", "points", "override_count", "overrides", "name", "bucket", "seed", "allocator"},
         {"cluster_move", "shard", "replica", "from", "to", "batch"},

@@ -41,6 +41,8 @@ CLUSTER_E_REFUSED = -8
 CLUSTER_E_TIMEOUT = -7
 CLUSTER_E_UNREACHABLE = -9
 CLUSTER_E_UNSUPPORTED = -14
+CLUSTER_FETCHED = -3
+CLUSTER_FETCH_SLOTS = 8
 CLUSTER_FORMING = 0
 CLUSTER_IO_BROADCAST = 2
 CLUSTER_IO_REUSE = 1
@@ -68,6 +70,8 @@ CLUSTER_NODE_LEAVING = 4
 CLUSTER_OK = 0
 CLUSTER_READY = 1
 CLUSTER_REPLY = 13
+CLUSTER_REQUEST_FRESH = 2
+CLUSTER_REQUEST_INSECURE = 1
 CLUSTER_RESYNC = 16
 CLUSTER_RING_BINARY_NODES = 2
 CLUSTER_RING_OTP25 = 4
@@ -157,6 +161,14 @@ class cluster_record(ctypes.Structure):
     pass
 
 
+class cluster_request(ctypes.Structure):
+    pass
+
+
+class cluster_response(ctypes.Structure):
+    pass
+
+
 class cluster_ring_override(ctypes.Structure):
     pass
 
@@ -208,6 +220,11 @@ cluster_io._fields_ = [
     ('environment', ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_char), ctypes.c_size_t)),
     ('random', ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)),
     ('wall_time', ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)),
+    ('tls_start', ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_void_p))),
+    ('tls_step', ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)),
+    ('tls_recv', ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)),
+    ('tls_send', ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)),
+    ('tls_close', ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)),
 ]
 
 cluster_map_options._fields_ = [
@@ -360,6 +377,28 @@ cluster_record._fields_ = [
     ('address', cluster_address),
 ]
 
+cluster_request._fields_ = [
+    ('size', ctypes.c_uint32),
+    ('flags', ctypes.c_uint32),
+    ('method', ctypes.c_char_p),
+    ('url', ctypes.c_char_p),
+    ('headers', ctypes.c_char_p),
+    ('secret', ctypes.c_char_p),
+    ('ca', ctypes.c_char_p),
+    ('body', ctypes.c_void_p),
+    ('body_size', ctypes.c_uint64),
+    ('answer_size', ctypes.c_uint64),
+    ('timeout_ns', ctypes.c_uint64),
+]
+
+cluster_response._fields_ = [
+    ('size', ctypes.c_uint32),
+    ('error', ctypes.c_int32),
+    ('status', ctypes.c_uint32),
+    ('whole', ctypes.c_uint32),
+    ('why', ctypes.c_char_p),
+]
+
 cluster_ring_override._fields_ = [
     ('size', ctypes.c_uint32),
     ('count', ctypes.c_uint32),
@@ -388,7 +427,7 @@ cluster_move._fields_ = [
     ('batch', ctypes.c_uint32),
 ]
 
-STRUCTS = [pollfd, cluster_allocator, cluster_address, cluster_io, cluster_map_options, cluster_options, cluster_member, cluster_counts, cluster_event, cluster_node, cluster_strategy, cluster_answer, cluster_record, cluster_ring_override, cluster_ring_options, cluster_move]
+STRUCTS = [pollfd, cluster_allocator, cluster_address, cluster_io, cluster_map_options, cluster_options, cluster_member, cluster_counts, cluster_event, cluster_node, cluster_strategy, cluster_answer, cluster_record, cluster_request, cluster_response, cluster_ring_override, cluster_ring_options, cluster_move]
 
 # name, result, arguments
 FUNCTIONS = [
@@ -444,6 +483,7 @@ FUNCTIONS = [
     ('cluster_source_send', ctypes.c_int64, [ctypes.POINTER(cluster_source), ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(cluster_address)]),
     ('cluster_source_recv', ctypes.c_int64, [ctypes.POINTER(cluster_source), ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(cluster_address)]),
     ('cluster_source_timer', ctypes.c_int, [ctypes.POINTER(cluster_source), ctypes.c_uint64]),
+    ('cluster_source_streams', ctypes.c_int, [ctypes.POINTER(cluster_source)]),
     ('cluster_source_option', ctypes.c_char_p, [ctypes.POINTER(cluster_source), ctypes.c_char_p]),
     ('cluster_source_item', ctypes.c_char_p, [ctypes.POINTER(cluster_source), ctypes.c_char_p]),
     ('cluster_source_drop', None, [ctypes.POINTER(cluster_source)]),
@@ -460,6 +500,10 @@ FUNCTIONS = [
     ('cluster_term_parse', ctypes.c_int, [ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(ctypes.c_size_t)]),
     ('cluster_term_why', ctypes.c_char_p, [ctypes.c_char_p, ctypes.POINTER(ctypes.c_size_t)]),
     ('cluster_term_print', ctypes.c_size_t, [ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(ctypes.c_char), ctypes.c_size_t]),
+    ('cluster_source_fetch', ctypes.c_int, [ctypes.POINTER(cluster_source), ctypes.c_uint32, ctypes.POINTER(cluster_request)]),
+    ('cluster_source_fetched', ctypes.c_int, [ctypes.POINTER(cluster_source), ctypes.c_uint32, ctypes.POINTER(cluster_response)]),
+    ('cluster_source_header', ctypes.c_int, [ctypes.POINTER(cluster_source), ctypes.c_uint32, ctypes.c_char_p, ctypes.POINTER(ctypes.c_char), ctypes.c_size_t]),
+    ('cluster_source_body', ctypes.c_int64, [ctypes.POINTER(cluster_source), ctypes.c_uint32, ctypes.POINTER(ctypes.c_void_p)]),
     ('cluster_resolve', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_char_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_uint64)]),
     ('cluster_epmd_names', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_char_p, ctypes.POINTER(ctypes.c_uint64)]),
     ('cluster_epmd_port', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_char_p, ctypes.POINTER(ctypes.c_uint64)]),

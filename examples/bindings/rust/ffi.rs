@@ -42,6 +42,8 @@ pub const CLUSTER_E_REFUSED: i32 = -8;
 pub const CLUSTER_E_TIMEOUT: i32 = -7;
 pub const CLUSTER_E_UNREACHABLE: i32 = -9;
 pub const CLUSTER_E_UNSUPPORTED: i32 = -14;
+pub const CLUSTER_FETCHED: i32 = -3;
+pub const CLUSTER_FETCH_SLOTS: i32 = 8;
 pub const CLUSTER_FORMING: i32 = 0;
 pub const CLUSTER_IO_BROADCAST: i32 = 2;
 pub const CLUSTER_IO_REUSE: i32 = 1;
@@ -69,6 +71,8 @@ pub const CLUSTER_NODE_LEAVING: i32 = 4;
 pub const CLUSTER_OK: i32 = 0;
 pub const CLUSTER_READY: i32 = 1;
 pub const CLUSTER_REPLY: i32 = 13;
+pub const CLUSTER_REQUEST_FRESH: i32 = 2;
+pub const CLUSTER_REQUEST_INSECURE: i32 = 1;
 pub const CLUSTER_RESYNC: i32 = 16;
 pub const CLUSTER_RING_BINARY_NODES: i32 = 2;
 pub const CLUSTER_RING_OTP25: i32 = 4;
@@ -156,6 +160,11 @@ pub struct cluster_io {
     pub environment: Option<unsafe extern "C" fn(*mut c_void, *const c_char, *mut c_char, usize) -> c_int>,
     pub random: Option<unsafe extern "C" fn(*mut c_void, *mut c_void, usize) -> c_int>,
     pub wall_time: Option<unsafe extern "C" fn(*mut c_void) -> u64>,
+    pub tls_start: Option<unsafe extern "C" fn(*mut c_void, c_int, *const c_char, *const c_char, *mut *mut c_void) -> c_int>,
+    pub tls_step: Option<unsafe extern "C" fn(*mut c_void, *mut c_void) -> c_int>,
+    pub tls_recv: Option<unsafe extern "C" fn(*mut c_void, *mut c_void, *mut c_void, usize) -> i64>,
+    pub tls_send: Option<unsafe extern "C" fn(*mut c_void, *mut c_void, *const c_void, usize) -> i64>,
+    pub tls_close: Option<unsafe extern "C" fn(*mut c_void, *mut c_void)>,
 }
 
 #[repr(C)]
@@ -328,6 +337,32 @@ pub struct cluster_record {
 
 #[repr(C)]
 #[derive(Clone, Copy)]
+pub struct cluster_request {
+    pub size: u32,
+    pub flags: u32,
+    pub method: *const c_char,
+    pub url: *const c_char,
+    pub headers: *const c_char,
+    pub secret: *const c_char,
+    pub ca: *const c_char,
+    pub body: *const c_void,
+    pub body_size: u64,
+    pub answer_size: u64,
+    pub timeout_ns: u64,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct cluster_response {
+    pub size: u32,
+    pub error: i32,
+    pub status: u32,
+    pub whole: u32,
+    pub why: *const c_char,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub struct cluster_ring_override {
     pub size: u32,
     pub count: u32,
@@ -413,6 +448,7 @@ extern "C" {
     pub fn cluster_source_send(s: *mut cluster_source, fd: c_int, data: *const c_void, size: usize, to: *const cluster_address) -> i64;
     pub fn cluster_source_recv(s: *mut cluster_source, fd: c_int, data: *mut c_void, size: usize, from: *mut cluster_address) -> i64;
     pub fn cluster_source_timer(s: *mut cluster_source, at_ns: u64) -> c_int;
+    pub fn cluster_source_streams(s: *mut cluster_source) -> c_int;
     pub fn cluster_source_option(s: *const cluster_source, key: *const c_char) -> *const c_char;
     pub fn cluster_source_item(s: *const cluster_source, previous: *const c_char) -> *const c_char;
     pub fn cluster_source_drop(s: *mut cluster_source);
@@ -429,6 +465,10 @@ extern "C" {
     pub fn cluster_term_parse(text: *const c_char, out: *mut c_void, capacity: usize, size: *mut usize) -> c_int;
     pub fn cluster_term_why(text: *const c_char, at: *mut usize) -> *const c_char;
     pub fn cluster_term_print(term: *const c_void, size: usize, out: *mut c_char, capacity: usize) -> usize;
+    pub fn cluster_source_fetch(s: *mut cluster_source, slot: u32, request: *const cluster_request) -> c_int;
+    pub fn cluster_source_fetched(s: *const cluster_source, slot: u32, out: *mut cluster_response) -> c_int;
+    pub fn cluster_source_header(s: *const cluster_source, slot: u32, name: *const c_char, out: *mut c_char, capacity: usize) -> c_int;
+    pub fn cluster_source_body(s: *mut cluster_source, slot: u32, data: *mut *const c_void) -> i64;
     pub fn cluster_resolve(c: *mut cluster, name: *const c_char, r#type: *const c_char, request: *mut u64) -> c_int;
     pub fn cluster_epmd_names(c: *mut cluster, host: *const c_char, request: *mut u64) -> c_int;
     pub fn cluster_epmd_port(c: *mut cluster, node: *const c_char, request: *mut u64) -> c_int;

@@ -1,0 +1,631 @@
+/*
+ * One request by HTTP/1.1: from its URL to the last byte of its response. A request owns its socket, its TLS session, its timer and
+ * its buffer; its owner reads the body from that in bounded steps. It follows no redirect, and a response that is not 2xx is a
+ * failure here, with what the server says of it: no owner can take the body of an error for an answer.
+ *
+ *   ask -> (a kept connection) --------------------------+
+ *    |                                                   v
+ *    +--> LOOKS -> CONNECTS <-> next address -> SHAKES -> SENDS -> HEAD -> BODY  -> REST
+ *         hosts, DNS                            TLS                    +-> ERROR -> REST, failed
+ */
+#ifndef CLU_NET_HTTP_H
+#define CLU_NET_HTTP_H
+
+#include "../loop/loop.h"
+#include "../wire/http.h"
+#include "lookup.h"
+
+#define CLU_HTTP_BUFFER ((size_t)32768)     /* the head, and at least half of it for the body */
+#define CLU_HTTP_STEP 65536                 /* bytes of a body in one step */
+#define CLU_HTTP_CONNECT (5 * CLU_SECOND)   /* for one address, TLS included */
+#define CLU_HTTP_ANSWER (UINT64_C(1) << 30) /* bytes of a body, unless the request says otherwise */
+#define CLU_HTTP_INTERIM 8                  /* responses 1xx before the one that counts */
+#define CLU_HTTP_RETRY (10 * CLU_MS)        /* until a socket is to be had */
+#define CLU_HTTP_ADDRESSES 8
+
+enum {
+    CLU_FETCH_REST,
+    CLU_FETCH_STARTS,
+    CLU_FETCH_LOOKS,
+    CLU_FETCH_CONNECTS,
+    CLU_FETCH_SHAKES,
+    CLU_FETCH_SENDS,
+    CLU_FETCH_HEAD,
+    CLU_FETCH_BODY,
+    CLU_FETCH_ERROR, /* the body of a response that is none */
+    CLU_FETCH_ENDS
+};
+enum { CLU_FETCH_ASKS = 1, CLU_FETCH_READS };
+
+struct clu_fetch {
+    struct clu_watcher watcher;
+    struct clu_timer timer;
+    struct clu_loop *loop;
+    /* DNS, where there is one: ask for f->host, whose answer ends in clu_fetch_connect or clu_fetch_fail; ask no more */
+    int (*look_up)(struct clu_fetch *f);
+    void (*look_up_end)(struct clu_fetch *f);
+    void (*progress)(struct clu_fetch *f); /* it may ask again */
+    void *owner;
+    uint32_t slot; /* the owner's */
+    int state, error, fd;
+    void *tls;
+    bool asked; /* there is a request */
+    bool secure, insecure;
+    int inside;  /* the owner is in a call of its own: CLU_FETCH_ASKS, CLU_FETCH_READS; or 0 */
+    bool reused; /* a kept connection on which nothing came yet */
+    bool quoted; /* why has what the server says */
+    uint16_t port;
+    uint32_t address_count, address_next, interim, quota;
+    uint64_t deadline, step, body_left;
+    struct clu_http http;
+    char *text; /* the host as written with its port, and the CA file */
+    struct clu_slice host;
+    const char *ca; /* NULL: none */
+    size_t text_size, text_capacity;
+    uint8_t *request; /* head and body */
+    size_t request_size, request_capacity, sent;
+    uint8_t *buffer;           /* the head of the response, and what came after it */
+    size_t capacity, have, at; /* at: where the body goes on */
+    struct cluster_address addresses[CLU_HTTP_ADDRESSES];
+    char why[192]; /* CLU_SAY_MOST bytes of a server's words, and ours */
+};
+
+/* ---- the end ---------------------------------------------------------- */
+
+CLU_CALLED void clu_fetch_drop(struct clu_fetch *f)
+{
+    struct clu_loop *l = f->loop;
+    if (f->tls)
+        l->io.tls_close(l->io.ctx, f->tls);
+    f->tls = NULL;
+    if (f->fd >= 0)
+        (void)clu_close(l, &f->watcher, f->fd);
+    f->fd = -1;
+}
+
+/* It rests from now on, on a connection that the next request may use if this one came to its end. */
+CLU_CALLED void clu_fetch_rest(struct clu_fetch *f, bool keep)
+{
+    if (f->state == CLU_FETCH_LOOKS)
+        f->look_up_end(f);
+    f->state = CLU_FETCH_REST;
+    clu_timer_set(&f->loop->timers, &f->timer, CLUSTER_NEVER);
+    if (!keep || !f->http.whole || !f->http.keep || f->at != f->have)
+        clu_fetch_drop(f);
+}
+
+/* The end: told at once, by the call that reads, or in the next step where the call that asks has not returned yet. */
+CLU_CALLED void clu_fetch_end(struct clu_fetch *f, int error)
+{
+    clu_fetch_rest(f, true);
+    f->error = error;
+    if (!f->inside) {
+        f->progress(f);
+    } else if (f->inside == CLU_FETCH_ASKS) {
+        f->state = CLU_FETCH_ENDS;
+        clu_timer_set(&f->loop->timers, &f->timer, f->loop->now);
+    }
+}
+
+/* A failure, in words: # is the server. */
+CLU_CALLED void clu_fetch_fail(struct clu_fetch *f, int error, const char *sentence)
+{
+    static const struct {
+        int error;
+        const char *sentence;
+    } table[] = {
+        {CLUSTER_E_REFUSED, "nothing listens at #: does it run there, is the port right?"},
+        {CLUSTER_E_TIMEOUT, "no answer of # in time: is it up, is there a firewall? timeout= allows more"},
+        {CLUSTER_E_CLOSED, "# closed the connection before its answer was whole"},
+        {CLUSTER_E_PROTOCOL, "what # answers is no proper HTTP/1.1: is the port right?"},
+        {CLUSTER_E_LIMIT, "# answers with more bytes than are taken"},
+        {CLUSTER_E_PERMISSION, "the certificate of # is not to be trusted: ca= names the file with its authority"},
+    };
+    struct clu_text why;
+    size_t i;
+    for (i = 0; i < CLU_COUNT(table) && !sentence; i++)
+        if (table[i].error == error)
+            sentence = table[i].sentence;
+    f->http.whole = false;
+    if (!f->quoted) {
+        why = clu_text_on(f->why, sizeof f->why);
+        (void)clu_say(&why, sentence ? sentence : "#: $", clu_slice_str(f->text), cluster_strerror(error));
+    }
+    clu_fetch_end(f, error);
+}
+
+/* ---- the connection --------------------------------------------------- */
+
+CLU_FN int64_t clu_fetch_recv(struct clu_fetch *f, void *data, size_t size)
+{
+    struct clu_loop *l = f->loop;
+    int64_t got;
+    if (!f->tls)
+        return clu_recv(l, f->fd, data, size, NULL);
+    if (!clu_spend(l, f->fd, POLLIN))
+        return CLUSTER_E_AGAIN;
+    got = l->io.tls_recv(l->io.ctx, f->tls, data, size);
+    l->counts.received += got > 0;
+    l->counts.received_bytes += got > 0 ? (uint64_t)got : 0;
+    return got;
+}
+
+CLU_FN int64_t clu_fetch_send(struct clu_fetch *f)
+{
+    struct clu_loop *l = f->loop;
+    const uint8_t *data = f->request + f->sent;
+    size_t size = f->request_size - f->sent;
+    int64_t sent;
+    if (!f->tls)
+        return clu_send(l, f->fd, data, size, NULL);
+    if (!clu_spend(l, f->fd, POLLOUT))
+        return CLUSTER_E_AGAIN;
+    sent = l->io.tls_send(l->io.ctx, f->tls, data, size);
+    l->counts.sent += sent > 0;
+    l->counts.sent_bytes += sent > 0 ? (uint64_t)sent : 0;
+    return sent;
+}
+
+/* Another request goes out on the connection. */
+CLU_FN void clu_fetch_send_begin(struct clu_fetch *f)
+{
+    f->state = CLU_FETCH_SENDS;
+    f->sent = f->have = f->at = 0;
+    f->interim = 0;
+    memset(&f->http, 0, sizeof f->http);
+}
+
+/* Connect to the next address, or fail with what became of the last. */
+CLU_CALLED void clu_fetch_connect(struct clu_fetch *f, int error)
+{
+    struct clu_loop *l = f->loop;
+    clu_fetch_drop(f);
+    f->reused = false;
+    while (f->address_next < f->address_count && l->now < f->deadline) {
+        struct cluster_address *to = &f->addresses[f->address_next++];
+        uint64_t share = (f->deadline - l->now) / (f->address_count - f->address_next + 2);
+        to->port = f->port;
+        f->fd = error = clu_open(l, &f->watcher, CLUSTER_TCP, to->family);
+        if (error == CLUSTER_E_AGAIN) {
+            f->address_next--;
+            f->state = CLU_FETCH_CONNECTS;
+            clu_timer_set(&l->timers, &f->timer, l->now + CLU_HTTP_RETRY);
+            return;
+        }
+        if (error >= 0)
+            error = l->io.connect(l->io.ctx, f->fd, to);
+        if (error >= 0)
+            error = clu_watch(l, &f->watcher, f->fd, POLLOUT);
+        if (error >= 0) {
+            clu_fetch_send_begin(f);
+            f->state = CLU_FETCH_CONNECTS;
+            clu_timer_set(&l->timers, &f->timer, l->now + clu_min_u64(share, CLU_HTTP_CONNECT));
+            return;
+        }
+        clu_fetch_drop(f);
+    }
+    memset(&f->http, 0, sizeof f->http);
+    clu_fetch_fail(f, error < 0 ? error : CLUSTER_E_TIMEOUT, NULL);
+}
+
+/* The first step of a request, with I/O. */
+CLU_FN void clu_fetch_start(struct clu_fetch *f)
+{
+    struct clu_loop *l = f->loop;
+    int result;
+    f->deadline = clu_add_time(l->now, f->deadline);
+    clu_timer_set(&l->timers, &f->timer, f->deadline);
+    if (f->fd >= 0) {
+        f->reused = true;
+        clu_fetch_send_begin(f);
+        result = clu_watch(l, &f->watcher, f->fd, POLLOUT);
+        if (result == 0)
+            return;
+    }
+    f->address_next = f->address_count = 0;
+    result = clu_lookup(&l->io, &l->memory, f->host, &f->addresses[0]);
+    if (!result) {
+        f->address_count = 1;
+        clu_fetch_connect(f, 0);
+        return;
+    }
+    if (result == CLUSTER_E_NOT_FOUND && f->look_up) {
+        f->state = CLU_FETCH_LOOKS;
+        result = f->look_up(f);
+    }
+    if (result)
+        clu_fetch_fail(f, result,
+                       result == CLUSTER_E_NOT_FOUND || result == CLUSTER_E_INVALID
+                           ? "host # is no name, or one that nobody here looks up: write its address"
+                           : NULL);
+}
+
+/* ---- the response ----------------------------------------------------- */
+
+/* Why a response is none: what its body says between the quotes of "message", or how it begins. */
+CLU_FN void clu_fetch_quote(struct clu_fetch *f, struct clu_slice body)
+{
+    struct clu_text why = clu_text_on(f->why, sizeof f->why);
+    struct clu_slice head = clu_slice_of((const char *)f->buffer, f->http.head), said = body;
+    bool moved = f->http.status < 400;
+    size_t i;
+    for (i = 0; i < body.length && !moved; i++)
+        if (clu_slice_starts(clu_slice_from(body, i), "\"message\":")) {
+            said = clu_slice_from(body, i + 10);
+            (void)clu_cut(&said, '"');
+            said = clu_cut(&said, '"');
+            break;
+        }
+    if (moved)
+        said = clu_http_find(head, "location");
+    if (said.length > 100)
+        said.length = 100;
+    clu_text_add(&why, "HTTP ");
+    clu_text_u64(&why, f->http.status);
+    clu_text_add(&why, " from ");
+    clu_text_add(&why, f->text);
+    (void)clu_say(&why, moved ? ", which is not followed: " : said.length ? ": " : "", said, "");
+    clu_text_escaped(&why, said.at, said.length);
+    f->quoted = true;
+}
+
+/* More of the body; as cluster_source_body. */
+CLU_FN int64_t clu_fetch_read(struct clu_fetch *f, const void **data)
+{
+    struct clu_loop *l = f->loop;
+    if (f->step != l->counts.steps)
+        f->quota = CLU_HTTP_STEP;
+    f->step = l->counts.steps;
+    for (;;) {
+        struct clu_reader r = clu_reader_of(f->buffer + f->at, f->have - f->at);
+        struct clu_slice piece;
+        enum clu_parse parse = clu_http_body(&f->http, &r, &piece);
+        int64_t got;
+        f->at = f->have - clu_left(&r);
+        *data = piece.at;
+        if (piece.length > f->body_left)
+            return CLUSTER_E_LIMIT;
+        f->body_left -= piece.length;
+        if (parse != CLU_NEED_MORE)
+            return parse == CLU_MALFORMED ? (int64_t)CLUSTER_E_PROTOCOL : (int64_t)piece.length;
+        if (!f->quota) {
+            (void)clu_watch_fired(l, clu_watch_find(l, f->fd), POLLIN);
+            return CLUSTER_E_AGAIN;
+        }
+        f->at = f->have = f->http.head;
+        got = clu_fetch_recv(f, f->buffer + f->at, f->capacity - f->at < f->quota ? f->capacity - f->at : f->quota);
+        if (got < 0)
+            return got;
+        f->http.whole = !got && f->http.state == CLU_HTTP_TO_END;
+        if (!got && !f->http.whole)
+            return CLUSTER_E_CLOSED;
+        f->have += (size_t)got;
+        f->quota -= (uint32_t)got;
+    }
+}
+
+/* The owner reads; see cluster_source_body. */
+CLU_FN int64_t clu_fetch_body(struct clu_fetch *f, const void **data)
+{
+    int64_t got;
+    if (f->state == CLU_FETCH_REST)
+        return f->error < 0 ? f->error : 0;
+    if (f->state != CLU_FETCH_BODY)
+        return CLUSTER_E_AGAIN;
+    got = clu_fetch_read(f, data);
+    f->inside = CLU_FETCH_READS;
+    if (got == 0)
+        clu_fetch_end(f, 0);
+    else if (got < 0 && got != CLUSTER_E_AGAIN)
+        clu_fetch_fail(f, (int)got, NULL);
+    f->inside = 0;
+    return got;
+}
+
+/* What is read of an error's body is quoted, the rest only makes the connection fit for another request. */
+CLU_FN void clu_fetch_read_error(struct clu_fetch *f)
+{
+    uint16_t status = f->http.status;
+    const void *data;
+    int64_t got;
+    do {
+        got = clu_fetch_read(f, &data);
+        if (!f->quoted && got != CLUSTER_E_AGAIN)
+            clu_fetch_quote(f, clu_slice_of((const char *)data, got > 0 ? (size_t)got : 0));
+    } while (got > 0 && f->body_left > CLU_HTTP_ANSWER - CLU_HTTP_STEP);
+    if (got == CLUSTER_E_AGAIN)
+        return;
+    f->http.whole = f->http.whole && got == 0;
+    clu_fetch_end(f, status == 401 || status == 403   ? CLUSTER_E_PERMISSION
+                     : status == 404 || status == 410 ? CLUSTER_E_NOT_FOUND
+                     : status < 400                   ? CLUSTER_E_UNSUPPORTED
+                                                      : CLUSTER_E_IO);
+}
+
+/* Read the head; 1: it is there. */
+CLU_FN int clu_fetch_head(struct clu_fetch *f)
+{
+    struct clu_loop *l = f->loop;
+    if (!clu_reserve(&l->memory, &f->buffer, &f->capacity, CLU_HTTP_BUFFER, 1))
+        return CLUSTER_E_MEMORY;
+    for (;;) {
+        enum clu_parse parse = clu_http_head(&f->http, clu_slice_of((const char *)f->buffer, f->have));
+        int64_t got;
+        if (parse == CLU_MALFORMED)
+            return CLUSTER_E_PROTOCOL;
+        if (parse == CLU_COMPLETE && f->http.status >= 200)
+            return 1;
+        if (parse == CLU_COMPLETE) {
+            size_t head = f->http.head;
+            if (f->http.status == 101 || f->interim++ == CLU_HTTP_INTERIM)
+                return CLUSTER_E_PROTOCOL;
+            memmove(f->buffer, f->buffer + head, f->have - head);
+            f->have -= head;
+            memset(&f->http, 0, sizeof f->http);
+            continue;
+        }
+        got = clu_fetch_recv(f, f->buffer + f->have, f->capacity - f->have);
+        if (got <= 0)
+            return got ? (int)got : CLUSTER_E_CLOSED;
+        f->reused = false;
+        f->have += (size_t)got;
+    }
+}
+
+/* Go on, as far as it goes now. A negative result is what it failed with; CLUSTER_E_AGAIN: it waits. */
+CLU_FN int clu_fetch_go(struct clu_fetch *f)
+{
+    struct clu_loop *l = f->loop;
+    int64_t sent;
+    int result;
+    switch (f->state) {
+    case CLU_FETCH_CONNECTS:
+        sent = clu_send(l, f->fd, "", 0, NULL); /* says how connecting went */
+        if (sent < 0)
+            return (int)sent;
+        f->state = CLU_FETCH_SENDS;
+        if (!f->secure)
+            return 0;
+        f->state = CLU_FETCH_SHAKES;
+        /* the host as written, without brackets and port */
+        result = l->io.tls_start(l->io.ctx, f->fd, f->insecure ? NULL : f->host.at, f->ca, &f->tls);
+        return result;
+    case CLU_FETCH_SHAKES:
+        result = clu_spend(l, f->fd, POLLOUT) ? l->io.tls_step(l->io.ctx, f->tls) : CLUSTER_E_AGAIN;
+        if (result > 0) {
+            result = clu_watch(l, &f->watcher, f->fd, result & (POLLIN | POLLOUT));
+            return result ? result : CLUSTER_E_AGAIN;
+        }
+        f->state = result ? f->state : CLU_FETCH_SENDS;
+        return result;
+    case CLU_FETCH_SENDS:
+        sent = clu_fetch_send(f);
+        if (sent < 0) {
+            result = clu_watch(l, &f->watcher, f->fd, POLLOUT);
+            return result ? result : (int)sent;
+        }
+        f->sent += (size_t)sent;
+        if (f->sent < f->request_size)
+            return 0;
+        f->state = CLU_FETCH_HEAD;
+        clu_timer_set(&l->timers, &f->timer, f->deadline);
+        return clu_watch(l, &f->watcher, f->fd, POLLIN);
+    default: /* CLU_FETCH_HEAD */
+        result = clu_fetch_head(f);
+        if (result < 0)
+            return result;
+        f->at = f->http.head;
+        f->state = f->http.status < 300 ? CLU_FETCH_BODY : CLU_FETCH_ERROR;
+        if (f->state == CLU_FETCH_ERROR)
+            f->body_left = CLU_HTTP_ANSWER;
+        return 0;
+    }
+}
+
+CLU_FN void clu_fetch_run(struct clu_fetch *f)
+{
+    int result = 0;
+    while (!result && f->state >= CLU_FETCH_CONNECTS && f->state <= CLU_FETCH_HEAD)
+        result = clu_fetch_go(f);
+    if (result == CLUSTER_E_AGAIN)
+        return;
+    if (result && f->reused && result != CLUSTER_E_MEMORY) { /* the server had closed it */
+        f->deadline -= f->loop->now;
+        clu_fetch_drop(f);
+        clu_fetch_start(f);
+    } else if (result && f->state <= CLU_FETCH_SHAKES && f->address_next < f->address_count) {
+        clu_fetch_connect(f, result);
+    } else if (result) {
+        clu_fetch_fail(f, result, NULL);
+    } else if (f->state == CLU_FETCH_BODY) {
+        f->progress(f);
+    } else {
+        clu_fetch_read_error(f);
+    }
+}
+
+CLU_FN void clu_fetch_ready(struct clu_watcher *watcher, int fd, int revents)
+{
+    struct clu_fetch *f = CLU_CONTAINER(watcher, struct clu_fetch, watcher);
+    (void)fd;
+    if (revents & POLLNVAL) { /* the program closed it */
+        f->fd = -1;
+        clu_fetch_drop(f);
+    }
+    if (f->state >= CLU_FETCH_CONNECTS && f->fd < 0)
+        clu_fetch_fail(f, CLUSTER_E_CLOSED, NULL);
+    else if (f->state >= CLU_FETCH_CONNECTS)
+        clu_fetch_run(f);
+    else
+        clu_fetch_drop(f); /* it was kept, and the server says more than was asked, or closes it */
+}
+
+CLU_FN void clu_fetch_fire(struct clu_timer *timer, uint64_t now)
+{
+    struct clu_fetch *f = CLU_CONTAINER(timer, struct clu_fetch, timer);
+    if (f->state == CLU_FETCH_STARTS) {
+        clu_fetch_start(f);
+    } else if (f->state == CLU_FETCH_ENDS) {
+        f->state = CLU_FETCH_REST;
+        f->progress(f);
+    } else if (now < f->deadline && f->state <= CLU_FETCH_SENDS) {
+        clu_fetch_connect(f, CLUSTER_E_TIMEOUT);
+    } else {
+        clu_fetch_fail(f, CLUSTER_E_TIMEOUT, NULL);
+    }
+}
+
+/* ---- asking ----------------------------------------------------------- */
+
+/* Lines of a request's head, LF to CR LF; false: what is there would end it, or begin another. */
+CLU_FN bool clu_fetch_lines(struct clu_writer *w, const char *lines)
+{
+    struct clu_slice rest = clu_slice_str(lines ? lines : "");
+    while (rest.length) {
+        struct clu_slice line = clu_cut(&rest, '\n'), value = line, name = clu_cut(&value, ':');
+        if (!rest.at || !value.at || !clu_http_token(name) || !clu_http_clean(value))
+            return false;
+        clu_write(w, line.at, line.length);
+        clu_write(w, "\r\n", 2);
+    }
+    return true;
+}
+
+CLU_FN void clu_fetch_put(struct clu_writer *w, const char *text)
+{
+    clu_write(w, text, strlen(text));
+}
+
+/* The request's bytes. */
+CLU_FN int clu_fetch_write(struct clu_fetch *f, const struct cluster_request *r, const char *target)
+{
+    const char *method = r->method ? r->method : "GET";
+    size_t lines = (r->headers ? strlen(r->headers) : 0) + (r->secret ? strlen(r->secret) : 0);
+    size_t most = 256 + strlen(method) + strlen(target) + strlen(f->text) + 2 * lines;
+    char number[24];
+    struct clu_text length = clu_text_on(number, sizeof number);
+    struct clu_writer w;
+    if (r->body_size > SIZE_MAX / 4 ||
+        !clu_reserve(&f->loop->memory, &f->request, &f->request_capacity, most + (size_t)r->body_size, 1))
+        return CLUSTER_E_MEMORY;
+    w = clu_writer_on(f->request, f->request_capacity);
+    clu_fetch_put(&w, method);
+    clu_fetch_put(&w, *target == '/' ? " " : " /");
+    clu_fetch_put(&w, target);
+    clu_fetch_put(&w, " HTTP/1.1\r\nHost: ");
+    clu_fetch_put(&w, f->text);
+    clu_fetch_put(&w, "\r\n");
+    if (!clu_http_token(clu_slice_str(method)) || !clu_fetch_lines(&w, r->headers) || !clu_fetch_lines(&w, r->secret))
+        return CLUSTER_E_INVALID;
+    if (r->body) {
+        clu_text_u64(&length, r->body_size);
+        clu_fetch_put(&w, "Content-Length: ");
+        clu_fetch_put(&w, number);
+        clu_fetch_put(&w, "\r\n");
+    }
+    clu_fetch_put(&w, "\r\n");
+    clu_write(&w, r->body, r->body ? (size_t)r->body_size : 0);
+    f->request_size = clu_written(&w);
+    return w.bad ? CLUSTER_E_INVALID : 0;
+}
+
+/* Ask, and have it all within `span` ns. What was asked before is given up. CLUSTER_E_INVALID, CLUSTER_E_MEMORY: nothing is under way. */
+CLU_FN int clu_fetch_ask(struct clu_fetch *f, const struct cluster_request *r, uint64_t span)
+{
+    struct clu_loop *l = f->loop;
+    struct clu_slice url = clu_slice_str(r->url ? r->url : ""), authority, before = clu_slice_of(f->text, f->text_size), host;
+    const struct cluster_io *io = &l->io;
+    bool secure = clu_slice_starts(url, "https://"), insecure = (r->flags & CLUSTER_REQUEST_INSECURE) != 0;
+    const char *ca = r->ca ? r->ca : "", *target;
+    struct clu_text t;
+    size_t size, i;
+    int result;
+    clu_fetch_rest(f, true);
+    f->asked = f->quoted = false;
+    f->why[0] = '\0';
+    if (!secure && !clu_slice_starts(url, "http://"))
+        return CLUSTER_E_INVALID;
+    authority = clu_slice_from(url, secure ? 8 : 7);
+    authority.length = strcspn(authority.at, "/?");
+    target = authority.at + authority.length;
+    for (i = 0; i < url.length; i++)
+        if ((unsigned char)url.at[i] <= 0x20 || (unsigned char)url.at[i] >= 0x7f || url.at[i] == '#')
+            return CLUSTER_E_INVALID;
+    f->port = secure ? 443 : 80;
+    if (!clu_host_port(authority, &host, &f->port))
+        return CLUSTER_E_INVALID;
+    size = authority.length + 1 + host.length + 1 + strlen(ca) + 1;
+    if (f->fd >= 0 && (f->secure != secure || f->insecure != insecure || (r->flags & CLUSTER_REQUEST_FRESH) ||
+                       before.length != size || memcmp(before.at, authority.at, authority.length) != 0 ||
+                       before.at[authority.length] || strcmp(before.at + size - strlen(ca) - 1, ca) != 0))
+        clu_fetch_drop(f);
+    if (!clu_reserve(&l->memory, &f->text, &f->text_capacity, size, 1))
+        return CLUSTER_E_MEMORY;
+    t = clu_text_on(f->text, f->text_capacity);
+    clu_text_bytes(&t, authority.at, authority.length + 1);
+    f->text[authority.length] = '\0';
+    f->host = clu_slice_of(f->text + t.length, host.length);
+    clu_text_bytes(&t, host.at, host.length + 1);
+    f->text[t.length - 1] = '\0';
+    f->ca = *ca ? f->text + t.length : NULL;
+    clu_text_add(&t, ca);
+    f->text_size = size;
+    f->secure = secure;
+    f->insecure = insecure;
+    result = clu_fetch_write(f, r, target);
+    if (result)
+        return result;
+    memset(&f->http, 0, sizeof f->http);
+    f->body_left = r->answer_size ? r->answer_size : CLU_HTTP_ANSWER;
+    f->deadline = span;
+    f->asked = true;
+    f->error = 0;
+    f->inside = CLU_FETCH_ASKS;
+    if (secure && (!io->tls_start || !io->tls_step || !io->tls_recv || !io->tls_send || !io->tls_close))
+        clu_fetch_fail(
+            f, CLUSTER_E_UNSUPPORTED,
+            "https to # needs TLS, which is the program's: set the tls_ hooks of cluster_io, as examples/tls_openssl.h does");
+    else if (r->secret && *r->secret && !secure && !insecure)
+        clu_fetch_fail(f, CLUSTER_E_PERMISSION,
+                       "the token for # would go unencrypted to whoever answers: use https, or insecure=on");
+    else if (l->stepping)
+        clu_fetch_start(f);
+    else {
+        f->state = CLU_FETCH_STARTS;
+        clu_timer_set(&l->timers, &f->timer, 0);
+    }
+    f->inside = 0;
+    return 0;
+}
+
+/* Make a request that was zeroed fit for asking; false: no memory. */
+CLU_FN bool clu_fetch_begin(struct clu_fetch *f, struct clu_loop *l)
+{
+    f->loop = l;
+    f->watcher.ready = clu_fetch_ready;
+    f->timer.fire = clu_fetch_fire;
+    f->fd = -1;
+    return clu_timers_reserve(&l->memory, &l->timers, 1);
+}
+
+/* Give back what it holds, its secrets wiped. */
+CLU_FN void clu_fetch_free(struct clu_fetch *f)
+{
+    struct clu_loop *l = f->loop;
+    clu_fetch_rest(f, false);
+    clu_timers_release(&l->timers, &f->timer);
+    if (f->request)
+        clu_wipe(f->request, f->request_capacity);
+    clu_free(&l->memory, f->request, f->request_capacity);
+    clu_free(&l->memory, f->text, f->text_capacity);
+    clu_free(&l->memory, f->buffer, f->capacity);
+}
+
+/* Give up what is under way. */
+CLU_FN void clu_fetch_stop(struct clu_fetch *f)
+{
+    clu_fetch_rest(f, false);
+    f->asked = false;
+}
+
+#endif

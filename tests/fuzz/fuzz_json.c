@@ -1,0 +1,63 @@
+/*
+ * JSON. Whatever it is cut into, the same tokens of the same places come out of a text, and it is taken or refused alike; containers
+ * nest, and texts stay within their room.
+ */
+#include "../../src/wire/json.h"
+
+#define CHECK(x)                                                                                                               \
+    do {                                                                                                                       \
+        if (!(x))                                                                                                              \
+            abort();                                                                                                           \
+    } while (0)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static bool judge(const uint8_t *data, size_t size, size_t chunk, bool many, uint64_t *sum)
+{
+    static const struct clu_json_path paths[] = {{0, 1, "a"}, {0, 2, NULL}, {1, 3, NULL},
+                                                 {3, 1, "a"}, {2, 2, NULL}, {0, 0, NULL}};
+    struct clu_json j;
+    char text[16];
+    size_t at;
+    unsigned level = 0;
+    *sum = 0;
+    clu_json_begin(&j, paths, text, sizeof text);
+    j.many = many;
+    for (at = 0; at < size; at += chunk) {
+        int token;
+        clu_json_feed(&j, data + at, size - at < chunk ? size - at : chunk);
+        while ((token = clu_json_next(&j)) > 0) {
+            size_t i;
+            level += (unsigned)(token == '{' || token == '[');
+            CHECK(level > 0 || token == '"' || token == '0' || token == 't' || token == 'f' || token == 'n');
+            level -= (unsigned)(token == '}' || token == ']');
+            CHECK(level <= j.depth && j.depth <= CLU_JSON_DEPTH && j.id <= 3);
+            *sum = *sum * 31 + (uint64_t)token * 8 + j.id;
+            if (token != '"' && token != '0')
+                continue;
+            CHECK(j.length < sizeof text && text[j.length] == '\0');
+            for (i = 0; i < j.length; i++)
+                *sum = *sum * 31 + (uint8_t)text[i];
+            *sum += j.cut;
+        }
+        if (token < 0)
+            return false;
+        CHECK(j.at == j.end);
+    }
+    return clu_json_whole(&j);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const size_t chunks[] = {1, 3, 8, 1000};
+    uint64_t sum, other;
+    bool whole = judge(data, size, size + 1, false, &sum);
+    size_t i;
+    for (i = 0; i < CLU_COUNT(chunks); i++) {
+        bool again = judge(data, size, chunks[i], false, &other);
+        CHECK(again == whole && (!whole || other == sum));
+    }
+    if (whole) /* one document is also many */
+        CHECK(judge(data, size, 5, true, &other) && other == sum);
+    return 0;
+}
