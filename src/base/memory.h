@@ -100,10 +100,7 @@ CLU_FN int clu_write_struct(void *out, void *known, size_t size)
     if (given < sizeof given)
         return CLUSTER_E_INVALID;
     *(uint32_t *)known = given;
-    if (CLU_LIKELY(given >= size))
-        memcpy(out, known, size);
-    else
-        memcpy(out, known, given);
+    memcpy(out, known, given < size ? given : size);
     return 0;
 }
 

@@ -675,11 +675,12 @@ CLUSTER_DEF int cluster_source_answer(struct cluster_source *s, uint32_t slot, s
 CLUSTER_DEF int cluster_source_record(struct cluster_source *s, uint32_t slot, struct cluster_record *out)
 {
     struct clu_question *q;
-    struct cluster_record record;
+    struct cluster_record older;
     int result = clu_source_asked(s, slot, &q);
+    bool whole = out && out->size >= sizeof older;
     if (!result)
-        result = clu_question_record(q, &record);
-    return result > 0 && clu_write_struct(out, &record, sizeof record) ? CLUSTER_E_INVALID : result;
+        result = clu_question_record(q, whole ? out : &older);
+    return result > 0 && !whole && clu_write_struct(out, &older, sizeof older) ? CLUSTER_E_INVALID : result;
 }
 
 #endif

@@ -17,7 +17,7 @@
 #define CLU_DNS_QUERY_MAX 287 /* the longest query */
 #define CLU_DNS_LINKS_MAX 16  /* of a CNAME chain */
 #define CLU_DNS_FUEL(size)                                                                                                     \
-    (65536 + 12 * (uint32_t)(size)) /* what all names of a message may cost: a unit a byte, 8 a pointer or end */
+    (65536 + 10 * (uint32_t)(size)) /* what all names of a message may cost: a unit a byte, 8 a pointer or end */
 #define CLU_DNS_HOPS_MAX 127        /* pointers in a name: it has no more labels than these */
 
 /* Types beside those of the public CLUSTER_DNS_... */
@@ -154,11 +154,12 @@ CLU_FN uint16_t clu_dns_u16(const uint8_t *p)
 CLU_FN bool clu_dns_read_name(struct clu_dns_walk *w, struct clu_reader *r)
 {
     const uint8_t *m = w->message;
-    size_t begin = (size_t)(r->at - m), end = (size_t)(r->end - m), at = begin, size = 0, piece, odd = 1, labels = 0;
+    size_t begin = (size_t)(r->at - m), end = (size_t)(r->end - m), at = begin, size = 0, piece, wide = 0, labels = 0;
     unsigned hops = 0, length = 0;
     while (!r->bad) {
         while (at < end && (length = m[at]) - 1 < 63) {
-            odd += !clu_dns_label_byte((uint8_t)length);
+            if (CLU_UNLIKELY(length > ' '))
+                wide += length != '.';
             w->dots[labels++ & 127] = (uint8_t)(size + at - begin);
             at += length + 1;
         }
@@ -176,7 +177,7 @@ CLU_FN bool clu_dns_read_name(struct clu_dns_walk *w, struct clu_reader *r)
         size += piece;
         if (!length) {
             w->name_size = size;
-            w->name_odd = odd;
+            w->name_odd = labels + 1 - wide;
             w->labels = labels;
             return true;
         }
@@ -296,15 +297,13 @@ CLU_FN int clu_dns_use(struct clu_dns_walk *w, struct clu_dns_record *rec, uint6
         if (data.bad)
             return -1;
     } else if (clu_dns_has_name(rec->type)) {
-        uint64_t ahead = 0;
-        size_t i;
         if (!clu_dns_read_data(w, rec) || (wanted && !clu_dns_name_clean(w)))
             return -1;
         if (w->name_size == 1 && wanted) /* RFC 2782: a target of "." says that the service is not there */
             return rec->type == CLUSTER_DNS_SRV ? 0 : -1;
-        for (i = 0; rec->type == CLUSTER_DNS_SRV && i < 6; i++)
-            ahead = ahead << 8 | rec->data[i];
-        *hash = wanted ? clu_hash64(w->name, w->name_size, ahead) : 0;
+        if (wanted) /* port, weight and priority go in as the seed */
+            *hash = clu_hash64(w->name, w->name_size,
+                               rec->type == CLUSTER_DNS_SRV ? clu_le32(rec->data) << 16 | clu_dns_u16(rec->data + 4) : 0);
         return wanted;
     }
     if (!wanted)
@@ -437,10 +436,12 @@ CLU_FN enum clu_dns_verdict clu_dns_check(const uint8_t *message, size_t size, u
     clu_dns_walk_on(&w, message, size, at, type);
     good = clu_dns_pass(&w, out, &links);
     for (followed = 0; good; followed++) {
-        for (i = 0; i < links.count && !(clu_dns_name_at(&w, links.owner[i]) && clu_dns_name_is(&w, w.owner, w.owner_size));
-             i++)
-            ;
-        if (i == links.count)
+        for (i = 0; i < links.count; i++) {
+            good = clu_dns_name_at(&w, links.owner[i]);
+            if (!good || clu_dns_name_is(&w, w.owner, w.owner_size))
+                break;
+        }
+        if (!good || i == links.count)
             break;
         good = followed < CLU_DNS_LINKS_MAX && clu_dns_name_at(&w, links.target[i]);
         out->owner_at = links.target[i];

@@ -729,7 +729,7 @@ static void goal(const char *what, double is, double most, const char *unit)
 {
     bool met = is <= most;
     missed += !met;
-    printf("  %-64s %7.2f  goal %5.2f %-6s %s\n", what, is, most, unit, met ? "met" : "missed");
+    printf("  %-64s %7.2f  goal %7.2f %-6s %s\n", what, is, most, unit, met ? "met" : "missed");
 }
 
 static double least(double a, double b)
@@ -746,9 +746,39 @@ static void count_goals(void)
         goal("A x10: system calls a query", cost[A10][OURS].calls, 6, "");
 }
 
+/* A message of 64 KiB that makes the most work of its names. */
+static double worst_us(void)
+{
+    static uint8_t message[65535];
+    struct clu_dns_result result;
+    uint8_t *p = message;
+    double best = 0;
+    int i, batch;
+    static const uint8_t head[] = {0, 0,  0x81, 0x80, 0, 1, 0,  0, 0, 0, 0, 0, 1, 'a', 0,
+                                   0, 33, 0,    1,    0, 0, 99, 0, 1, 0, 0, 0, 0, 0,   253};
+    static const uint8_t srv[] = {0xc0, 12, 0, 33, 0, 1, 0, 0, 0, 9, 0, 8, 0, 1, 0, 1, 0, 80, 0xc0, sizeof head};
+    unsigned count = 1;
+    memcpy(p, head, sizeof head);
+    p += sizeof head;
+    for (i = 0; i < 126; i++, p += 2)
+        memcpy(p, "\1a", 2);
+    *p++ = 0;
+    for (; p + sizeof srv <= message + sizeof message - 400; p += sizeof srv, count++)
+        memcpy(p, srv, sizeof srv);
+    message[6] = (uint8_t)(count >> 8);
+    message[7] = (uint8_t)count;
+    for (batch = 0; batch < 40; batch++) {
+        double took = clock_us(CLOCK_PROCESS_CPUTIME_ID);
+        (void)clu_dns_check(message, (size_t)(p - message), 0, message + 12, 3, 33, &result);
+        took = clock_us(CLOCK_PROCESS_CPUTIME_ID) - took;
+        best = batch && best < took ? best : took;
+    }
+    return best;
+}
+
 static void time_goals(void)
 {
-    int kind;
+    int kind, way;
     char what[96];
     goal("A x10: CPU, of the better of c-ares and res_nquery",
          cost[A10][OURS].cpu / least(cost[A10][CARES].cpu, cost[A10][LIBC].cpu), 1, "times");
@@ -759,19 +789,22 @@ static void time_goals(void)
         goal(what, cost[kind][OURS].cpu / cost[kind][LIBC].cpu, 1, "times");
         sprintf(what, "%s: wall, of res_nquery", kinds[kind].title);
         goal(what, cost[kind][OURS].wall / cost[kind][LIBC].wall, 1, "times");
-        sprintf(what, "%s: CPU, of c-ares", kinds[kind].title);
-        goal(what, cost[kind][OURS].cpu / cost[kind][CARES].cpu, 0.5, "times");
-        sprintf(what, "%s: wall, of c-ares", kinds[kind].title);
-        goal(what, cost[kind][OURS].wall / cost[kind][CARES].wall, 0.5, "times");
-        sprintf(what, "%s: parsing, check and every record, of c-ares", kinds[kind].title);
-        goal(what, parsing[kind][READ] / parsing[kind][PARSE], 0.2, "times");
+        for (way = OURS; way <= UNCHANGED; way++) {
+            const char *which = way == OURS ? "" : " unchanged";
+            sprintf(what, "%s%s: CPU, of c-ares", kinds[kind].title, which);
+            goal(what, cost[kind][way].cpu / cost[kind][CARES].cpu, 0.5, "times");
+            sprintf(what, "%s%s: wall, of c-ares", kinds[kind].title, which);
+            goal(what, cost[kind][way].wall / cost[kind][CARES].wall, 0.5, "times");
+            sprintf(what, "%s%s: parsing, of c-ares", kinds[kind].title, which);
+            goal(what, parsing[kind][way == OURS ? READ : CHECK] / parsing[kind][PARSE], 0.2, "times");
+        }
     }
     for (kind = 0; kind < KINDS; kind++) {
-        sprintf(what, "%s: kept TCP, wall, of a bare send and receive", kinds[kind].title);
+        sprintf(what, "%s unchanged: kept TCP, wall, of a bare send and receive", kinds[kind].title);
         goal(what, cost[kind][KEPT_UNCHANGED].wall / cost[kind][BARE_KEPT].wall, 1.6, "times");
     }
-    goal("A x1000 unchanged: check and digest, of a bare checked walk", parsing[A1000][CHECK] / parsing[A1000][WALK], 5,
-         "times");
+    goal("A x1000 unchanged: parsing, of a bare checked walk", parsing[A1000][CHECK] / parsing[A1000][WALK], 5, "times");
+    goal("the worst message of 64 KiB: CPU", worst_us(), 1000, "us");
 }
 
 static void one_core(void)

@@ -312,6 +312,97 @@ static void bad_20_chain_of_4000_pointers(void **state)
     assert_true(result.work <= CLU_DNS_FUEL(m.size));
 }
 
+/* A name of 253 bytes and 126 labels in the data of a record that nobody asked for; where it is. */
+static size_t longest_name(void)
+{
+    size_t at, data;
+    unsigned i;
+    put8(&m, 0);
+    data = open_data(&m, ANSWER, 99, 5);
+    at = m.size;
+    for (i = 0; i < 126; i++)
+        put16(&m, 0x0161);
+    put8(&m, 0);
+    close_data(&m, data);
+    return at;
+}
+
+/* Messages of 64 KiB, each with as much of one kind of work in it as there can be. The units that they cost are bounded, and so
+ * few that the bound is a linear pass. */
+static void the_worst_messages(void **state)
+{
+    size_t at, data;
+    unsigned kind, i;
+    (void)state;
+    assert_true(CLU_DNS_FUEL(65535) < 1000000);
+    for (kind = 0; kind < 7; kind++) {
+        begin(&m, 7, OK, "web.example", 33);
+        at = longest_name();
+        for (i = 0; kind == 4 && i < CLU_DNS_LINKS_MAX; i++) { /* links that each must be compared with, and none leads on */
+            put16(&m, 0xc000 | (unsigned)at);
+            data = open_data(&m, ANSWER, 5, 5);
+            put16(&m, 0xc000 | (unsigned)at);
+            close_data(&m, data);
+        }
+        while (m.size < 65535 - 24) {
+            unsigned pointer = 0xc000 | (unsigned)at;
+            put16(&m, kind == 3 || kind == 6 ? 0xc00c : pointer);
+            if (kind == 0 || kind == 4) { /* owners */
+                put_head(&m, ANSWER, 99, 5, 0);
+            } else if (kind == 1) { /* owners and targets */
+                put_head(&m, ANSWER, 33, 5, 8);
+                put32(&m, 1);
+                put16(&m, 80);
+                put16(&m, pointer);
+            } else if (kind == 2) { /* whose addresses they are */
+                put_head(&m, ADDITIONAL, 1, 5, 4);
+                put32(&m, 1);
+            } else if (kind == 3) { /* many of the smallest */
+                put_head(&m, ANSWER, 99, 5, 0);
+            } else if (kind == 5) { /* aliases: too many of them */
+                put_head(&m, ANSWER, 5, 5, 2);
+                put16(&m, pointer);
+            } else { /* strings and options of no byte */
+                put_head(&m, ANSWER, 16, 5, 65535 - 24 - (unsigned)m.size - 10);
+                memset(m.data + m.size, 0, 65535 - 24 - m.size);
+                m.size = 65535 - 24;
+            }
+        }
+        (void)check(33);
+        assert_true(result.work <= CLU_DNS_FUEL(m.size));
+        assert_true(kind > 2 || result.work > CLU_DNS_FUEL(m.size) / 2);
+    }
+}
+
+/* However much of its work a message has used up before its chain is followed: that is no reason to find nothing. */
+static void no_work_left_is_no_empty_answer(void **state)
+{
+    unsigned n, i, seen[8] = {0};
+    (void)state;
+    for (n = 0; n < 60 * 32; n++) {
+        unsigned fillers = n < 32 ? 100 : 420 + n / 32, more = n % 32; /* each byte more allows 10 units more */
+        size_t at, data;
+        begin(&m, 7, OK, "web.example", 1);
+        put_cname(&m, 5, "web.example", "b.example");
+        put_cname(&m, 5, "b.example", "c.example");
+        put_name(&m, "c.example");
+        put_head(&m, ANSWER, 1, 5, 4);
+        put32(&m, 1);
+        at = longest_name();
+        put16(&m, 0xc00c);
+        data = open_data(&m, ANSWER, 99, 5);
+        put(&m, m.data, more);
+        close_data(&m, data);
+        for (i = 0; i < fillers; i++) {
+            put16(&m, 0xc000 | (unsigned)at);
+            put_head(&m, ANSWER, 99, 5, 0);
+        }
+        seen[check(1)]++;
+    }
+    assert_true(seen[CLU_DNS_ANSWER] && seen[CLU_DNS_BAD]);
+    assert_int_equal(seen[CLU_DNS_EMPTY] + seen[CLU_DNS_FAILED], 0);
+}
+
 static void bad_21_label_types(void **state)
 {
     (void)state;
@@ -945,6 +1036,8 @@ int main(void)
         cmocka_unit_test(bad_18_pointer_into_the_header),
         cmocka_unit_test(bad_19_pointer_at_the_last_byte),
         cmocka_unit_test(bad_20_chain_of_4000_pointers),
+        cmocka_unit_test(the_worst_messages),
+        cmocka_unit_test(no_work_left_is_no_empty_answer),
         cmocka_unit_test(bad_21_label_types),
         cmocka_unit_test(bad_22_name_over_255),
         cmocka_unit_test(bad_23_no_terminator),
