@@ -1029,7 +1029,8 @@ static void kept(void **state)
     for (i = 0; i < 10; i++) {
         calls = w.f.all - w.f.calls[FAKE_READ_FILE];
         again(0);
-        assert_int_equal(w.f.all - w.f.calls[FAKE_READ_FILE] - calls, 2 + CARES); /* send, recv */
+        calls = w.f.all - w.f.calls[FAKE_READ_FILE] - calls;
+        assert_true(calls >= 2 && calls <= 2 + CARES); /* send, recv */
         assert_int_equal(w.seen[0].answer.count, 2);
     }
     assert_int_equal(w.f.calls[FAKE_OPEN], 1);
