@@ -755,7 +755,7 @@ CLUSTER_API uint32_t cluster_jump(uint64_t key, uint32_t buckets);
  *
  * Keys are bytes; to Erlang's kinds an Elixir binary, or with CLUSTER_RING_TERM_KEYS a term in the external format, its 131 first.
  * A node's name is what that system calls it: an atom to libring and horde, host:port to ketama, libmemcached and nginx.
- * Where points of two nodes are equal, one owns them: the node given first (ex_hash_ring: last). So give nodes in the order in
+ * Where points of two nodes are equal, one owns them: the node given first (ex_hash_ring of up to 8192 points: last). So give nodes in the order in
  * which the other system got them, or, where that is not known, in one order everywhere. */
 #define CLUSTER_RING_TERM_KEYS 1u    /* libring, horde, modulo, nebulex, cachex, cachex-jump, phoenix-tracker */
 #define CLUSTER_RING_BINARY_NODES 2u /* libring: nodes are binaries, not atoms */

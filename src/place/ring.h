@@ -22,6 +22,8 @@
 
 #define CLU_RING_NODES 65534u
 #define CLU_RING_OVERRIDES (1u << 20)
+#define CLU_RING_SHORT                                                                                                         \
+    8192u /* points that OTP's ets:insert takes in one go: of equal ones the last stays; of more, the first */
 
 struct clu_ring_override {
     const void *key;
@@ -349,7 +351,7 @@ CLU_FN void clu_ring_fill(struct cluster_ring *ring, const struct clu_ring_plan 
         clu_ring_sort(points + begin, end - begin);
         for (; begin < end; begin++) {
             if (at > first && (points[at - 1] & ~nodes) == (points[begin] & ~nodes)) {
-                if (plan->kind == CLU_EX_HASH_RING)
+                if (plan->kind == CLU_EX_HASH_RING && plan->points <= CLU_RING_SHORT)
                     points[at - 1] = points[begin];
                 continue;
             }
@@ -570,34 +572,43 @@ CLUSTER_DEF int cluster_ring_hash(const struct cluster_ring *ring, const void *k
     return result;
 }
 
-/* Is the first slot better than the second? By the higher draw, or, with weights, the lower logarithm over the weight. */
-CLU_FN bool clu_ring_better(const struct cluster_ring *ring, uint64_t draw, uint32_t slot, uint64_t best, uint32_t best_slot)
+/* A slot's score for a hash, the lowest of which wins: what its draw lacks, or, with weights, its logarithm over the weight. */
+CLU_FN uint64_t clu_ring_score(const struct cluster_ring *ring, uint64_t hash, uint32_t slot)
 {
-    uint64_t ours = draw, theirs = best, our_factor, their_factor;
+    const uint64_t draw = clu_draw(hash + ring->points[slot]);
+    return ring->cells ? clu_log_of(ring->logs, draw | 1) : ~draw;
+}
+
+CLU_FN bool clu_ring_better(const struct cluster_ring *ring, uint64_t score, uint32_t slot, uint64_t best, uint32_t best_slot)
+{
+    uint64_t ours, theirs;
     if (!ring->cells)
-        return draw > best;
-    ours = clu_log_of(ring->logs, draw | 1);
-    theirs = clu_log_of(ring->logs, best | 1);
-    our_factor = ring->cells[best_slot];
-    their_factor = ring->cells[slot];
-    clu_multiply(&ours, &our_factor);
-    clu_multiply(&theirs, &their_factor);
-    return our_factor != their_factor ? our_factor < their_factor : ours < theirs;
+        return score < best;
+    ours = ring->cells[best_slot];
+    theirs = ring->cells[slot];
+    clu_multiply(&score, &ours);
+    clu_multiply(&best, &theirs);
+    return ours != theirs ? ours < theirs : score < best;
 }
 
 /* The `wanted` best slots for a hash, the best first. Equal ones are in the order of the names. */
 CLU_FN size_t clu_ring_rendezvous(const struct cluster_ring *ring, uint64_t hash, uint32_t *out, size_t wanted)
 {
+    uint64_t last = 0; /* the score of the last one */
     size_t found = 0, at;
     uint32_t slot;
     for (slot = 0; slot < ring->count; slot++) {
-        const uint64_t draw = clu_draw(hash + ring->points[slot]);
-        for (at = found; at && clu_ring_better(ring, draw, slot, clu_draw(hash + ring->points[out[at - 1]]), out[at - 1]); at--)
-            if (at < wanted)
-                out[at] = out[at - 1];
-        if (at < wanted)
-            out[at] = slot;
+        const uint64_t score = clu_ring_score(ring, hash, slot);
+        if (found == wanted && CLU_LIKELY(!clu_ring_better(ring, score, slot, last, out[found - 1])))
+            continue;
         found += found < wanted;
+        for (at = found - 1; at; at--) {
+            if (!clu_ring_better(ring, score, slot, clu_ring_score(ring, hash, out[at - 1]), out[at - 1]))
+                break;
+            out[at] = out[at - 1];
+        }
+        out[at] = slot;
+        last = clu_ring_score(ring, hash, out[found - 1]);
     }
     return found;
 }

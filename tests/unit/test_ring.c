@@ -252,6 +252,30 @@ static void ex_hash_ring(void **state)
     assert_int_equal(hashes, 6);
 }
 
+/* "node1" with replica 10 and "node11" with 0 are one point. OTP 25 gave it to the later node up to 10 nodes, from 20 on to the
+ * earlier one. */
+static void ex_hash_ring_equal_points(void **state)
+{
+    static const unsigned counts[] = {2, 3, 8, 10, 15, 20, 30, 100};
+    uint8_t digest[CLU_MD5_SIZE];
+    size_t i, j;
+    (void)state;
+    clu_md5("node1115", 8, digest);
+    for (i = 0; i < CLU_COUNT(counts); i++) {
+        struct cluster_ring *ring;
+        begin();
+        for (j = 0; j < counts[i]; j++) {
+            char name[40];
+            snprintf(name, sizeof name, j == 0 ? "node1" : j == 1 ? "node11" : "node%ux", (unsigned)j);
+            add(name, 0);
+        }
+        ring = built("ex_hash_ring");
+        assert_int_equal(ring->count, counts[i] * 512 - 100);
+        assert_int_equal(clu_ring_point_node(ring, clu_ring_find(ring, clu_le64(digest + 8))), counts[i] < 20);
+        cluster_ring_free(ring);
+    }
+}
+
 /* Replicas are the weight, too: 512 unless said. */
 static void ex_hash_ring_defaults(void **state)
 {
@@ -1113,6 +1137,7 @@ int main(void)
         cmocka_unit_test(libring_atoms),
         cmocka_unit_test(horde),
         cmocka_unit_test(ex_hash_ring),
+        cmocka_unit_test(ex_hash_ring_equal_points),
         cmocka_unit_test(ex_hash_ring_defaults),
         cmocka_unit_test(ex_hash_ring_overrides),
         cmocka_unit_test(riak),
