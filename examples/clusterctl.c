@@ -544,7 +544,8 @@ enum command_bit {
     ON_HASH = 256,
     ON_RESOLVE = 512,
     ON_PING = 1024,
-    ON_ALL = 2047
+    ON_EPMD = 2048,
+    ON_ALL = 4095
 };
 
 enum option_id {
@@ -578,6 +579,8 @@ enum option_id {
     OPT_STAY,
     OPT_JOIN,
     OPT_GROUP,
+    OPT_LISTEN_PORT,
+    OPT_ADDRESS,
     OPT_JSON,
     OPT_HELP,
     OPT_COUNT
@@ -627,6 +630,9 @@ static const struct option_row option_table[] = {
     {OPT_STAY, "stay", TAKES_NOTHING, ON_DEMO, NULL, "go on until interrupted"},
     {OPT_JOIN, "join", TAKES_NOTHING, ON_DEMO, NULL, "be one more node of a demo that runs in another terminal"},
     {OPT_GROUP, "group", TAKES_TEXT, ON_DEMO, "ADDR:PORT", "where the nodes meet (default 239.76.67.1:45893)"},
+    {OPT_LISTEN_PORT, "port", TAKES_NUMBER, ON_EPMD, "P", "the port (default 4369, or ERL_EPMD_PORT)"},
+    {OPT_ADDRESS, "address", TAKES_TEXT, ON_EPMD, "A",
+     "where other hosts may ask: an address of this one, or 0.0.0.0 (default: loopback)"},
     {OPT_JSON, "json", TAKES_NOTHING, ON_ALL, NULL, "print one JSON object a line"},
     {OPT_HELP, "help", TAKES_NOTHING, ON_ALL, NULL, "say how the command is used"},
 };
@@ -1706,6 +1712,82 @@ static int run_resolve(const struct arguments *a)
         records_print(a, reply);
     loop_end(&l);
     return status;
+}
+
+/* ====================================================================================================================
+ * epmd: serve one
+ * ================================================================================================================== */
+
+struct epmd_server {
+    bool json;
+    char fault[256]; /* "": none yet */
+};
+
+/* What the handle says of the epmd that it serves. */
+static void on_epmd_log(void *ctx, int level, const char *message, const char *setting)
+{
+    static const char serves[] = "epmd is served at ";
+    struct epmd_server *e = (struct epmd_server *)ctx;
+    if (strcmp(setting, "epmd") != 0) {
+        on_log(NULL, level, message, setting);
+    } else if (strncmp(message, serves, sizeof serves - 1) != 0) {
+        const char *why = strrchr(message, ':');
+        snprintf(e->fault, sizeof e->fault, "%s", why ? why + 2 : message);
+    } else if (e->json) {
+        json_begin("epmd");
+        json_text("address", message + sizeof serves - 1);
+        json_end();
+    } else {
+        printf("%s\n", message);
+    }
+    fflush(stdout);
+}
+
+static int run_epmd(const struct arguments *a)
+{
+    struct epmd_server e = {false, ""};
+    const char *address = text_of(a, OPT_ADDRESS, "127.0.0.1");
+    bool six = strchr(address, ':') != NULL;
+    struct cluster_options options;
+    struct cluster *c;
+    struct text where = {NULL, 0, 0};
+    char error[512] = "", port[24];
+    struct loop l;
+    int result, status = signals_begin();
+    if (status)
+        return status;
+    if (given(a, OPT_LISTEN_PORT) && (!number_of(a, OPT_LISTEN_PORT, 0) || number_of(a, OPT_LISTEN_PORT, 0) > 65535))
+        return fail(USAGE, "--port takes 1 to 65535");
+    e.json = given(a, OPT_JSON);
+    text_add(&where, "embedded:");
+    text_add(&where, six ? "[" : "");
+    text_add(&where, address);
+    text_add(&where, six ? "]" : "");
+    snprintf(port, sizeof port, ":%lu", (unsigned long)number_of(a, OPT_LISTEN_PORT, 0));
+    text_add(&where, given(a, OPT_LISTEN_PORT) ? port : "");
+    cluster_options_init(&options);
+    options.epmd = where.at;
+    options.log = on_epmd_log;
+    options.log_ctx = &e;
+    options.log_level = CLUSTER_LOG_INFO;
+    options.error = error;
+    options.error_size = sizeof error;
+    result = cluster_create(&c, &options);
+    text_free(&where);
+    if (result == CLUSTER_E_INVALID)
+        return fail(USAGE, "--address takes an IP address of this host, 0.0.0.0 or ::, not \"%s\"", address);
+    if (result < 0)
+        return fail(FAILED, "%s", *error ? error : cluster_strerror(result));
+    loop_begin(&l, c, signal_pipe[0]);
+    while (!signal_end && !*e.fault)
+        loop_turn(&l, CLUSTER_NEVER);
+    loop_end(&l);
+    if (*e.fault)
+        return fail(
+            FAILED,
+            "no epmd can be served at %s%s: %s: does one run there (`clusterctl names`)? Is it an address of this host?",
+            address, given(a, OPT_LISTEN_PORT) ? port : "", e.fault);
+    return DONE;
 }
 
 /* ====================================================================================================================
@@ -3878,6 +3960,10 @@ static const struct command commands[] = {
      "Prints `pong`, or `pang: reason` and ends with 1. Without --cookie and --cookie-file the cookie is that of\n"
      "~/.erlang.cookie, if nobody else can read it.\n",
      run_ping},
+    {"epmd", ON_EPMD, 0, 0, "[--port P] [--address A] [--json]", "serve epmd, until interrupted",
+     "Tells the ports of this host's nodes, which register with it. Prints where it listens. Only programs of this host\n"
+     "may register, whatever the address; nobody can stop it from outside.\n",
+     run_epmd},
     {"owner", ON_OWNER, 1, SIZE_MAX, "--nodes A,B,C [--kind KIND] [--weights 1,1,2] [--replicas N] KEY... | -",
      "print which node owns a key",
      "Prints `KEY OWNER[,OWNER...]` a line. With `-` the keys are read from standard input, one a line.\n"
@@ -3900,7 +3986,6 @@ static const struct refused_row refused_commands[] = {
     {"send", "it sends no messages yet; `ping NODE` says whether the node is there"},
     {"call", "it calls no functions yet; `ping NODE` says whether the node is there"},
     {"node", "it cannot be dialled yet; `watch URL --node NAME --connect erlang` links to others"},
-    {"epmd", "it asks an epmd (`names`, `port`) and serves none"},
     {"doctor", "`watch URL` says why a source fails"},
     {"urls", "docs/urls.md lists every scheme and option"},
 };

@@ -145,6 +145,7 @@ enum {
 #define CLUSTER_UDP 2
 #define CLUSTER_IO_REUSE 1u     /* bind: several sockets of this host may share the port (multicast) */
 #define CLUSTER_IO_BROADCAST 2u /* bind: the socket may send to broadcast addresses */
+#define CLUSTER_IO_RESTART 4u   /* bind: the port may have been a socket's that was closed just now */
 
 /* All I/O, randomness and wall-clock reading of a handle. NULL members get the POSIX default. Every function returns a
  * negative CLUSTER_E... on failure, never errno; none may block or call back into the library. Descriptors are poll(2)'s
@@ -240,6 +241,10 @@ struct cluster_options {
     uint32_t limit_packet; /* bytes of a packet from another node; 0: 64 MiB and 64 KiB */
     uint32_t limit_output; /* bytes that wait for a node to take them before it is not read any more; 0: 1 MiB */
     uint32_t reserved_links;
+    /* "embedded": serve epmd on this host's loopback while no other program does, where programs of this host alone may register;
+     * "embedded:ADDRESS" or "embedded:ADDRESS:PORT": on that address too, where others look names up. Port: ERL_EPMD_PORT of the
+     * environment, or 4369. NULL or "": serve none */
+    const char *epmd;
 };
 
 CLUSTER_API void cluster_options_init(struct cluster_options *options); /* zero, with size set */

@@ -25,6 +25,7 @@ GOAL = 40 * 1024
 # What a part may add to the whole: the bytes of text that go with its CLUSTER_NO_<PART>. A part that is new gets a row here, and
 # the rest does not pay for it.
 LIMITS = {
+    "EPMD_SERVER": 4 * 1024 + 768,
     "DNS": 22 * 1024 + 256,  # where it stands, with what epmd: has of it, rounded up; it only goes down, and is to reach 16 KiB
     "ERLANG": 17 * 1024,  # where it stands, rounded up; it is to stay under 24 KiB with all that is to come
     "MAP": 13 * 1024 + 512,

@@ -12,6 +12,9 @@
     X(SOURCE_BACK, INFO, "a source answers again: ", "url")                                                                    \
     X(HEARD_LIMIT, WARN, "a source hears more new names than limit= or the rate of 256 a second admits: ", "limit=")           \
     X(EVENTS_LOST, WARN, "the event queue was full, CLUSTER_RESYNC says so: pull events more often", "limit_events")           \
+    X(EPMD_SERVES, INFO, "epmd is served at ", "epmd")                                                                         \
+    X(EPMD_TAKEN, INFO,                                                                                                        \
+      "no epmd is served here as long as its port is not to be had, which is tried again every second: ", "epmd")              \
     X(OWN_LONG, WARN,                                                                                                          \
       "the own node has a long name but discovery yields short ones, and Erlang nodes of the two kinds refuse each other: "    \
       "name the own node NAME@SHORTHOST, or start the others with -name: ",                                                    \

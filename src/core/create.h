@@ -5,6 +5,7 @@
 #define CLU_CORE_CREATE_H
 
 #include "../loop/posix.h"
+#include "../net/lookup.h"
 #include "links.h"
 #include "own.h"
 #include "step.h"
@@ -74,6 +75,26 @@ CLU_FN int clu_options_map(struct cluster *c, const struct cluster_options *o)
 #endif
 }
 
+/* embedded, embedded:ADDRESS, embedded:ADDRESS:PORT */
+CLU_FN int clu_options_epmd(struct cluster *c, const struct cluster_options *o)
+{
+#ifndef CLUSTER_NO_EPMD_SERVER
+    struct clu_loop *l = &c->loop;
+    struct clu_slice where = clu_slice_str(o->epmd ? o->epmd : ""), kind = clu_cut(&where, ':'), text;
+    struct cluster_address address;
+    if (!o->epmd || !*o->epmd)
+        return 0;
+    text = where.at ? where : clu_slice_str("127.0.0.1");
+    if (!clu_slice_is(kind, "embedded") || !clu_address_port_parse(text, clu_epmd_port_here(&l->io), &address) || !address.port)
+        return clu_fail(l, CLUSTER_E_INVALID,
+                        "options.epmd takes \"embedded\" or \"embedded:ADDRESS:PORT\"; IPv6 takes brackets");
+    return clu_epmd_server_begin(&c->epmd_server, l, &address);
+#else
+    return o->epmd ? clu_fail(&c->loop, CLUSTER_E_UNSUPPORTED, "options.epmd: this build serves none (CLUSTER_NO_EPMD_SERVER)")
+                   : 0;
+#endif
+}
+
 CLU_FN void clu_wake(struct clu_timer *timer, uint64_t now)
 {
     (void)timer;
@@ -140,6 +161,9 @@ CLUSTER_DEF void cluster_destroy(struct cluster *c)
 #ifndef CLUSTER_NO_ERLANG
     clu_node_free_strays(&c->linked);
 #endif
+#ifndef CLUSTER_NO_EPMD_SERVER
+    clu_epmd_server_free(&c->epmd_server);
+#endif
 #ifndef CLUSTER_NO_MAP
     cluster_map_free(c->map);
 #endif
@@ -172,6 +196,8 @@ CLU_CALLED int clu_create(struct cluster *c, const struct cluster_allocator *mem
         result = clu_options_links(c, o);
     if (!result)
         result = clu_own_options(c, o);
+    if (!result)
+        result = clu_options_epmd(c, o);
     if (!result && !c->status.settle_ns)
         clu_look_at_status(c);
     return result;

@@ -10,6 +10,7 @@
 #include "../link/process.h"
 #endif
 #include "../member/status.h"
+#include "../net/epmd_server.h"
 #include "../place/map.h"
 
 #define CLU_OWN_ATTRIBUTE 63         /* bytes of zone and role */
@@ -46,6 +47,9 @@ struct cluster {
     struct clu_node linked;
 #endif
     struct clu_discovery discovery;
+#ifndef CLUSTER_NO_EPMD_SERVER
+    struct clu_epmd_server epmd_server;
+#endif
 };
 
 /* A struct of the caller's, which may be an older, shorter one. False: it is a newer one that says what we do not know. */

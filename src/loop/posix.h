@@ -214,11 +214,11 @@ CLU_FN int clu_posix_bind(void *ctx, int fd, const struct cluster_address *addre
     (void)ctx;
     if (!size)
         return CLUSTER_E_INVALID;
-    if (flags & CLUSTER_IO_REUSE) {
+    if (flags & (CLUSTER_IO_REUSE | CLUSTER_IO_RESTART)) {
         error = clu_posix_turn_on(fd, SOL_SOCKET, SO_REUSEADDR);
         /* on Linux SO_REUSEPORT would shut out sockets that set SO_REUSEADDR alone; elsewhere it is the one that shares */
 #if defined(SO_REUSEPORT) && !defined(__linux__)
-        if (!error)
+        if (!error && (flags & CLUSTER_IO_REUSE))
             error = clu_posix_turn_on(fd, SOL_SOCKET, SO_REUSEPORT);
 #endif
     }

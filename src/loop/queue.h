@@ -105,9 +105,10 @@ CLU_FN struct clu_shared *clu_reply_text(const struct cluster_allocator *a, cons
 /* The oldest event, whose place is free from the next call on; NULL: there is none. */
 CLU_CALLED const struct clu_event *clu_queue_pop(struct clu_queue *q)
 {
-    const struct clu_event *e = q->ring + q->first;
-    if (!q->count)
+    const struct clu_event *e;
+    if (!q->count) /* nor is there a ring, perhaps */
         return NULL;
+    e = q->ring + q->first;
     q->first = (q->first + 1) & (q->capacity - 1);
     q->count--;
     return e;

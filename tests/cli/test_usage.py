@@ -5,7 +5,7 @@ import unittest
 
 from clitools import ROOT, TOOL, CtlTest, ctl, environment
 
-COMMANDS = ["demo", "watch", "wait", "list", "names", "port", "resolve", "ping", "owner", "plan", "hash", "help"]
+COMMANDS = ["demo", "watch", "wait", "list", "names", "port", "resolve", "ping", "epmd", "owner", "plan", "hash", "help"]
 
 
 class Help(CtlTest):
@@ -100,6 +100,10 @@ class Wrong(CtlTest):
         (["wait", "static:a@h", "--quorum", "1"], "`wait` needs the command to run at the end"),
         (["wait", "static:a@h", "--quorum", "1", "--"], "`wait` needs the command to run at the end"),
         (["wait", "--quorum", "1", "--", "true"], "`wait` needs more"),
+        (["epmd", "--port", "0"], "--port takes 1 to 65535"),
+        (["epmd", "--port", "65536"], "--port takes 1 to 65535"),
+        (["epmd", "--address", "here"], "--address takes an IP address of this host"),
+        (["epmd", "4369"], "`epmd` has no use for"),
         (["demo", "--stay", "--join"], "leave out --stay"),
         (["demo", "--group", "somewhere"], "--group takes ADDRESS:PORT"),
         (["demo", "--group", "10.0.0.1:5000"], "no IPv4 multicast address"),
@@ -113,7 +117,7 @@ class Wrong(CtlTest):
                 self.expect(ctl(*arguments), 2, "", sentence)
 
     def test_commands_of_later_versions(self):
-        for name in ("send", "call", "node", "epmd", "doctor", "urls"):
+        for name in ("send", "call", "node", "doctor", "urls"):
             with self.subTest(name):
                 self.expect(ctl(name, "x"), 2, "", "this version has no %s: " % name)
 

@@ -1,5 +1,6 @@
 /*
- * epmd's replies. The verdict on a reply does not change when more of it comes, and what is found in it is fit for use.
+ * epmd's replies, and requests to one. The verdict on a reply does not change when more of it comes, and what is found in it is fit
+ * for use; a request with anything behind it is malformed.
  */
 #include "../../src/wire/epmd.h"
 
@@ -32,6 +33,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (earlier == CLU_COMPLETE)
             CHECK(part.found == whole.found &&
                   (!part.found || (part.port == whole.port && clu_slice_same(part.name, whole.name))));
+    }
+
+    for (cut = 0; cut < size; cut++) {
+        uint32_t creation;
+        struct clu_epmd_asked_for asked, more;
+        earlier = clu_epmd_alive_reply(data, cut, &creation);
+        CHECK(earlier == CLU_NEED_MORE || clu_epmd_alive_reply(data, size, &creation) == earlier);
+        result = clu_epmd_request_read(data, cut, &asked);
+        if (result != CLU_NEED_MORE)
+            CHECK(clu_epmd_request_read(data, cut + 1, &more) == CLU_MALFORMED);
+        if (result == CLU_COMPLETE)
+            CHECK(asked.name.length <= cut && (size_t)(asked.about.at - (const char *)data) + asked.about.length == cut);
     }
 
     r = clu_reader_of(data, size);

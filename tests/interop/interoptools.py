@@ -56,6 +56,25 @@ class Epmd:
         return lease
 
 
+class OwnEpmd(Epmd):
+    """The same, served by clusterctl."""
+
+    def __init__(self, *options):
+        self.options = options
+        super().__init__()
+
+    def start(self):
+        self.running = Running("epmd", "--port", str(self.port), *self.options)
+        try:
+            self.running.line(lambda line: line.startswith("epmd is served at "))
+        except BaseException:
+            self.running.__exit__()
+            raise
+
+    def kill(self):
+        self.running.__exit__()
+
+
 class Node:
     """A real Erlang node, up once it is made. `name` with an '@' is a long one, unless the kind says otherwise."""
 

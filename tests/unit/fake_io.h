@@ -18,6 +18,8 @@ enum {
     FAKE_OPEN,
     FAKE_BIND,
     FAKE_CONNECT,
+    FAKE_LISTEN,
+    FAKE_ACCEPT,
     FAKE_JOIN,
     FAKE_SEND,
     FAKE_RECV,
@@ -37,6 +39,8 @@ struct fake_packet {
     uint8_t data[1];
 };
 
+#define FAKE_CALLERS 100
+
 struct fake_socket {
     bool open, ended, foreign; /* foreign: the test's own, which the library may not close */
     int kind, family, opens, closes, ttl;
@@ -46,6 +50,9 @@ struct fake_socket {
     uint32_t flags;
     uint8_t out[4096]; /* what was sent last, of streams all of it */
     size_t out_size, sends;
+    bool listens;
+    struct cluster_address callers[FAKE_CALLERS]; /* who connects and was not accepted yet, the next one last */
+    size_t caller_count;
 };
 
 struct fake_file {
@@ -72,6 +79,7 @@ struct fake {
     int (*connected)(struct fake *f, int fd, const struct cluster_address *to);
     void (*sent)(struct fake *f, int fd, const uint8_t *data, size_t size);
     void *script;
+    int accepted;           /* the descriptor that came of accept last */
     struct cluster *inside; /* cluster_step is called on it from every hook */
     unsigned long inside_calls, inside_busy;
     unsigned long logs;
@@ -155,6 +163,45 @@ static inline int fake_connect(void *ctx, int fd, const struct cluster_address *
     int result = fake_hook(ctx, FAKE_CONNECT);
     fake_socket_of(ctx, fd)->peer = *address;
     return result || !f->connected ? result : f->connected(f, fd, address);
+}
+
+static inline int fake_listen(void *ctx, int fd, int backlog)
+{
+    int result = fake_hook(ctx, FAKE_LISTEN);
+    assert_true(backlog > 0);
+    fake_socket_of(ctx, fd)->listens = result == 0;
+    return result;
+}
+
+/* Somebody connects to a socket that listens. */
+static inline void fake_call(struct fake *f, int fd, const struct cluster_address *from)
+{
+    struct fake_socket *s = fake_socket_of(f, fd);
+    assert_true(s->listens && s->caller_count < FAKE_CALLERS);
+    memmove(s->callers + 1, s->callers, s->caller_count++ * sizeof s->callers[0]);
+    s->callers[0] = *from;
+}
+
+static inline int fake_accept(void *ctx, int fd, struct cluster_address *peer)
+{
+    struct fake *f = (struct fake *)ctx;
+    struct fake_socket *s = fake_socket_of(ctx, fd);
+    struct cluster_address from;
+    int result = fake_hook(ctx, FAKE_ACCEPT);
+    assert_true(s->listens);
+    if (!s->caller_count && !result)
+        return CLUSTER_E_AGAIN;
+    if (result)
+        return result;
+    from = s->callers[--s->caller_count];
+    result = fake_open(ctx, CLUSTER_TCP, from.family);
+    if (result < 0)
+        return result;
+    f->s[result].peer = from;
+    f->accepted = result;
+    if (peer)
+        *peer = from;
+    return result;
 }
 
 static inline int fake_join(void *ctx, int fd, const struct cluster_address *group, const struct cluster_address *via, int ttl)

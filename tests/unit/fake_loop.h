@@ -26,6 +26,8 @@ static inline struct cluster_io fake_hooks(struct fake *f)
     io.open = fake_open;
     io.bind = fake_bind;
     io.connect = fake_connect;
+    io.listen = fake_listen;
+    io.accept = fake_accept;
     io.join = fake_join;
     io.send = fake_send;
     io.recv = fake_recv;
@@ -97,7 +99,7 @@ static inline int fake_poll(struct fake *f, struct pollfd *fds, size_t count)
     size_t i;
     for (i = 0; i < count; i++) {
         const struct fake_socket *s = fake_socket_of(f, fds[i].fd);
-        fds[i].revents = (short)(fds[i].events & (s->first || s->ended || s->recv_error ? POLLIN : 0));
+        fds[i].revents = (short)(fds[i].events & (s->first || s->ended || s->recv_error || s->caller_count ? POLLIN : 0));
         if (s->send_error != CLUSTER_E_AGAIN)
             fds[i].revents = (short)(fds[i].revents | (fds[i].events & POLLOUT));
         fired += fds[i].revents != 0;

@@ -1,4 +1,4 @@
-/* The client's side of epmd: requests and replies as a real epmd answered them, in pieces, cut, and forged. */
+/* epmd: requests and replies as a real one answered them, in pieces, cut, and forged; and requests as an epmd reads them. */
 #include "../../src/wire/epmd.h"
 
 #include <stdarg.h>
@@ -53,6 +53,68 @@ static uint32_t names_of(const char *bytes, size_t size, char *out, size_t room,
     assert_false(t.cut);
     free(exact);
     return dropped;
+}
+
+/* What a real epmd said to a registration. Ours is the one of a hidden node, byte for byte but for its port and name. */
+static void alive_reply(const char *about, const uint8_t *request, size_t request_size, const uint8_t *reply, size_t size)
+{
+    bool taken = strcmp(about, "name taken") == 0, old = strcmp(about, "version 5 only") == 0;
+    struct clu_slice name = clu_slice_of((const char *)request + 13, request[12]);
+    uint32_t creation = 0;
+    uint8_t made[64], same[64];
+    struct clu_writer w;
+    size_t cut;
+    assert_int_equal(clu_epmd_alive_reply(reply, size, &creation), taken ? CLU_MALFORMED : CLU_COMPLETE);
+    assert_int_equal(clu_epmd_alive_reply(reply, size, NULL), taken ? CLU_MALFORMED : CLU_COMPLETE);
+    if (!taken)
+        assert_int_equal(creation, old ? 1 : 0x6b016b3d);
+    for (cut = 0; cut < size; cut++)
+        assert_int_equal(clu_epmd_alive_reply(reply, cut, &creation), CLU_NEED_MORE);
+    memcpy(same, request, request_size);
+    same[5] = 'H';
+    same[8] = 6;
+    w = clu_writer_on(made, sizeof made);
+    clu_epmd_alive_write(&w, name, (uint16_t)(request[3] << 8 | request[4]));
+    assert_int_equal(clu_written(&w), request_size);
+    assert_memory_equal(made, same, request_size);
+    for (cut = 0; cut < request_size; cut++) {
+        w = clu_writer_on(made, cut);
+        clu_epmd_alive_write(&w, name, 1);
+        assert_true(w.bad);
+    }
+}
+
+/* What was said to a real epmd is a request, cut or with a byte more it is none. */
+static void reads_request(const uint8_t *request, size_t size)
+{
+    struct clu_epmd_asked_for a;
+    uint8_t *exact = (uint8_t *)malloc(size + 1);
+    size_t cut;
+    assert_non_null(exact);
+    memcpy(exact, request, size);
+    exact[size] = 0;
+    assert_int_equal(clu_epmd_request_read(exact, size, &a), CLU_COMPLETE);
+    assert_int_equal(a.opcode, request[2]);
+    if (a.opcode == 'x') {
+        assert_int_equal(a.port, request[3] << 8 | request[4]);
+        assert_int_equal(a.highest, request[8]);
+        assert_int_equal(a.name.length, request[12]);
+        assert_memory_equal(a.name.at, request + 13, a.name.length);
+        assert_memory_equal(a.about.at, request + 3, a.about.length);
+        assert_int_equal(a.about.length, size - 3);
+    } else if (a.opcode == 'z') {
+        assert_int_equal(a.name.length, size - 3);
+        assert_memory_equal(a.name.at, request + 3, size - 3);
+    }
+    assert_int_equal(clu_epmd_request_read(exact, size + 1, &a), CLU_MALFORMED);
+    free(exact);
+    for (cut = 0; cut < size; cut++) {
+        exact = (uint8_t *)malloc(cut + !cut);
+        assert_non_null(exact);
+        memcpy(exact, request, cut);
+        assert_int_equal(clu_epmd_request_read(exact, cut, &a), CLU_NEED_MORE);
+        free(exact);
+    }
 }
 
 static void real_replies(void **state)
@@ -118,7 +180,10 @@ static void real_replies(void **state)
                 assert_int_equal(port_reply(reply, cut, &port), CLU_NEED_MORE);
                 assert_false(port.found);
             }
+        } else if (strcmp(field[0], "alive") == 0) {
+            alive_reply(field[1], request, request_size, reply, size);
         }
+        reads_request(request, request_size);
     }
     fclose(f);
     assert_int_equal(seen, 20);
@@ -240,6 +305,59 @@ static void names_lines(void **state)
     }
 }
 
+static void alive_replies_of_no_epmd(void **state)
+{
+    static const char *const wrong[] = {"00", "77 00", "ff 00 00000001"};
+    uint8_t bytes[16];
+    uint32_t creation;
+    size_t i;
+    (void)state;
+    for (i = 0; i < CLU_COUNT(wrong); i++)
+        assert_int_equal(clu_epmd_alive_reply(bytes, unhex(wrong[i], bytes, sizeof bytes), &creation), CLU_MALFORMED);
+}
+
+static void requests_that_are_none(void **state)
+{
+    static const struct {
+        const char *hex;
+        enum clu_parse result;
+    } cases[] = {
+        {"", CLU_NEED_MORE},
+        {"00", CLU_NEED_MORE},
+        {"0000", CLU_MALFORMED},
+        {"03ff", CLU_MALFORMED}, /* longer than any */
+        {"03fe", CLU_NEED_MORE},
+        {"0001 6e", CLU_COMPLETE},
+        {"0001 64", CLU_COMPLETE},
+        {"0001 6b", CLU_COMPLETE},
+        {"0002 6e 00", CLU_MALFORMED},
+        {"0001 6e 00016e", CLU_MALFORMED}, /* two */
+        {"0001 7a", CLU_MALFORMED},
+        {"0002 7a 00", CLU_MALFORMED},
+        {"0003 7a 61 00", CLU_COMPLETE},
+        {"0004 73 616263", CLU_MALFORMED},
+        {"0001 00", CLU_MALFORMED},
+        {"0001 78", CLU_MALFORMED},
+        {"000e 78 238c 48 00 0006 0005 0001 63 0000", CLU_COMPLETE},
+        {"000f 78 238c 48 00 0006 0005 0001 63 0001 ff", CLU_COMPLETE},
+        {"000e 78 238c 48 00 0006 0005 0002 63 0000", CLU_MALFORMED},
+        {"000e 78 238c 48 00 0006 0005 0000 63 0000", CLU_MALFORMED},
+        {"000d 78 238c 48 00 0006 0005 0000 0000", CLU_MALFORMED}, /* no name */
+        {"000e 78 238c 48 00 0006 0005 0001 63 0001", CLU_MALFORMED},
+        {"000f 78 238c 48 00 0006 0005 0001 63 0000 00", CLU_MALFORMED},
+        {"000e 78 238c 48 00 0006 0005 ffff 63 0000", CLU_MALFORMED},
+    };
+    struct clu_epmd_asked_for a;
+    uint8_t bytes[64];
+    size_t i;
+    (void)state;
+    for (i = 0; i < CLU_COUNT(cases); i++)
+        if (clu_epmd_request_read(bytes, unhex(cases[i].hex, bytes, sizeof bytes), &a) != cases[i].result)
+            fail_msg("%s", cases[i].hex);
+    (void)clu_epmd_request_read(bytes, unhex("0003 7a 61 00", bytes, sizeof bytes), &a);
+    assert_int_equal(a.name.length, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +365,8 @@ int main(void)
         cmocka_unit_test(requests),
         cmocka_unit_test(port_replies),
         cmocka_unit_test(names_lines),
+        cmocka_unit_test(alive_replies_of_no_epmd),
+        cmocka_unit_test(requests_that_are_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,6 +47,7 @@ const (
 	FetchSlots        = 8
 	Forming           = 0
 	IoBroadcast       = 2
+	IoRestart         = 4
 	IoReuse           = 1
 	Join              = 1
 	Leave             = 2

@@ -108,6 +108,7 @@ struct cluster_options {
     uint32_t limit_packet;
     uint32_t limit_output;
     uint32_t reserved_links;
+    const char *epmd;
 };
 struct cluster_member {
     uint32_t size;
@@ -411,6 +412,7 @@ return {
     FETCH_SLOTS = 8,
     FORMING = 0,
     IO_BROADCAST = 2,
+    IO_RESTART = 4,
     IO_REUSE = 1,
     JOIN = 1,
     LEAVE = 2,
@@ -463,7 +465,7 @@ return {
         {"cluster_address", "bytes", "scope", "port", "family", "prefix"},
         {"cluster_io", "size", "reserved", "ctx", "open", "bind", "connect", "listen", "accept", "join", "send", "recv", "close", "interfaces", "read_file", "environment", "random", "wall_time", "tls_start", "tls_step", "tls_recv", "tls_send", "tls_close"},
         {"cluster_map_options", "size", "shards", "replicas", "epsilon", "seed", "role", "settle"},
-        {"cluster_options", "size", "quorum", "node", "quorum_of", "settle", "zone", "role", "expected", "port", "weight", "limit_members", "limit_events", "limit_watches", "limit_budget", "log_level", "seed", "map", "allocator", "io", "log", "log_ctx", "error", "error_size", "connect", "cookie", "backoff", "reconnect", "on_leave", "tick", "limit_dials", "limit_packet", "limit_output", "reserved_links"},
+        {"cluster_options", "size", "quorum", "node", "quorum_of", "settle", "zone", "role", "expected", "port", "weight", "limit_members", "limit_events", "limit_watches", "limit_budget", "log_level", "seed", "map", "allocator", "io", "log", "log_ctx", "error", "error_size", "connect", "cookie", "backoff", "reconnect", "on_leave", "tick", "limit_dials", "limit_packet", "limit_output", "reserved_links", "epmd"},
         {"cluster_member", "size", "flags", "id", "name", "host", "address", "zone", "role", "port", "weight", "state", "sources"},
         {"cluster_counts", "size", "members", "sources", "watches", "steps", "rounds", "failures", "joins", "leaves", "changes", "resyncs", "sent", "received", "sent_bytes", "received_bytes", "dropped"},
         {"cluster_event", "size", "type", "error", "changed", "state", "count", "quorum", "reserved", "time", "revision", "request", "fingerprint", "source", "member", "text", "term", "term_size"},

@@ -45,6 +45,7 @@ CLUSTER_FETCHED = -3
 CLUSTER_FETCH_SLOTS = 8
 CLUSTER_FORMING = 0
 CLUSTER_IO_BROADCAST = 2
+CLUSTER_IO_RESTART = 4
 CLUSTER_IO_REUSE = 1
 CLUSTER_JOIN = 1
 CLUSTER_LEAVE = 2
@@ -271,6 +272,7 @@ cluster_options._fields_ = [
     ('limit_packet', ctypes.c_uint32),
     ('limit_output', ctypes.c_uint32),
     ('reserved_links', ctypes.c_uint32),
+    ('epmd', ctypes.c_char_p),
 ]
 
 cluster_member._fields_ = [

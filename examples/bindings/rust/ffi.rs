@@ -46,6 +46,7 @@ pub const CLUSTER_FETCHED: i32 = -3;
 pub const CLUSTER_FETCH_SLOTS: i32 = 8;
 pub const CLUSTER_FORMING: i32 = 0;
 pub const CLUSTER_IO_BROADCAST: i32 = 2;
+pub const CLUSTER_IO_RESTART: i32 = 4;
 pub const CLUSTER_IO_REUSE: i32 = 1;
 pub const CLUSTER_JOIN: i32 = 1;
 pub const CLUSTER_LEAVE: i32 = 2;
@@ -215,6 +216,7 @@ pub struct cluster_options {
     pub limit_packet: u32,
     pub limit_output: u32,
     pub reserved_links: u32,
+    pub epmd: *const c_char,
 }
 
 #[repr(C)]
