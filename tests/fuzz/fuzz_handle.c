@@ -5,10 +5,15 @@
 
 #define FDS 64
 #define SECRET_URL "gossip:?secret=fuzz&announce=on&interval=1s"
+#define DNS_URL "dns:web.test,api@api.test?node=n&interval=1s&timeout=2s&hosts=on&server=10.0.0.2"
+#define SRV_URL "dns:_d._tcp.test?type=srv&node=s&interval=1s&timeout=2s&tcp=keep&server=10.0.0.3"
 
 static struct {
     const uint8_t *at, *end;
-    uint8_t open[FDS];
+    uint8_t open[FDS], tcp[FDS];
+    struct cluster_address peer[FDS];
+    uint8_t asked[FDS][600]; /* what was sent last */
+    size_t asked_size[FDS];
     uint64_t wall;
     long live; /* bytes that are allocated */
 } world;
@@ -44,13 +49,15 @@ static int hook_open(void *ctx, int kind, int family)
 {
     int fd, result = fate();
     (void)ctx;
-    (void)kind;
     (void)family;
     if (result)
         return result;
     for (fd = 3; fd < FDS; fd++)
         if (!world.open[fd]) {
             world.open[fd] = 1;
+            world.tcp[fd] = kind == CLUSTER_TCP;
+            world.asked_size[fd] = 0;
+            memset(&world.peer[fd], 0, sizeof world.peer[fd]);
             return fd;
         }
     return CLUSTER_E_LIMIT;
@@ -74,8 +81,8 @@ static int hook_bind(void *ctx, int fd, const struct cluster_address *address, u
 static int hook_connect(void *ctx, int fd, const struct cluster_address *address)
 {
     (void)ctx;
-    (void)address;
     must_be_open(fd);
+    world.peer[fd] = *address;
     return fate();
 }
 
@@ -93,10 +100,69 @@ static int64_t hook_send(void *ctx, int fd, const void *data, size_t size, const
 {
     int result = fate();
     (void)ctx;
-    (void)data;
     (void)to;
     must_be_open(fd);
+    if (!result && size <= sizeof world.asked[fd]) {
+        memcpy(world.asked[fd], data, size);
+        world.asked_size[fd] = size;
+    }
     return result ? result : (int64_t)size;
+}
+
+/* An answer to the question that was sent last: its header and question, and then good records of its type, or what the input
+ * says. 0: there was no question. */
+static size_t answer(int fd, uint8_t *out, size_t room)
+{
+    static const uint8_t head[] = {0xc0, 12, 0, 0, 0, 1, 0, 0, 0, 1, 0};
+    size_t length = world.tcp[fd] ? 2 : 0, size = world.asked_size[fd], at = length + 12;
+    uint8_t how = next_byte(), records = how & 7, type, i;
+    if (size < at + 5)
+        return 0;
+    memcpy(out, world.asked[fd], size < room ? size : room);
+    while (at < size && world.asked[fd][at])
+        at += world.asked[fd][at] + 1u;
+    at += 5; /* the question's end, and no OPT */
+    if (at > size)
+        return 0;
+    type = out[at - 3];
+    memset(out + length + 2, 0, 10);
+    out[length + 2] = 0x81;
+    out[length + 3] = 0x80;
+    out[length + 5] = 1;
+    out[length + 7] = records;
+    for (i = 0; i < records && how & 0x80; i++) {
+        uint8_t bytes = type == 28 ? 16 : type == 33 ? 11 : 4;
+        memcpy(out + at, head, sizeof head);
+        out[at + 3] = type;
+        out[at + sizeof head] = bytes;
+        at += sizeof head + 1;
+        memset(out + at, 0, bytes);
+        out[at + bytes - 1] = next_byte();
+        if (type == 33) { /* a target of one label and the question's name */
+            out[at + 5] = 80;
+            out[at + 6] = 2;
+            out[at + 7] = (uint8_t)('a' + (out[at + bytes - 1] & 7));
+            out[at + 8] = 'x';
+            out[at + 9] = 0xc0;
+            out[at + 10] = 12;
+        }
+        at += bytes;
+    }
+    if (!(how & 0x80)) {
+        size_t count = 2 * (size_t)next_byte();
+        out[length + 2] |= next_byte() & 2; /* cut, now and then */
+        out[length + 3] |= next_byte() & 3;
+        out[length + 11] = next_byte() & 3;
+        count = count < (size_t)(world.end - world.at) ? count : (size_t)(world.end - world.at);
+        memcpy(out + at, world.at, count);
+        world.at += count;
+        at += count;
+    }
+    if (length) {
+        out[0] = (uint8_t)((at - 2) >> 8);
+        out[1] = (uint8_t)(at - 2);
+    }
+    return at;
 }
 
 static int64_t hook_recv(void *ctx, int fd, void *data, size_t size, struct cluster_address *from)
@@ -108,6 +174,15 @@ static int64_t hook_recv(void *ctx, int fd, void *data, size_t size, struct clus
         return CLUSTER_E_AGAIN;
     if (count >= 250)
         return fate();
+    if (count >= 240) {
+        uint8_t whole[2048];
+        count = answer(fd, whole, sizeof whole);
+        if (from)
+            *from = world.peer[fd];
+        memcpy(data, whole, count < size ? count : size);
+        count = world.tcp[fd] && count > size ? size : count;
+        return count ? (int64_t)count : (int64_t)CLUSTER_E_AGAIN;
+    }
     count = count * 2 < (size_t)(world.end - world.at) ? count * 2 : (size_t)(world.end - world.at);
     count = count < size ? count : size;
     if (!count)
@@ -260,7 +335,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (cluster_create(&c, &options))
         abort();
     if (cluster_discover(c, "gossip:?announce=on&interval=1s&max-age=3s", NULL) || cluster_discover(c, SECRET_URL, NULL) ||
-        cluster_discover(c, "epmd:10.0.0.2,10.0.0.3?interval=1s&timeout=2s", NULL) || cluster_discover(c, "file:/nodes", NULL))
+        cluster_discover(c, "epmd:10.0.0.2,10.0.0.3?interval=1s&timeout=2s", NULL) ||
+        cluster_discover(c, "epmd:host.test?interval=1s&timeout=2s", NULL) || cluster_discover(c, "file:/nodes", NULL) ||
+        cluster_discover(c, DNS_URL, NULL) || cluster_discover(c, SRV_URL, NULL))
         abort();
     run(c);
     cluster_destroy(c);
