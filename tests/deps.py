@@ -25,6 +25,8 @@ TABLE = [
     ("mandoc", "mandoc", "the manual pages", "docs"),
     ("luajit", "luajit", "a binding", "examples"),
     ("rustc", "rustc", "a binding", "examples"),
+    ("nodejs", "node", "a binding", "examples"),
+    ("libnode-dev", "/usr/include/node*/node_api.h|/usr/include/nodejs/src/node_api.h", "a binding", "examples"),
     ("golang-go", "go", "a binding", "examples"),
     ("gcc-arm-linux-gnueabihf", "arm-linux-gnueabihf-gcc", "32-bit ARM", "examples"),
     ("libc6-dev-armhf-cross", "/usr/arm-linux-gnueabihf/include/stdio.h", "32-bit ARM", "examples"),

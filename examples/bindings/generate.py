@@ -354,9 +354,21 @@ def go_layout(header):
     return "\n".join(lines + ["}"]) + "\n"
 
 
+# ---- Node.js: the addon reads the header; scripts have the constants -----------------------------------------------------
+
+
+def node(header):
+    lines = ["// " + NOTE, '"use strict";', "module.exports = {"]
+    for name, value in header.constants:
+        lines.append("  %s: %s," % (name[len("CLUSTER_"):], '"%s"' % value if isinstance(value, str)
+                                    else "%dn" % value if value > 2**53 else "%d" % value))
+    return "\n".join(lines + ["};"]) + "\n"
+
+
 # ---- all of them --------------------------------------------------------------------------------------------------------
 
-FILES = {"python/cluster_h.py": python, "luajit/cluster_h.lua": lua, "rust/ffi.rs": rust, "go/constants.go": go}
+FILES = {"python/cluster_h.py": python, "luajit/cluster_h.lua": lua, "rust/ffi.rs": rust, "go/constants.go": go,
+         "node/cluster_h.js": node}
 LAYOUTS = {"c": layout, "rust": rust_layout, "go": go_layout}
 
 

@@ -74,7 +74,7 @@ def as_list(lines):
     rows = []
     for line in lines:
         row, more = re.fullmatch(r"  (\S+)  +(\S.*)", line), re.fullmatch(r" {8,}(\S.*)", line)
-        if re.search(r"\S {2,}\S +.*\S {2,}\S", line.strip()):
+        if row and "   " in row.group(2):
             return None  # more columns than two
         if row:
             rows.append((row.group(1), row.group(2)))

@@ -383,5 +383,72 @@ class Go(Binding, unittest.TestCase):
         self.assertEqual(sh("gofmt", "-l", os.path.join(BINDINGS, "go")), "")
 
 
+class Node(Binding, unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        needs("node")
+        headers = next((path for path in ("/usr/include/node", "/usr/include/nodejs/src") if os.path.exists(path + "/node_api.h")), None)
+        if not headers:
+            raise unittest.SkipTest("no node_api.h")
+        sh("gcc", "-std=c99", *STRICT, "-shared", "-fPIC", "-I.", "-isystem", headers, "-o", "build/cluster.node",
+           "examples/bindings/node/addon.c", "build/libcluster.a")
+
+    def watch(self):
+        return [shutil.which("node"), "examples/bindings/node/watch.js"]
+
+    def place(self):
+        return ["node", "examples/bindings/node/place.js"]
+
+    def layout(self):
+        return None
+
+    def test_handles(self):
+        """Published lists, a close from inside an event, timers of Node's own beside it, and what is refused."""
+        sh("node", "--expose-gc", "-e", """
+const assert = require("node:assert");
+const { Cluster, Placement, h } = require("./examples/bindings/node/cluster.js");
+const c = new Cluster({ node: "me@10.0.0.1", quorum: 3 });
+const source = c.discover("push:them");
+const seen = [];
+let ticks = 0;
+const timer = setInterval(() => ticks++, 1);
+c.on("join", (e) => seen.push(e.member));
+c.on("status", (e) => {
+  if (e.state !== h.READY) return;
+  assert.deepStrictEqual(seen, ["me@10.0.0.1", "a@h", "b@h"]);
+  assert.deepStrictEqual(c.members, ["a@h", "b@h", "me@10.0.0.1"]);
+  c.close(); // from inside
+  c.close();
+  assert.throws(() => c.members, /closed/);
+  assert.throws(() => c.discover("static:"), /closed/);
+});
+assert.throws(() => c.publish(source, ["no node"]), /node/);
+assert.throws(() => c.publish({}, []), /not one of/);
+assert.throws(() => c.publish(source, [7]), /array of names/);
+assert.throws(() => new Cluster({ node: "x" }), /NAME@HOST/);
+assert.throws(() => new Placement(["a", "a"]), /no map/);
+assert.strictEqual(new Placement([]).owner("k"), null);
+const wait = setInterval(() => {
+  if (ticks < 3) return;
+  c.publish(source, ["a@h", "b@h"]);
+  clearInterval(wait);
+  clearInterval(timer);
+}, 1);
+for (let i = 0; i < 50; i++) new Cluster().close();
+global.gc();
+process.on("exit", () => assert.strictEqual(seen.length, 3));
+""")
+
+    def test_what_a_listener_throws(self):
+        done = subprocess.run(["node", "-e", """
+const { Cluster } = require("./examples/bindings/node/cluster.js");
+const c = new Cluster();
+process.on("uncaughtException", (e) => { console.log(e.message); c.close(); });
+c.once("join", () => { throw new Error("thrown in a listener"); });
+c.discover("static:a@h");
+"""], cwd=ROOT, capture_output=True, text=True, timeout=60)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "thrown in a listener\n", ""))
+
+
 if __name__ == "__main__":
     unittest.main()
