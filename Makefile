@@ -107,6 +107,10 @@ bench: cluster.h
 format:
 	find $(wildcard src examples tests) -name '*.[ch]' -exec clang-format -i {} +
 
+# The first commands of README.md in a fresh Debian root: takes root, debootstrap and a network.
+newcomer:
+	@$(PYTHON) tests/newcomer.py
+
 clean:
 	rm -rf build
 
@@ -124,7 +128,8 @@ help:
 	@echo 'make footprint    measure sizes, write docs/footprint.md'
 	@echo 'make soak         fuzzers, simulator and fault injection; N=600 seconds for each'
 	@echo 'make bench        the benchmarks'
+	@echo 'make newcomer     the first commands of README.md in a fresh Debian root'
 	@echo 'make clean        remove build/'
 
-.PHONY: all lib install uninstall reference bindings run run2 test lint coverage footprint soak bench format clean help
+.PHONY: all lib install uninstall reference bindings run run2 test lint coverage footprint soak bench format newcomer clean help
 .DELETE_ON_ERROR:

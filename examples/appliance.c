@@ -9,7 +9,11 @@
 #define CLUSTER_IMPLEMENTATION
 #define CLUSTER_NO_DNS
 #define CLUSTER_NO_EPMD
+#define CLUSTER_NO_ERLANG
+#define CLUSTER_NO_HTTP
+#define CLUSTER_NO_KUBERNETES
 #define CLUSTER_NO_RING
+#define CLUSTER_NO_TERM
 #include "../cluster.h"
 #include <signal.h>
 #include <stdlib.h>
@@ -17,7 +21,7 @@
 #include <unistd.h>
 
 #ifndef MEMORY
-#define MEMORY (96 * 1024)
+#define MEMORY (128 * 1024)
 #endif
 
 static uint64_t memory[MEMORY / 8];

@@ -228,7 +228,8 @@ static void server_answer(int fd, unsigned *asked)
 
 /* ---- the program ------------------------------------------------------ */
 
-static void print_events(struct cluster *c)
+/* 0 when the output cannot be written. */
+static int print_events(struct cluster *c)
 {
     const struct cluster_event *e;
     while ((e = cluster_next_event(c)) != NULL) {
@@ -246,7 +247,7 @@ static void print_events(struct cluster *c)
             break;
         }
     }
-    fflush(stdout);
+    return fflush(stdout) == 0;
 }
 
 int main(int argc, char **argv)
@@ -254,7 +255,7 @@ int main(int argc, char **argv)
     struct cluster *c;
     char url[128];
     unsigned port = 0, asked = 0;
-    int server = -1;
+    int server = -1, result = 0;
     if (cluster_create(&c, NULL) < 0)
         return 3;
     if (argc < 2 && (server = server_open(&port)) < 0) {
@@ -267,7 +268,11 @@ int main(int argc, char **argv)
         return 2;
     }
     while (cluster_poll(c, server < 0 ? -1 : 20) == 0) {
-        print_events(c);
+        if (!print_events(c)) {
+            perror("the output cannot be written");
+            result = 3;
+            break;
+        }
         if (server >= 0)
             server_answer(server, &asked);
         if (asked > 4)
@@ -276,5 +281,5 @@ int main(int argc, char **argv)
     cluster_destroy(c);
     if (server >= 0)
         close(server);
-    return 0;
+    return result;
 }

@@ -17,7 +17,8 @@ int main(int argc, char **argv)
         while ((e = cluster_next_event(c)) != NULL)
             if (e->type == CLUSTER_JOIN || e->type == CLUSTER_LEAVE)
                 printf("%c %s\n", e->type == CLUSTER_JOIN ? '+' : '-', e->member->name);
-        fflush(stdout);
+        if (fflush(stdout) != 0)
+            return perror("watch"), 3;
     }
     cluster_destroy(c);
     return 3;

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
@@ -50,6 +51,8 @@ class Appliance:
         self.process = subprocess.Popen([*prefix, *command(machine, "box@10.0.0.7", "file:" + path, url)], stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True)
         self.lines = []
+        self.patience = threading.Timer(60, self.process.kill)
+        self.patience.start()
 
     def until(self, wanted):
         """Read lines until one begins like this."""
@@ -70,6 +73,7 @@ class Appliance:
         """Exit status and last line."""
         self.process.send_signal(signal.SIGTERM)
         out, err = self.process.communicate(timeout=60)
+        self.patience.cancel()
         self.socket.close()
         self.folder.cleanup()
         return self.process.returncode, (self.lines + out.splitlines())[-1], err

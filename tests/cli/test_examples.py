@@ -26,6 +26,11 @@ class Example(unittest.TestCase):
             raise AssertionError(done.stderr)
         return out
 
+    def full_disk(self, *command):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+        self.assertEqual((done.returncode, done.stderr.count("\n")), (3, 1), done.stderr)
+
 
 class Watch(Example):
     def test_it_is_as_short_as_promised(self):
@@ -47,6 +52,7 @@ class Watch(Example):
         done = subprocess.run([program, "statik:"], capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 2)
         self.assertIn("static", done.stderr)
+        self.full_disk(program, "static:a@h")
 
 
 class Directory(threading.Thread):
@@ -86,6 +92,9 @@ class Strategy(Example):
             "leave  a@127.0.0.1 port 9200",
             "leave  b@127.0.0.1 port 0",
         ])
+
+    def test_a_full_disk(self):
+        self.full_disk(self.program)
 
     def test_against_a_server(self):
         directory = Directory()

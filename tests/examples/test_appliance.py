@@ -35,7 +35,7 @@ class Machines(unittest.TestCase):
                 second = box.until("map ")
                 code, last, errors = box.end()
                 self.assertEqual((code, errors), (0, ""))
-                self.assertRegex(last, r"^memory \d+ of 98304$")
+                self.assertRegex(last, r"^memory \d+ of 131072$")
                 self.assertEqual({"+ box@10.0.0.7", "+ n000@10.0.1.0", "+ n001@10.0.1.1", "+ n002@10.0.1.2", "+ late@10.0.2.1"},
                                  {line for line in box.lines if line[0] == "+"})
                 stories[machine] = first, second
@@ -56,6 +56,7 @@ class Memory(unittest.TestCase):
         subprocess.run(["pkill", "-TERM", "-P", str(box.process.pid)], check=True)
         self.assertEqual(box.process.wait(60), 0)
         box.process.communicate()
+        box.patience.cancel()
         with open(log, encoding="utf-8") as f:
             calls = re.findall(r"^\d+ +(\w+)\(", f.read(), re.M)
         self.assertEqual(calls, ["execve"])

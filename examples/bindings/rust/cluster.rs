@@ -253,7 +253,7 @@ impl Map {
 
     /// What moves from this map to another one.
     pub fn plan(&self, after: &Map) -> Vec<Move> {
-        let nothing = ffi::cluster_move { shard: 0, replica: 0, from: 0, to: 0 };
+        let nothing: ffi::cluster_move = unsafe { zeroed() };
         let mut moves = vec![nothing; unsafe { ffi::cluster_map_plan(self.raw, after.raw, ptr::null_mut(), 0) }];
         unsafe { ffi::cluster_map_plan(self.raw, after.raw, moves.as_mut_ptr(), moves.len()) };
         let name = |map: &Map, index| map.node(index).map(str::to_string);
