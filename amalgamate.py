@@ -118,6 +118,7 @@ MANIFEST = [
     ("discover/source.h", []),
     ("discover/open.h", []),
     ("core/handle.h", []),
+    ("core/quorum.h", []),
     ("core/own.h", []),
     ("core/placement.h", ["MAP"]),
     ("core/step.h", []),

@@ -207,12 +207,15 @@ struct cluster_map_options {
 };
 
 struct cluster_options {
-    uint32_t size;         /* sizeof(struct cluster_options); cluster_options_init sets it */
-    uint32_t quorum;       /* how many nodes, self included, make the cluster READY; 0: 1 */
-    const char *node;      /* own name, name@host or name@auto; NULL: observe only */
-    const char *quorum_of; /* "count" (default) or "majority" (more than half of `expected`) */
-    const char *settle;    /* a duration: how long the count must hold before READY or DEGRADED is said; NULL: "0" */
-    const char *zone;      /* the own node's attributes, as announced to others; NULL: none */
+    uint32_t size;    /* sizeof(struct cluster_options); cluster_options_init sets it */
+    uint32_t quorum;  /* how many nodes, self included, make the cluster READY; 0: 1. With options.connect those count that
+                            * are linked, else those that a source lists */
+    const char *node; /* own name, name@host or name@auto; NULL: observe only */
+    const char
+        *quorum_of;     /* "count" (default), "majority" (more than half of `expected`), or "horde" (as Horde counts: of those
+                            * who do not drain, by name, the first left out where they are even, more than half) */
+    const char *settle; /* a duration: how long the count must hold before READY or DEGRADED is said; NULL: "0" */
+    const char *zone;   /* the own node's attributes, as announced to others; NULL: none */
     const char *role;
     uint32_t expected;                     /* for quorum_of majority: the full size of the cluster */
     uint32_t port;                         /* port where the own node answers; 0: it cannot be dialled */
@@ -383,7 +386,8 @@ enum {
                          * again and again each new reason is said once */
     CLUSTER_CONNECT = 6,
     CLUSTER_DISCONNECT = 7,
-    CLUSTER_STATUS = 8, /* status, count of quorum; text says why */
+    CLUSTER_STATUS = 8, /* status, count of quorum; text says why. Also when several linked members were lost within a second,
+                         * or options.settle, while sources list them still: text says `split` and names them */
     CLUSTER_SOURCE = 9, /* source, its new state; error and text when it failed */
     CLUSTER_MAP = 10,   /* the placement changed: count shards moved; fingerprint of the new map */
     CLUSTER_MESSAGE = 11,

@@ -36,19 +36,21 @@ CLU_FN const char *clu_options_read(struct cluster_options *out, const struct cl
 
 CLU_FN int clu_options_status(struct cluster *c, const struct cluster_options *o)
 {
-    int of = o->quorum_of ? clu_word_find("count majority", clu_slice_str(o->quorum_of)) : 0;
-    bool majority = of > 0;
+    int rule = o->quorum_of ? clu_word_find("count majority horde", clu_slice_str(o->quorum_of)) : 0;
     const char *why = NULL;
+    c->status.rule = rule;
     c->status.since_ns = CLUSTER_NEVER;
-    c->status.quorum = majority ? o->expected / 2 + 1 : o->quorum ? o->quorum : 1;
+    c->status.quorum = rule == CLU_QUORUM_MAJORITY ? o->expected / 2 + 1 : o->quorum ? o->quorum : 1;
     if (o->settle && !clu_duration(clu_slice_str(o->settle), &c->status.settle_ns))
         why = "options.settle is no duration: write it as 500ms, 5s, 1m";
-    else if (of < 0)
-        why = "options.quorum_of takes \"count\" or \"majority\"";
-    else if (majority && o->quorum)
-        why = "quorum and quorum_of=majority exclude each other: leave quorum 0";
-    else if (majority && !o->expected)
+    else if (rule < 0)
+        why = "options.quorum_of takes \"count\", \"majority\" or \"horde\"";
+    else if (rule && o->quorum)
+        why = "quorum is for quorum_of=count: with majority and horde leave it 0";
+    else if (rule == CLU_QUORUM_MAJORITY && !o->expected)
         why = "quorum_of=majority needs options.expected, the full size of the cluster";
+    else if (rule == CLU_QUORUM_HORDE && !o->node)
+        why = "quorum_of=horde needs options.node (--node): Horde counts itself among its members";
     return why ? clu_fail(&c->loop, CLUSTER_E_INVALID, why) : 0;
 }
 

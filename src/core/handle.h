@@ -31,7 +31,9 @@ struct cluster {
     struct cluster_map *map;
 #endif
     struct clu_status status;
-    struct clu_timer wake; /* for the status and the map: it only brings about a step */
+    struct clu_timer wake;             /* for the status and the map: it only brings about a step */
+    uint64_t status_seen;              /* what had happened to members when they were counted last */
+    uint64_t split_ns, split_since_ns; /* the last loss of several that was said, and the first that counts to it */
     uint64_t next_request;
     uint64_t leave_request, leave_span_ns, leave_end_ns; /* the end is known from the first step on */
     struct pollfd *polled;
@@ -58,18 +60,6 @@ CLU_FN bool clu_read_struct(void *out, size_t known, const void *given, size_t s
     memset(out, 0, known);
     memcpy(out, given, size < known ? size : known);
     return clu_tail_is_zero(given, size, known);
-}
-
-CLU_FN uint32_t clu_status_count(const struct cluster *c)
-{
-    return (uint32_t)(c->table.count - c->table.accepted) + (c->discovery.own.name ? 0 : 1);
-}
-
-CLU_FN void clu_look_at_status(struct cluster *c)
-{
-    uint32_t count = clu_status_count(c);
-    if (clu_status_look(&c->status, count, c->loop.now))
-        c->status_news = true;
 }
 
 #endif

@@ -6,6 +6,7 @@
 #define CLU_CORE_STEP_H
 
 #include "placement.h"
+#include "quorum.h"
 
 /* The host no longer looks at the event. */
 CLU_CALLED void clu_event_done(struct cluster *c)
@@ -192,10 +193,7 @@ CLU_FN bool clu_event_of_status(struct cluster *c, struct cluster_event *e, stru
     e->state = (uint32_t)c->status.state;
     e->count = c->status.count;
     e->quorum = c->status.quorum;
-    clu_text_u64(text, e->count);
-    clu_text_add(text, " of the ");
-    clu_text_u64(text, e->quorum);
-    clu_text_add(text, " nodes that are needed");
+    clu_say_status(c, text);
     return true;
 }
 

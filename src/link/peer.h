@@ -97,8 +97,12 @@ CLU_FN void clu_peer_drop(struct clu_peer *p)
 
 CLU_FN void clu_peer_state(struct clu_peer *p, uint32_t state)
 {
-    if (p->member)
-        p->member->state = p->member->record->view.state = state;
+    struct clu_member *m = p->member;
+    if (!m)
+        return;
+    if (m->state == CLUSTER_MEMBER_UP && state != CLUSTER_MEMBER_UP)
+        m->lost_ns = p->node->links.loop->now;
+    m->state = m->record->view.state = state;
 }
 
 /* ---- those who wait --------------------------------------------------- */

@@ -13,7 +13,10 @@
 
 #include "../base/platform.h"
 
+enum { CLU_QUORUM_COUNT, CLU_QUORUM_MAJORITY, CLU_QUORUM_HORDE };
+
 struct clu_status {
+    int rule; /* CLU_QUORUM_... */
     uint32_t quorum;
     uint32_t count; /* at the last look */
     int state;

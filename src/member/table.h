@@ -29,8 +29,9 @@ struct clu_member {
     struct clu_record *record; /* NULL while it is only staged */
     struct clu_claim *claims;  /* by the rank of their lists */
     uint64_t hash, id;
-    void *peer;     /* of those who link to it */
-    uint32_t state; /* CLUSTER_MEMBER_UNLINKED ... */
+    void *peer;       /* of those who link to it */
+    uint32_t state;   /* CLUSTER_MEMBER_UNLINKED ... */
+    uint64_t lost_ns; /* when its link ended last */
     bool self;
     bool gone;  /* left in this batch, still in `sorted` */
     bool stale; /* what its claims say could not be merged for want of memory */
@@ -77,7 +78,8 @@ struct clu_table {
     size_t limit, count;
     uint64_t key[2]; /* of the index's hash: names come from the network */
     uint64_t next_id, revision;
-    size_t accepted; /* members without a source */
+    uint64_t touched; /* one more with everything that happened to a member or its link */
+    size_t accepted;  /* members without a source */
     struct clu_watch_members *watch;
     bool stale; /* a member is */
 };
@@ -157,6 +159,7 @@ CLU_CALLED struct clu_event *clu_table_put(struct clu_table *t, uint32_t type, c
     struct clu_loop *l = t->loop;
     struct clu_event *e = clu_queue_put(&l->memory, &l->events);
     l->kick = true;
+    t->touched++;
     if (!e)
         return NULL;
     e->type = type;

@@ -602,6 +602,81 @@ static void few_descriptors(void **state)
     end();
 }
 
+/* ---- who counts ------------------------------------------------------- */
+
+/* Only who is linked counts, and several that are lost at once are named. */
+static void counted_and_split(void **state)
+{
+    struct cluster_options o = options();
+    struct node *n[5];
+    int i;
+    (void)state;
+    n[0] = node("a@10.0.0.1", 9001);
+    n[1] = node("b@10.0.0.1", 9002);
+    n[2] = node("d@10.0.0.1", 9003);
+    n[3] = node("e@10.0.0.1", 9004);
+    n[4] = node("x@10.0.0.1", 9009);
+    n[4]->cookie = "another";
+    o.quorum = 4;
+    o.reconnect = "off";
+    begin(&o, "static:a@10.0.0.1?port=9001");
+    wait_ms(0);
+    assert_int_equal(c->status.count, 2);
+    assert_int_equal(cluster_discover(c, "static:b@10.0.0.1?port=9002", NULL), 0);
+    assert_int_equal(cluster_discover(c, "static:d@10.0.0.1?port=9003", NULL), 0);
+    assert_int_equal(cluster_discover(c, "static:x@10.0.0.1?port=9009", NULL), 0);
+    wait_ms(0);
+    assert_int_equal(cluster_member_count(c), 5);
+    assert_int_equal(c->status.count, 4);
+    assert_int_equal(cluster_status(c), CLUSTER_READY);
+    assert_int_equal(cluster_discover(c, "static:e@10.0.0.1?port=9004", NULL), 0);
+    wait_ms(0);
+    /* One alone is no split, and neither are two with more than a second between them. */
+    kill_node(n[0]);
+    wait_ms(1500);
+    kill_node(n[1]);
+    wait_ms(10);
+    assert_int_equal(mirror.seen[CLUSTER_STATUS], 2);
+    assert_string_equal(mirror.status_text, "3 of the 4 nodes that are needed");
+    for (i = 2; i < 4; i++)
+        kill_node(n[i]);
+    wait_ms(0);
+    assert_int_equal(mirror.seen[CLUSTER_STATUS], 3);
+    assert_string_equal(mirror.status_text, "1 of the 4 nodes that are needed; split: lost at once, though listed still: "
+                                            "b@10.0.0.1, d@10.0.0.1, e@10.0.0.1");
+    wait_ms(60000);
+    assert_int_equal(mirror.seen[CLUSTER_STATUS], 3);
+    end();
+}
+
+/* More of them than a sentence holds. */
+static void a_wide_split(void **state)
+{
+    static char names[40][24];
+    struct cluster_options o = options();
+    struct node *n[40];
+    int i;
+    (void)state;
+    o.reconnect = "off";
+    begin(&o, "");
+    for (i = 0; i < 40; i++) {
+        char url[64];
+        sprintf(names[i], "node%02d@10.0.0.1", i);
+        n[i] = node(names[i], (uint16_t)(9001 + i));
+        sprintf(url, "static:%s?port=%d", names[i], 9001 + i);
+        assert_int_equal(cluster_discover(c, url, NULL), 0);
+    }
+    wait_ms(0);
+    assert_int_equal(c->status.count, 41);
+    for (i = 0; i < 40; i++)
+        kill_node(n[i]);
+    wait_ms(0);
+    assert_non_null(strstr(mirror.status_text, "listed still: node00@10.0.0.1, node01@10.0.0.1"));
+    assert_non_null(strstr(mirror.status_text, " more"));
+    assert_true(strlen(mirror.status_text) < 256);
+    end();
+}
+
 /* ---- who comes and goes ----------------------------------------------- */
 
 static void of_discovery(void **state)
@@ -630,13 +705,13 @@ static void of_discovery(void **state)
     assert_int_equal(m->sources, 0);
     assert_int_equal(m->state, CLUSTER_MEMBER_UP);
     assert_true(mirror.changed & CLUSTER_CHANGED_ACCEPTED);
-    assert_int_equal(clu_status_count(c), 1);
+    assert_int_equal(c->status.count, 1);
     /* And in again. */
     assert_int_equal(cluster_source_publish(s, &one, 1), 0);
     wait_ms(0);
     assert_int_equal(cluster_member_find(c, "n@10.0.0.1")->flags, 0);
     assert_int_equal(n->accepted, 1);
-    assert_int_equal(clu_status_count(c), 2);
+    assert_int_equal(c->status.count, 2);
     /* Out, and then the link drops. */
     assert_int_equal(cluster_source_publish(s, &one, 0), 0);
     kill_node(n);
@@ -1263,6 +1338,8 @@ int main(void)
         cmocka_unit_test_setup(reconnect_and_backoff, machine),
         cmocka_unit_test_setup(many_in_turns, machine),
         cmocka_unit_test_setup(few_descriptors, machine),
+        cmocka_unit_test_setup(counted_and_split, machine),
+        cmocka_unit_test_setup(a_wide_split, machine),
         cmocka_unit_test_setup(of_discovery, machine),
         cmocka_unit_test_setup(on_leave, machine),
         cmocka_unit_test_setup(ticks, machine),

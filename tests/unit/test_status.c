@@ -207,12 +207,71 @@ static void coalesces(void **state)
     end();
 }
 
+/* Horde's own answers, for every state that its members may have. */
+static void horde(void **state)
+{
+    static char line[512];
+    FILE *file = fopen("tests/vectors/horde_tracker.txt", "r");
+    unsigned rows = 0;
+    (void)state;
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file)) {
+        char text[8][8], statuses[400], answer[16], *word;
+        struct cluster_node nodes[8];
+        uint32_t states[8];
+        unsigned count, i = 0;
+        if (sscanf(line, "QUORUM %u %399s %15s", &count, statuses, answer) != 3)
+            continue;
+        begin(NULL, 0, NULL, NULL, 0);
+        memset(nodes, 0, sizeof nodes);
+        for (word = strtok(statuses, ","); word; word = strtok(NULL, ","), i++) {
+            sprintf(text[i], "n%u@h", i);
+            nodes[i].size = (uint32_t)sizeof nodes[i];
+            nodes[i].name = text[i];
+            nodes[i].flags = strcmp(word, "shutting_down") == 0 ? CLUSTER_NODE_DRAINING : 0;
+            states[i] = strcmp(word, "dead") == 0            ? CLUSTER_MEMBER_DOWN
+                        : strcmp(word, "uninitialized") == 0 ? CLUSTER_MEMBER_DIALLED
+                                                             : CLUSTER_MEMBER_UP;
+        }
+        assert_int_equal(i, count);
+        assert_int_equal(cluster_source_publish(s, nodes, count), 0);
+        for (i = 0; i < count; i++)
+            c->table.sorted[i]->state = states[i];
+        c->linked.dials_all = true;
+        c->status.rule = CLU_QUORUM_HORDE;
+        clu_count_members(c);
+        if ((c->status.count >= c->status.quorum) != (strcmp(answer, "true") == 0))
+            fail_msg("%s", line);
+        c->linked.dials_all = false;
+        rows++;
+        end();
+    }
+    fclose(file);
+    assert_true(rows > 100);
+}
+
+static void horde_without_links(void **state)
+{
+    (void)state;
+    begin("me@h", 0, NULL, "horde", 0);
+    at(1, CLUSTER_READY, 1, 1);
+    members(2);
+    at(2, CLUSTER_READY, 1, 1);
+    assert_int_equal(cluster_drain(c, 1), 0);
+    at(3, CLUSTER_READY, 1, 1); /* one of two, of whom the first is left out */
+    members(0);
+    at(4, CLUSTER_DEGRADED, 1, 2);
+    assert_string_equal(mirror.status_text, "0 of the 1 nodes that are needed");
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_counts), cmocka_unit_test(a_lone_node_is_ready_at_once),
         cmocka_unit_test(quorum),        cmocka_unit_test(majority),
         cmocka_unit_test(settle),        cmocka_unit_test(coalesces),
+        cmocka_unit_test(horde),         cmocka_unit_test(horde_without_links),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
