@@ -565,6 +565,9 @@ CLUSTER_API void cluster_source_log(struct cluster_source *s, int level, const c
 #ifndef CLUSTER_NO_DNS
 /* ---- for strategies: questions to DNS --------------------------------- */
 
+/* Questions to DNS are asked by a resolver of the library's own or, where the implementation is compiled with CLUSTER_USE_CARES,
+ * by c-ares (link with -lcares): through the same hooks, watches and times, with the same answers. c-ares' memory is not the
+ * allocator's: it comes from malloc, or from what ares_library_init_mem was given before the first handle. */
 #define CLUSTER_ANSWERED (-2)  /* the fd that ready gets when a question has ended; revents is its slot */
 #define CLUSTER_DNS_SLOTS 4096 /* slots of a source: 0..4095 */
 

@@ -182,6 +182,7 @@ CLU_FN void clu_question_ready(struct clu_watcher *watcher, int fd, int revents)
 /* The answer of /etc/hosts, as a message of the kind that DNS sends. 1: it is there; 0: the name is not. */
 CLU_FN int clu_question_hosts(struct clu_question *q)
 {
+    static const uint8_t head[] = {0xc0, 12, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0}; /* of the name of the question, class IN */
     struct clu_resolver *r = q->resolver;
     struct clu_slice name, text;
     struct cluster_address address;
@@ -195,7 +196,7 @@ CLU_FN int clu_question_hosts(struct clu_question *q)
     text = clu_slice_of(r->hosts_file.text, r->hosts_file.size);
     q->have = 2 + clu_dns_query(q->buffer + 2, CLU_DNS_QUERY_MAX, q->id, q->name, q->name_size, q->type, 0);
     while (clu_hosts_find(&text, name, &address)) {
-        struct clu_writer w;
+        uint8_t *at;
         found = true;
         if (address.family != (size == 4 ? 4 : 6))
             continue;
@@ -203,11 +204,12 @@ CLU_FN int clu_question_hosts(struct clu_question *q)
             return CLUSTER_E_LIMIT;
         if (!clu_reserve(&r->loop->memory, &q->buffer, &q->capacity, q->have + 28, 1))
             return CLUSTER_E_MEMORY;
-        w = clu_writer_on(q->buffer + q->have, 28);
-        clu_write_be(&w, UINT64_C(0xc00c0000) << 16 | (uint32_t)q->type << 16 | 1, 6); /* the name of the question */
-        clu_write_be(&w, size, 6);
-        clu_write(&w, address.bytes, size);
-        q->have += clu_written(&w);
+        at = q->buffer + q->have;
+        memcpy(at, head, sizeof head);
+        at[3] = (uint8_t)q->type;
+        at[11] = (uint8_t)size;
+        memcpy(at + sizeof head, address.bytes, size);
+        q->have += sizeof head + size;
         count++;
     }
     clu_put_be(q->buffer + 4, 0x8180, 2);

@@ -401,8 +401,7 @@ CLU_FN enum clu_dns_verdict clu_dns_check(const uint8_t *message, size_t size, u
 {
     struct clu_dns_walk w;
     struct clu_dns_links links;
-    struct clu_reader r = clu_reader_of(message, size);
-    const uint8_t *head = clu_take(&r, 12), *question;
+    const uint8_t *question;
     size_t at = 12 + name_size + 4;
     unsigned flags, i, followed;
     bool good;
@@ -410,17 +409,17 @@ CLU_FN enum clu_dns_verdict clu_dns_check(const uint8_t *message, size_t size, u
     out->type = type;
     out->owner_at = 12;
     out->ttl = INT32_MAX;
-    if (!head || clu_dns_u16(head) != id)
+    if (size < 12 || clu_dns_u16(message) != id)
         return CLU_DNS_NOT_OURS;
-    flags = clu_dns_u16(head + 2);
+    flags = clu_dns_u16(message + 2);
     out->rcode = flags & 15;
     if ((flags & 0xf800) != 0x8000) /* a response, to a standard query */
         return CLU_DNS_NOT_OURS;
     /* a server that knows no EDNS may give back nothing but the header */
-    if (size == 12 && out->rcode == CLU_DNS_FORMERR && clu_dns_u16(head + 4) == 0)
+    if (size == 12 && out->rcode == CLU_DNS_FORMERR && clu_dns_u16(message + 4) == 0)
         return CLU_DNS_FAILED;
-    question = clu_take(&r, name_size + 4);
-    if (!question || clu_dns_u16(head + 4) != 1 ||
+    question = message + 12;
+    if (size < at || clu_dns_u16(message + 4) != 1 ||
         !clu_host_same(clu_slice_of((const char *)question, name_size), clu_slice_of((const char *)name, name_size)) ||
         clu_dns_u16(question + name_size) != type || clu_dns_u16(question + name_size + 2) != 1)
         return CLU_DNS_NOT_OURS;
