@@ -29,7 +29,7 @@ LIMITS = {
     "DNS": 22 * 1024 + 256,  # where it stands, with what epmd: has of it, rounded up; it only goes down, and is to reach 16 KiB
     "ERLANG": 17 * 1024,  # where it stands, rounded up; it is to stay under 24 KiB with all that is to come
     "MAP": 13 * 1024 + 512,
-    "RING": 14 * 1024,
+    "RING": 12 * 1024 + 512,
     "TERM": 16 * 1024 + 512,
     "HTTP": 24 * 1024,  # with all that stands on it
 }
