@@ -452,7 +452,7 @@ class Pretended:
 
 class DistributionNode:
     """A real Erlang node with a long name at an address, that listens there at a fixed port, without epmd: so many of them have the
-    same base name. Its lines of input are nodes to ping; it answers each with `pong NAME` or `pang NAME`."""
+    same base name. Without a port it registers with the epmd that runs. Its lines of input are nodes to ping; it answers each with `pong NAME` or `pang NAME`."""
     PROGRAM = ('Loop = fun(Loop) -> case io:get_line("") of eof -> halt(); Line -> '
                'Name = string:trim(Line), io:format("~p ~s~n", [net_adm:ping(list_to_atom(Name)), Name]), Loop(Loop) end end, '
                'io:format("up ~s~n", [node()]), Loop(Loop).')
@@ -464,7 +464,8 @@ class DistributionNode:
                  [int(part, 16) for part in ip.exploded.split(":")])
         self.process = subprocess.Popen(
             [*prefix, "erl", "-noshell", *(["-proto_dist", "inet6_tcp"] if ip.version == 6 else []),
-             "-name", "%s@%s" % (base, address), "-setcookie", "interop", "-start_epmd", "false", "-erl_epmd_port", str(port),
+             "-name", "%s@%s" % (base, address), "-setcookie", "interop", "-start_epmd", "false",
+             *(["-erl_epmd_port", str(port)] if port else []),
              "-kernel", "inet_dist_use_interface", "{%s}" % ",".join(map(str, words)), "-eval", self.PROGRAM],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
             env=environment(HOME=self.home, ERL_CRASH_DUMP=os.devnull, ERL_AFLAGS=None, ERL_FLAGS=None, ERL_ZFLAGS=None))

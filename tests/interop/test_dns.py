@@ -3,11 +3,12 @@ import json
 import random
 import signal
 import socket
+import subprocess
 import unittest
 
 import dnstools
 from dnstools import AAAA, SRV, A, Bind, DistributionNode, Dnsmasq, Knot, Machine, Nsd, Pretended, Zone, kubernetes_zone, pool, record
-from interoptools import LOOPBACK, ctl, free_port, joins, lacks, leaves, until, watcher
+from interoptools import LOOPBACK, ctl, environment, free_port, joins, lacks, leaves, until, watcher
 
 SIZES = (1, 10, 100, 1000)
 
@@ -320,6 +321,33 @@ class Machines(Case):
         for node in nodes:
             for name in listed.lines:
                 self.assertTrue(node.pings(name), "%s pings %s" % (node.name, name))
+
+
+    @unittest.skipIf(lacks("erl", "epmd"), lacks("erl", "epmd"))
+    def test_an_epmd_whose_host_is_in_dns(self):
+        machine = self.machine("10.7.0.1", "10.7.0.2", resolv_conf="search example.test\nnameserver 127.0.0.22\n")
+        server = self.served(machine, "127.0.0.22", Zone("example.test").addresses("db", "10.7.0.1"))
+        epmd = subprocess.Popen([*machine.prefix, "epmd"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL, env=environment())
+        self.addCleanup(epmd.wait)
+        self.addCleanup(epmd.kill)
+        until(lambda: ctl("names", "10.7.0.1", prefix=machine.prefix).code == 0, "epmd answers")
+        self.kept(DistributionNode("web", "10.7.0.1", 0, machine.prefix))
+        self.lists("epmd:db.example.test", ["web@db.example.test"], prefix=machine.prefix)
+        found, = ctl("list", "epmd:db.example.test", "--json", prefix=machine.prefix).objects
+        self.assertEqual(found["address"], "10.7.0.1")
+        asked = ctl("port", "web@db.example.test", prefix=machine.prefix)
+        self.assertEqual((asked.code, asked.lines), (0, [str(found["port"])]))
+        away = ctl("list", "epmd:gone.example.test", prefix=machine.prefix)
+        self.assertEqual((away.code, away.lines), (3, []))
+        self.assertIn("neither DNS nor /etc/hosts has an address of it", away.err)
+        watch = self.kept(dnstools.Running("watch", "epmd:db.example.test?interval=50ms&misses=1", prefix=machine.prefix), "__exit__")
+        watch.line("+ web@db.example.test")
+        server.kill()
+        watch.line(lambda line: line.startswith("source ") and " failed epmd at db.example.test: " in line and "127.0.0.22" in line)
+        server.start()
+        watch.line(lambda line: line.startswith("source ") and line.endswith(" answer"))
+        self.assertEqual((joins(watch), leaves(watch)), (["web@db.example.test"], []))
 
 
 @unittest.skipIf(lacks("erl", "knotd"), lacks("erl", "knotd"))
