@@ -248,7 +248,7 @@ CLU_FN void clu_question_fire(struct clu_timer *timer, uint64_t now)
     else if (q->state == CLU_DNS_WAITS)
         clu_question_go(q);
     else if (q->state == CLU_DNS_TALKS)
-        clu_question_fail(q, CLUSTER_E_TIMEOUT);
+        clu_question_fail(q, q->dropped ? CLUSTER_E_PROTOCOL : CLUSTER_E_TIMEOUT);
     else
         clu_question_end(q, q->error);
 }

@@ -548,6 +548,24 @@ static void silence(void **state)
     dns_end(&w);
 }
 
+/* It answers, and nothing of that is an answer: it is not said to be away. */
+static void answers_something_else(struct dns_world *d, const struct dns_query *q, struct message *m)
+{
+    (void)d;
+    (void)q;
+    put_aaaa(m, 60, 7);
+}
+
+static void improper_answers(void **state)
+{
+    (void)state;
+    begin_world(answers_something_else);
+    fails_with(resolve("mine:", "web.example", CLUSTER_DNS_A, 6000), CLUSTER_E_PROTOCOL, 0,
+               "DNS server 10.0.0.1:53 gives no proper answer: does it look names up for others? server= takes another");
+    assert_int_equal(w.queries, 2);
+    dns_end(&w);
+}
+
 /* Servers in turn, each try with its share of the time; the last of them answers. */
 static void servers_in_turn(void **state)
 {
@@ -1134,6 +1152,7 @@ int main(void)
         cmocka_unit_test(bad_15_duplicates_in_flight),
         cmocka_unit_test(bad_43_destroyed_at_any_point),
         cmocka_unit_test(silence),
+        cmocka_unit_test(improper_answers),
         cmocka_unit_test(servers_in_turn),
         cmocka_unit_test(timeouts_and_attempts),
         cmocka_unit_test(rotation),
