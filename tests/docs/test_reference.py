@@ -60,11 +60,11 @@ class Reference(unittest.TestCase):
             self.assertIn(name, man)
 
     def test_no_comment_is_lost(self):
-        """Every word of the header's comments is on the page."""
+        """Every word of the header's comments is on the page, from its first section on."""
         page = Checker()
         page.feed(self.pages["cluster.html"])
         words = set(re.findall(r"\w+", " ".join(page.text)))
-        comments = " ".join(re.findall(r"/\*.*?\*/", read("src/api.h"), re.S))
+        comments = " ".join(re.findall(r"/\*.*?\*/", read("src/api.h").partition("/* ---- ")[2], re.S))
         self.assertEqual(set(re.findall(r"\w+", comments)) - words, set())
 
     def test_html(self):

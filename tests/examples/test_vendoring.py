@@ -34,7 +34,7 @@ class Vendoring(unittest.TestCase):
         diff = next(block for block in blocks(PAGE) if block.language == "diff")
         sh("patch", "-p1", "--fuzz=0", cwd=self.folder, input=diff.text)
         for block in blocks(PAGE):
-            name = block.mark("file-in-project")
+            name = block.mark("in-project")
             if name:
                 path = os.path.join(self.folder, name)
                 os.makedirs(os.path.dirname(path), exist_ok=True)
