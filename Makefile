@@ -15,7 +15,7 @@ EXPORTED = -fPIC -fvisibility=hidden '-DCLUSTER_API=__attribute__((visibility("d
 
 FRAGMENTS = $(wildcard src/*.h src/*/*.h)
 # https in clusterctl, where OpenSSL's headers are; make OPENSSL= goes without
-OPENSSL := $(shell echo '\#include <openssl/ssl.h>' | $(CC) -E -x c - >/dev/null 2>&1 && echo -DCLUSTERCTL_OPENSSL)
+OPENSSL := $(shell $(CC) -E -x c -include openssl/ssl.h /dev/null >/dev/null 2>&1 && echo -DCLUSTERCTL_OPENSSL)
 
 all: cluster.h build/clusterctl
 
