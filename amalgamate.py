@@ -16,15 +16,18 @@ LAYERS = ["api", "base", "wire", "loop", "member", "place", "net", "link", "disc
 
 # What CLUSTER_NO_<PART> leaves out.
 PARTS = {
+    "CONSUL": "consul: sources",
     "DNS": "dns: sources, cluster_resolve",
     "ERLANG": "links to Erlang nodes: cluster_ping, options.connect",
     "EPMD": "epmd: sources, cluster_epmd_names, cluster_epmd_port",
     "EPMD_SERVER": "an epmd of its own: options.epmd",
+    "ETCD": "etcd: sources",
     "FILE": "file: sources",
     "GOSSIP": "gossip: sources, with their digest and cipher",
     "HTTP": "requests by HTTP, and all sources on it",
     "KUBERNETES": "kubernetes: sources",
     "MAP": "placement: cluster_map_..., options.map",
+    "RANCHER": "rancher: sources",
     "RING": "rings and routers of other systems: cluster_ring_..., cluster_phash2, cluster_jump",
     "TERM": "terms of Erlang as text: cluster_term_...",
     "POSIX": "the default I/O hooks and cluster_now: the host has its own",
@@ -32,9 +35,9 @@ PARTS = {
 
 # The parts that each preset leaves out.
 PRESETS = {
-    "core": ["DNS", "EPMD", "EPMD_SERVER", "ERLANG", "GOSSIP", "HTTP", "KUBERNETES", "MAP", "RING", "TERM"],
-    "dns": ["EPMD", "EPMD_SERVER", "ERLANG", "GOSSIP", "HTTP", "KUBERNETES", "MAP", "RING", "TERM"],
-    "beam": ["HTTP", "KUBERNETES", "MAP"],
+    "core": ["CONSUL", "DNS", "EPMD", "EPMD_SERVER", "ERLANG", "ETCD", "GOSSIP", "HTTP", "KUBERNETES", "MAP", "RANCHER", "RING", "TERM"],
+    "dns": ["CONSUL", "EPMD", "EPMD_SERVER", "ERLANG", "ETCD", "GOSSIP", "HTTP", "KUBERNETES", "MAP", "RANCHER", "RING", "TERM"],
+    "beam": ["CONSUL", "ETCD", "HTTP", "KUBERNETES", "MAP", "RANCHER"],
     "all": [],
 }
 
@@ -69,11 +72,11 @@ MANIFEST = [
     ("wire/control.h", ["ERLANG"]),
     ("wire/handshake.h", ["ERLANG"]),
     ("wire/gossip.h", ["GOSSIP"]),
-    ("wire/hosts.h", ["DNS", "EPMD", "EPMD_SERVER", "ERLANG", "FILE", "GOSSIP", "HTTP", "KUBERNETES"]),
+    ("wire/hosts.h", ["CONSUL", "DNS", "EPMD", "EPMD_SERVER", "ERLANG", "ETCD", "FILE", "GOSSIP", "HTTP", "KUBERNETES", "RANCHER"]),
     ("wire/dns.h", ["DNS"]),
     ("wire/resolv.h", ["DNS"]),
-    ("wire/http.h", ["HTTP", "KUBERNETES"]),
-    ("wire/json.h", ["KUBERNETES"]),
+    ("wire/http.h", ["CONSUL", "ETCD", "HTTP", "KUBERNETES", "RANCHER"]),
+    ("wire/json.h", ["CONSUL", "ETCD", "KUBERNETES", "RANCHER"]),
     ("wire/url.h", []),
     ("loop/queue.h", []),
     ("loop/timer.h", []),
@@ -95,7 +98,7 @@ MANIFEST = [
     ("place/points.h", ["RING"]),
     ("place/logarithm.h", ["RING"]),
     ("place/ring.h", ["RING"]),
-    ("net/lookup.h", ["DNS", "EPMD", "EPMD_SERVER", "ERLANG", "FILE", "GOSSIP", "HTTP", "KUBERNETES"]),
+    ("net/lookup.h", ["CONSUL", "DNS", "EPMD", "EPMD_SERVER", "ERLANG", "ETCD", "FILE", "GOSSIP", "HTTP", "KUBERNETES", "RANCHER"]),
     ("net/question.h", ["DNS"]),
     ("net/exchange.h", ["DNS"]),
     ("net/cares.h", ["DNS"]),
@@ -113,7 +116,12 @@ MANIFEST = [
     ("discover/epmd.h", ["EPMD"]),
     ("discover/file.h", ["FILE"]),
     ("discover/gossip.h", ["GOSSIP"]),
+    ("discover/found.h", ["CONSUL", "ETCD", "KUBERNETES", "RANCHER"]),
     ("discover/kubernetes.h", ["KUBERNETES"]),
+    ("discover/web.h", ["CONSUL", "ETCD", "RANCHER"]),
+    ("discover/consul.h", ["CONSUL"]),
+    ("discover/etcd.h", ["ETCD"]),
+    ("discover/rancher.h", ["RANCHER"]),
     ("discover/schemes.h", []),
     ("discover/source.h", []),
     ("discover/open.h", []),

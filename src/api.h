@@ -57,8 +57,17 @@ extern "C" {
 
 /* What stands on HTTP goes with it. */
 #ifdef CLUSTER_NO_HTTP
+#ifndef CLUSTER_NO_CONSUL
+#define CLUSTER_NO_CONSUL
+#endif
+#ifndef CLUSTER_NO_ETCD
+#define CLUSTER_NO_ETCD
+#endif
 #ifndef CLUSTER_NO_KUBERNETES
 #define CLUSTER_NO_KUBERNETES
+#endif
+#ifndef CLUSTER_NO_RANCHER
+#define CLUSTER_NO_RANCHER
 #endif
 #endif
 

@@ -62,6 +62,7 @@ TABLE = [
     ("docker-compose", "docker-compose|/usr/lib*/docker/cli-plugins/docker-compose", "running them", "examples"),
     ("iproute2", "ip", "network namespaces", "interop cli examples"),
     ("strace", "strace", "watching the system calls", "interop cli examples"),
+    ("etcd-server", "etcd", "a real etcd", "interop"),
     ("libssl-dev", "/usr/include/openssl/ssl.h", "https in clusterctl", "cli interop docs examples"),
     ("openssl", "openssl", "certificates for tests", "cli interop"),
     ("valgrind", "valgrind", "memory checks", "memory"),

@@ -31,7 +31,7 @@ LIMITS = {
     "MAP": 13 * 1024 + 512,
     "RING": 12 * 1024 + 512,
     "TERM": 16 * 1024 + 512,
-    "HTTP": 24 * 1024,  # with all that stands on it
+    "HTTP": 31 * 1024,  # with all that stands on it
 }
 REST = 66 * 1024  # the whole without those parts: where it stands, rounded up; it only goes down
 TOLERANCE = 0.02

@@ -13,12 +13,10 @@
 #ifndef CLU_DISCOVER_KUBERNETES_H
 #define CLU_DISCOVER_KUBERNETES_H
 
-#include "../base/hash.h"
 #include "../net/lookup.h"
 #include "../wire/http.h"
 #include "../wire/json.h"
-#include "../wire/url.h"
-#include "list.h"
+#include "found.h"
 
 #define CLU_KUBE_ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount"
 #define CLU_KUBE_WATCH 290        /* seconds that a watch is asked for */
@@ -64,7 +62,7 @@ enum { CLU_KUBE_ENDPOINTS, CLU_KUBE_PODS, CLU_KUBE_SLICES };
 enum { CLU_KUBE_RESTS, CLU_KUBE_LISTS, CLU_KUBE_ASKS, CLU_KUBE_WATCHES };
 
 /* What is known of an address, or of a pod, so far. */
-struct clu_kube_found {
+struct clu_kube_address {
     bool unready, ending, over;
     char ip[CLU_ADDRESS_TEXT], hostname[64], namespace_[64], zone[64];
 };
@@ -77,19 +75,17 @@ struct clu_kube {
     bool gone;       /* the version is too old */
     bool deleted;    /* the object of the event was */
     bool dirty;      /* the list is another one than was published */
-    bool known;      /* `digest` is */
     bool fresh;      /* the round has ended with a list, the watch is its sequel */
     bool said;       /* that there is no watch */
     bool unready_list, is_ready, is_false;
-    uint64_t ca_stamp, digest, object; /* object: the hash of the name of the item at hand */
-    /* The nodes, one after another: hash of their object, draining, and three texts: host, address, zone. */
-    char *nodes;
-    size_t size, capacity, item_at; /* item_at: where those of the item at hand begin */
+    uint64_t ca_stamp, object; /* object: the hash of the name of the item at hand */
+    struct clu_found found;    /* its owner's bytes are the hash of the object */
+    size_t item_at;            /* where those of the item at hand begin */
     char *url;
     size_t url_capacity;
     char *file, *token;
     size_t file_capacity, token_capacity;
-    struct clu_kube_found item, found;
+    struct clu_kube_address item, address;
     struct clu_json json;
     char version[64], newer[64], namespace_[64], domain[128], page[CLU_KUBE_TEXT], text[CLU_KUBE_TEXT];
 };
@@ -102,7 +98,7 @@ CLU_FN void clu_kube_close(void *state)
         clu_wipe(k->token, k->token_capacity);
     if (k->file)
         clu_wipe(k->file, k->file_capacity);
-    clu_free(memory, k->nodes, k->capacity);
+    clu_found_free(&k->found);
     clu_free(memory, k->url, k->url_capacity);
     clu_free(memory, k->file, k->file_capacity);
     clu_free(memory, k->token, k->token_capacity);
@@ -126,6 +122,7 @@ CLU_FN int clu_kube_open(void *ctx, struct cluster_source *s, const char *target
     if (clu_state_new(s, sizeof *k, state))
         return CLUSTER_E_MEMORY;
     k = (struct clu_kube *)*state;
+    k->found.source = s;
     k->mode = mode;
     k->lookup = (uint8_t)clu_choice(s, "lookup", "endpoints pods endpointslices", 0);
     k->watch = clu_choice(s, "watch", "off on", 0) != 0;
@@ -138,11 +135,11 @@ CLU_FN int clu_kube_open(void *ctx, struct cluster_source *s, const char *target
 /* ---- nodes ------------------------------------------------------------ */
 
 /* A node more, of the item at hand. */
-CLU_FN int clu_kube_add(struct clu_kube *k, const struct clu_kube_found *f)
+CLU_FN int clu_kube_add(struct clu_kube *k, const struct clu_kube_address *f)
 {
     struct cluster_address address;
     struct clu_text t;
-    size_t most = 9 + CLU_NAME_MAX + 1 + CLU_ADDRESS_TEXT + sizeof f->zone, i;
+    size_t i;
     const char *namespace_ = *f->namespace_ ? f->namespace_ : k->namespace_;
     if (((f->unready && !f->ending) || k->unready_list) && !k->all)
         return 0;
@@ -151,11 +148,8 @@ CLU_FN int clu_kube_add(struct clu_kube *k, const struct clu_kube_found *f)
             cluster_source_drop(k->source);
         return 0;
     }
-    if (!clu_reserve(cluster_source_allocator(k->source), &k->nodes, &k->capacity, k->size + most, 1))
+    if (!clu_found_begin(&k->found, &t, f->ending))
         return CLUSTER_E_MEMORY;
-    memset(k->nodes + k->size, 0, 9);
-    k->nodes[k->size + 8] = (char)f->ending;
-    t = clu_text_on(k->nodes + k->size + 9, most - 9);
     clu_text_add(&t, k->mode == CLU_KUBE_MODE_HOSTNAME ? f->hostname : f->ip);
     for (i = 0; k->mode == CLU_KUBE_MODE_DNS && i < t.length; i++)
         if (t.data[i] == '.' || t.data[i] == ':')
@@ -170,20 +164,7 @@ CLU_FN int clu_kube_add(struct clu_kube *k, const struct clu_kube_found *f)
         clu_text_add(&t, k->mode == CLU_KUBE_MODE_DNS ? ".pod." : ".svc.");
         clu_text_add(&t, k->domain);
     }
-    if (t.length > CLU_NAME_MAX)
-        return CLUSTER_E_LIMIT;
-    clu_text_bytes(&t, "", 1);
-    clu_text_add(&t, f->ip);
-    clu_text_bytes(&t, "", 1);
-    clu_text_add(&t, f->zone);
-    k->size += 9 + t.length + 1;
-    return 0;
-}
-
-/* The record after the one at an offset. */
-CLU_FN size_t clu_kube_next(const struct clu_kube *k, size_t at)
-{
-    return (size_t)(clu_url_next(clu_url_next(clu_url_next(k->nodes + at + 9))) - k->nodes);
+    return clu_found_end(&k->found, &t, f->ip, f->zone);
 }
 
 /* The item at hand has ended: its nodes get its name, and in a watch those that it had before go. */
@@ -191,45 +172,20 @@ CLU_FN void clu_kube_settle(struct clu_kube *k)
 {
     size_t at, next, kept = 0;
     if (k->phase == CLU_KUBE_WATCHES && k->deleted)
-        k->size = k->item_at;
-    for (at = k->item_at; at < k->size; at = clu_kube_next(k, at))
-        memcpy(k->nodes + at, &k->object, 8);
+        k->found.size = k->item_at;
+    for (at = k->item_at; at < k->found.size; at = clu_found_next(&k->found, at))
+        memcpy(k->found.bytes + at, &k->object, 8);
     if (k->phase != CLU_KUBE_WATCHES)
         return;
-    for (at = 0; at < k->size; at = next) {
-        next = clu_kube_next(k, at);
-        if (at < k->item_at && memcmp(k->nodes + at, &k->object, 8) == 0)
+    for (at = 0; at < k->found.size; at = next) {
+        next = clu_found_next(&k->found, at);
+        if (at < k->item_at && memcmp(k->found.bytes + at, &k->object, 8) == 0)
             continue;
-        memmove(k->nodes + kept, k->nodes + at, next - at);
+        memmove(k->found.bytes + kept, k->found.bytes + at, next - at);
         kept += next - at;
     }
-    k->size = kept;
+    k->found.size = kept;
     k->dirty = true;
-}
-
-CLU_FN int clu_kube_publish(struct clu_kube *k)
-{
-    struct clu_nodes list = {k->source, NULL, 0, 0};
-    uint64_t digest = clu_hash64(k->nodes, k->size, k->size);
-    size_t at;
-    int result = 0;
-    if (k->known && k->digest == digest && cluster_source_same(k->source) == 0)
-        return 0;
-    for (at = 0; at < k->size && !result; at = clu_kube_next(k, at)) {
-        struct cluster_node node;
-        memset(&node, 0, sizeof node);
-        node.flags = k->nodes[at + 8] ? CLUSTER_NODE_DRAINING : 0;
-        node.name = k->nodes + at + 9;
-        node.address = clu_url_next(node.name);
-        node.zone = clu_url_next(node.address);
-        if (!*node.zone)
-            node.zone = NULL;
-        result = clu_nodes_add(&list, &node);
-    }
-    result = clu_nodes_publish(&list, result);
-    k->known = result == 0;
-    k->digest = digest;
-    return result;
 }
 
 /* ---- documents -------------------------------------------------------- */
@@ -293,7 +249,7 @@ CLU_FN void clu_kube_take(const struct clu_kube *k, int token, char *out, size_t
 CLU_FN void clu_kube_text(struct clu_kube *k, int token)
 {
     bool pods = k->lookup == CLU_KUBE_PODS;
-    struct clu_kube_found *f = pods ? &k->item : &k->found;
+    struct clu_kube_address *f = pods ? &k->item : &k->address;
     switch (k->json.id) {
     case CLU_KUBE_VERSION:
         if (k->phase != CLU_KUBE_WATCHES && k->json.places[k->json.depth - 1] == CLU_KUBE_ITEM_META)
@@ -362,7 +318,7 @@ CLU_FN int clu_kube_token(struct clu_kube *k, int token)
     case 0:
         if (token == '{') {
             k->deleted = false;
-            k->item_at = k->size;
+            k->item_at = k->found.size;
             k->object = 0;
         } else if (token == '}' && k->phase == CLU_KUBE_WATCHES && !k->gone) {
             if (k->object)
@@ -377,7 +333,7 @@ CLU_FN int clu_kube_token(struct clu_kube *k, int token)
         if (token == '{') {
             memset(&k->item, 0, sizeof k->item);
             k->unready_list = false;
-            k->item_at = k->size;
+            k->item_at = k->found.size;
             k->object = 0;
             break;
         }
@@ -391,13 +347,13 @@ CLU_FN int clu_kube_token(struct clu_kube *k, int token)
         break;
     case CLU_KUBE_ADDRESS:
         if (token == '{') {
-            memset(&k->found, 0, sizeof k->found);
+            memset(&k->address, 0, sizeof k->address);
             break;
         }
-        if (!*k->found.namespace_)
-            memcpy(k->found.namespace_, k->item.namespace_, sizeof k->found.namespace_);
+        if (!*k->address.namespace_)
+            memcpy(k->address.namespace_, k->item.namespace_, sizeof k->address.namespace_);
         if (!pods)
-            result = clu_kube_add(k, &k->found);
+            result = clu_kube_add(k, &k->address);
         break;
     case CLU_KUBE_POD_CONDITION:
         if (token == '}' && k->is_ready && k->is_false)
@@ -624,7 +580,7 @@ CLU_FN int clu_kube_ask(struct clu_kube *k, bool watch)
 
 CLU_FN int clu_kube_list(struct clu_kube *k)
 {
-    k->size = 0;
+    k->found.size = 0;
     k->version[0] = k->page[0] = '\0';
     return clu_kube_ask(k, false);
 }
@@ -663,7 +619,7 @@ CLU_FN int clu_kube_listed(struct clu_kube *k)
     k->phase = CLU_KUBE_RESTS;
     memcpy(k->version, k->newer, sizeof k->version);
     k->fresh = true;
-    result = clu_kube_publish(k);
+    result = clu_found_publish(&k->found);
     return result || !k->watch || !*k->version ? result : clu_kube_ask(k, true);
 }
 
@@ -717,7 +673,7 @@ CLU_FN int clu_kube_read(struct clu_kube *k)
     }
     if (k->phase == CLU_KUBE_WATCHES && k->dirty) {
         k->dirty = false;
-        result = clu_kube_publish(k);
+        result = clu_found_publish(&k->found);
         if (result)
             return clu_kube_watch_ended(k, true);
     }

@@ -4,12 +4,15 @@
 #ifndef CLU_DISCOVER_SCHEMES_H
 #define CLU_DISCOVER_SCHEMES_H
 
+#include "consul.h"
 #include "dns.h"
 #include "epmd.h"
+#include "etcd.h"
 #include "file.h"
 #include "gossip.h"
 #include "kubernetes.h"
 #include "list.h"
+#include "rancher.h"
 
 struct clu_builtin {
     const char *scheme;
@@ -42,6 +45,17 @@ CLU_FN const struct cluster_strategy *clu_builtin_find(struct clu_slice scheme)
         {"gossip", CLU_STRATEGY(clu_gossip_open, clu_gossip_round, clu_gossip_ready, clu_gossip_close,
                                 "secret secret-file auth if ttl broadcast announce wire", 0, 15 * CLU_SECOND, 0,
                                 CLUSTER_STRATEGY_HEARS | CLUSTER_STRATEGY_ANNOUNCES)},
+#endif
+#ifndef CLUSTER_NO_CONSUL
+        {"consul", CLU_STRATEGY(clu_consul_open, clu_web_round, clu_web_ready, clu_web_close,
+                                "server tag dc watch token token-file ca insecure", 0, 0, 0, 0)},
+#endif
+#ifndef CLUSTER_NO_ETCD
+        {"etcd", CLU_STRATEGY(clu_etcd_open, clu_web_round, clu_web_ready, clu_web_close,
+                              "server watch announce token token-file ca insecure", 0, 0, 0, CLUSTER_STRATEGY_ANNOUNCES)},
+#endif
+#ifndef CLUSTER_NO_RANCHER
+        {"rancher", CLU_STRATEGY(clu_rancher_open, clu_web_round, clu_web_ready, clu_web_close, "server", 0, 0, 0, 0)},
 #endif
 #ifndef CLUSTER_NO_KUBERNETES
         {"kubernetes",

@@ -76,7 +76,7 @@ struct clu_common {
     X("wire", "gossip", CHOICE, 0, 0, own, "libcluster", "libcluster", "whose packets are spoken")                          \
     X("mode", "kubernetes", CHOICE, 0, 0, own, "ip dns hostname", "ip", "what stands after '@': the pod's address, its name in DNS, its name by the service") \
     X("lookup", "kubernetes", CHOICE, 0, 0, own, "endpoints pods endpointslices", "endpoints", "which objects are asked for") \
-    X("watch", "kubernetes", CHOICE, 0, 0, own, "off on", "off", "on: changes are told as they happen, not asked for")        \
+    X("watch", "kubernetes consul etcd", CHOICE, 0, 0, own, "off on", "off", "on: changes are told as they happen, not asked for")        \
     X("namespace", "kubernetes", FILLED, 0, 0, own, "", "the pod's own", "namespace of the objects")                        \
     X("service", "kubernetes", FILLED, 0, 0, own, "", "none", "headless service of mode=hostname; without a selector: whose pods") \
     X("field", "kubernetes", FILLED, 0, 0, own, "", "none", "field selector, e.g. status.phase=Running with lookup=pods")   \
@@ -86,15 +86,23 @@ struct clu_common {
     X("ready", "kubernetes", CHOICE, 0, 0, own, "off on", "on", "off: take also what is not ready")                         \
     X("cached", "kubernetes", CHOICE, 0, 0, own, "off on", "off", "on: what the API server has in its cache will do")       \
     X("page", "kubernetes", COUNT, 1, 10000, own, "", "500", "how many objects are asked for at a time")                    \
-    X("token-file", "kubernetes", FILLED, 0, 0, own, "", "that of account=", "file with the token, read for each request")  \
-    X("ca", "kubernetes", FILLED, 0, 0, own, "", "that of account=", "PEM file with the authority that signed the server's certificate") \
-    X("insecure", "kubernetes", CHOICE, 0, 0, own, "off on", "off", "on: verify no certificate, and send the token all the same")
+    X("token-file", "kubernetes consul etcd", FILLED, 0, 0, own, "", "none, or that of account=", "file with the token, read for each request")  \
+    X("ca", "kubernetes consul etcd", FILLED, 0, 0, own, "", "the system's, or that of account=", "PEM file with the authority that signed the server's certificate") \
+    X("insecure", "kubernetes consul etcd", CHOICE, 0, 0, own, "off on", "off", "on: verify no certificate, and send the token all the same") \
+    X("server", "consul", FILLED, 0, 0, own, "", "127.0.0.1:8500", "the agent: HOST, HOST:PORT, or a URL")                    \
+    X("tag", "consul", FILLED, 0, 0, own, "", "none", "only instances with this tag")                                      \
+    X("dc", "consul", FILLED, 0, 0, own, "", "the agent's", "datacenter to ask")                                            \
+    X("token", "consul etcd", FILLED, 0, 0, own, "", "none", "token of the server; token-file= keeps it out of process lists") \
+    X("server", "etcd", FILLED, 0, 0, own, "", "127.0.0.1:2379", "a member of etcd: HOST, HOST:PORT, or a URL")               \
+    X("announce", "etcd", CHOICE, 0, 0, own, "off on", "off", "on: put the own node's key there, under a lease")            \
+    X("server", "rancher", FILLED, 0, 0, own, "", "rancher-metadata", "the metadata service: HOST, HOST:PORT, or a URL")
 
 /* Every scheme of this build: its name, how its target is written, the least and most items there, and what it does. */
 #define CLU_URL_SCHEME_LIST(X)                                                                                              \
     X("static", "NODE,NODE,...", 0, 65535, "a fixed list of nodes; none: the empty answer")                                 \
     X("push", "NAME", 0, 1, "complete lists that the program hands in")                                                     \
-    CLU_URL_SCHEME_FILE(X) CLU_URL_SCHEME_DNS(X) CLU_URL_SCHEME_EPMD(X) CLU_URL_SCHEME_GOSSIP(X) CLU_URL_SCHEME_KUBERNETES(X)
+    CLU_URL_SCHEME_FILE(X) CLU_URL_SCHEME_DNS(X) CLU_URL_SCHEME_EPMD(X) CLU_URL_SCHEME_GOSSIP(X) CLU_URL_SCHEME_KUBERNETES(X) CLU_URL_SCHEME_CONSUL(X)         \
+        CLU_URL_SCHEME_ETCD(X) CLU_URL_SCHEME_RANCHER(X)
 #ifdef CLUSTER_NO_FILE
 #define CLU_URL_SCHEME_FILE(X)
 #else
@@ -123,6 +131,21 @@ struct clu_common {
 #else
 #define CLU_URL_SCHEME_KUBERNETES(X)                                                                                        \
     X("kubernetes", "SELECTOR", 0, 65535, "the pods behind a label selector, as the API server lists them")
+#endif
+#ifdef CLUSTER_NO_CONSUL
+#define CLU_URL_SCHEME_CONSUL(X)
+#else
+#define CLU_URL_SCHEME_CONSUL(X) X("consul", "SERVICE", 1, 1, "the instances of a service whose checks pass, from Consul")
+#endif
+#ifdef CLUSTER_NO_ETCD
+#define CLU_URL_SCHEME_ETCD(X)
+#else
+#define CLU_URL_SCHEME_ETCD(X) X("etcd", "PREFIX", 1, 1, "the nodes whose names are keys under a prefix of etcd")
+#endif
+#ifdef CLUSTER_NO_RANCHER
+#define CLU_URL_SCHEME_RANCHER(X)
+#else
+#define CLU_URL_SCHEME_RANCHER(X) X("rancher", "SERVICE", 0, 1, "the containers of a service of Rancher 1; none: of the own one")
 #endif
 /* clang-format on */
 

@@ -1,0 +1,265 @@
+/*
+ * etcd: the nodes whose names are keys under a prefix, by the JSON gateway of etcd 3. With watch=on a watch of the prefix says when to ask
+ * again. A node that announces itself puts its key under a lease, which each round keeps alive and leaving revokes.
+ *
+ *   announcing:  NONE -> grant -> GRANTS -> put -> PUTS -> HELD -> keep alive -> KEEPS -> HELD, or the lease is gone: NONE
+ */
+#ifndef CLU_DISCOVER_ETCD_H
+#define CLU_DISCOVER_ETCD_H
+
+#include "web.h"
+
+#define CLU_ETCD_LEASE 15 /* seconds */
+
+enum { CLU_ETCD_HEADER = 1, CLU_ETCD_KVS, CLU_ETCD_KV, CLU_ETCD_KEY, CLU_ETCD_MORE };
+enum { CLU_ETCD_NONE, CLU_ETCD_GRANTS, CLU_ETCD_PUTS, CLU_ETCD_HELD, CLU_ETCD_KEEPS, CLU_ETCD_REVOKES };
+
+/* Base64, as RFC 4648 has it. */
+CLU_FN void clu_text_base64(struct clu_text *t, const char *bytes, size_t size)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t at, i;
+    for (at = 0; at < size; at += 3) {
+        size_t left = size - at;
+        uint32_t group = 0;
+        for (i = 0; i < 3; i++)
+            group = group << 8 | (i < left ? (uint8_t)bytes[at + i] : 0u);
+        for (i = 0; i < 4; i++)
+            clu_text_bytes(t, i > left ? "=" : &letters[group >> (18 - 6 * i) & 63], 1);
+    }
+}
+
+/* Back, in place; false: it is none. */
+CLU_FN bool clu_base64_decode(char *text, size_t *size)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t at, length = *size, out = 0;
+    uint32_t group = 0;
+    if (length % 4)
+        return false;
+    for (at = 0; at < 2 && length && text[length - 1] == '='; at++)
+        length--;
+    for (at = 0; at < length; at++) {
+        const char *letter = text[at] ? strchr(letters, text[at]) : NULL;
+        if (!letter)
+            return false;
+        group = group << 6 | (uint32_t)(letter - letters);
+        if (at % 4)
+            text[out++] = (char)(group >> (6 - 2 * (at % 4)));
+    }
+    *size = out;
+    return true;
+}
+
+/* A key, whose name comes after the prefix. */
+CLU_FN int clu_etcd_key(struct clu_web *w)
+{
+    const char *prefix = cluster_source_item(w->source, NULL);
+    size_t size = w->json.length, length = strlen(prefix);
+    if (w->json.cut || !clu_base64_decode(w->text, &size) || size < length || memcmp(w->text, prefix, length) != 0)
+        return CLUSTER_E_PROTOCOL;
+    w->text[size] = '\0';
+    if (size == length || strlen(w->text) != size || memchr(w->text + length, '/', size - length)) {
+        cluster_source_drop(w->source); /* another one's key, further down */
+        return 0;
+    }
+    return clu_web_add(w, w->text + length);
+}
+
+CLU_FN int clu_etcd_token(struct clu_web *w, int token)
+{
+    if (w->json.id == CLU_ETCD_KEY && token == '"')
+        return clu_etcd_key(w);
+    if (w->json.id == CLU_ETCD_MORE && token == 't')
+        return CLUSTER_E_LIMIT;
+    w->listed = w->listed || (w->json.id == CLU_ETCD_HEADER && token == '}');
+    return 0;
+}
+
+/* {"key":"...","range_end":"..." */
+CLU_FN void clu_etcd_range(const struct clu_web *w, struct clu_text *t)
+{
+    const char *prefix = cluster_source_item(w->source, NULL);
+    size_t length = strlen(prefix);
+    char last = (char)(prefix[length - 1] + 1); /* a prefix ends in no 0xff */
+    char end[512];
+    struct clu_text e = clu_text_on(end, sizeof end);
+    clu_text_bytes(&e, prefix, length - 1);
+    clu_text_bytes(&e, &last, 1);
+    clu_text_add(t, "{\"key\":\"");
+    clu_text_base64(t, prefix, length);
+    clu_text_add(t, "\",\"range_end\":\"");
+    clu_text_base64(t, end, e.length);
+    clu_text_add(t, "\"");
+}
+
+CLU_FN void clu_etcd_post(struct clu_web *w, struct clu_text *url, struct cluster_request *r, const char *path)
+{
+    clu_text_add(url, path);
+    r->method = "POST";
+    r->headers = "Accept: application/json\nContent-Type: application/json\n";
+    r->body = w->body;
+}
+
+CLU_FN void clu_etcd_ask(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
+{
+    struct clu_text t = clu_text_on(w->body, sizeof w->body);
+    clu_etcd_range(w, &t);
+    clu_text_add(&t, ",\"keys_only\":true}");
+    clu_etcd_post(w, url, r, "/v3/kv/range");
+}
+
+CLU_FN void clu_etcd_watch(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
+{
+    struct clu_text t = clu_text_on(w->body, sizeof w->body);
+    clu_text_add(&t, "{\"create_request\":");
+    clu_etcd_range(w, &t);
+    clu_text_add(&t, "}}");
+    clu_etcd_post(w, url, r, "/v3/watch");
+    r->answer_size = UINT64_MAX;
+    r->timeout_ns = 3600 * CLU_SECOND;
+}
+
+/* The next request of announcing the own node. */
+CLU_FN void clu_etcd_announce(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
+{
+    const char *prefix = cluster_source_item(w->source, NULL), *name = cluster_source_own(w->source)->name;
+    struct clu_text t = clu_text_on(w->body, sizeof w->body);
+    char key[512 + CLU_NAME_MAX + 1];
+    struct clu_text k = clu_text_on(key, sizeof key);
+    if (w->own == CLU_ETCD_GRANTS) {
+        clu_text_add(&t, "{\"TTL\":");
+        clu_text_u64(&t, CLU_ETCD_LEASE);
+        clu_text_add(&t, "}");
+        clu_etcd_post(w, url, r, "/v3/lease/grant");
+        return;
+    }
+    clu_text_add(&t, w->own == CLU_ETCD_PUTS ? "{\"lease\":" : "{\"ID\":");
+    clu_text_add(&t, w->lease);
+    if (w->own == CLU_ETCD_PUTS) {
+        clu_text_add(&k, prefix);
+        clu_text_add(&k, name);
+        clu_text_add(&t, ",\"key\":\"");
+        clu_text_base64(&t, key, k.length);
+        clu_text_add(&t, "\"");
+    }
+    clu_text_add(&t, "}");
+    clu_etcd_post(w, url, r,
+                  w->own == CLU_ETCD_PUTS    ? "/v3/kv/put"
+                  : w->own == CLU_ETCD_KEEPS ? "/v3/lease/keepalive"
+                                             : "/v3/lease/revoke");
+}
+
+CLU_FN int clu_etcd_go(struct clu_web *w, uint8_t own)
+{
+    int result;
+    w->own = own;
+    w->answered = 0;
+    w->answer[0] = '\0';
+    result = clu_web_send(w, CLU_WEB_OWN, clu_etcd_announce);
+    w->own = result ? (uint8_t)CLU_ETCD_NONE : own;
+    return result;
+}
+
+/* What each round begins with: the lease, and the watch. */
+CLU_FN int clu_etcd_before(struct clu_web *w)
+{
+    const struct cluster_node *own = cluster_source_own(w->source);
+    bool announces = clu_choice(w->source, "announce", "off on", 0) > 0 && own->name;
+    int result = 0;
+    if (own->flags & CLUSTER_NODE_LEAVING) {
+        if (announces && w->own >= CLU_ETCD_PUTS && w->own != CLU_ETCD_REVOKES)
+            result = clu_etcd_go(w, CLU_ETCD_REVOKES);
+        else if (w->own != CLU_ETCD_REVOKES)
+            cluster_source_withdrawn(w->source);
+    } else if (announces && (w->own == CLU_ETCD_NONE || w->own == CLU_ETCD_HELD)) {
+        result = clu_etcd_go(w, w->own == CLU_ETCD_HELD ? CLU_ETCD_KEEPS : CLU_ETCD_GRANTS);
+    }
+    if (!result && !w->changes && clu_choice(w->source, "watch", "off on", 0) > 0) {
+        result = clu_web_send(w, CLU_WEB_CHANGES, clu_etcd_watch);
+        w->changes = result == 0;
+    }
+    return result;
+}
+
+/* The lease's number out of an answer, or its time to live: the digits after the key. */
+CLU_FN bool clu_etcd_number(const char *text, const char *key, char *out, size_t room)
+{
+    const char *at = strstr(text, key);
+    struct clu_text t = clu_text_on(out, room);
+    if (!at)
+        return false;
+    for (at += strlen(key); *at == '"' || *at == ':' || *at == ' '; at++)
+        continue;
+    clu_text_bytes(&t, at, strspn(at, "0123456789-"));
+    return t.length && !t.cut && strcmp(out, "0") != 0;
+}
+
+/* A step of announcing has its answer. */
+CLU_FN int clu_etcd_announced(struct clu_web *w)
+{
+    struct cluster_response r;
+    char number[24];
+    const void *data;
+    int64_t got;
+    uint8_t own = w->own;
+    while ((got = cluster_source_body(w->source, CLU_WEB_OWN, &data)) > 0) {
+        size_t room = sizeof w->answer - 1 - w->answered, size = (size_t)got < room ? (size_t)got : room;
+        memcpy(w->answer + w->answered, data, size);
+        w->answered += size;
+        w->answer[w->answered] = '\0';
+    }
+    if (got == CLUSTER_E_AGAIN)
+        return 0;
+    w->own = CLU_ETCD_NONE;
+    if (own == CLU_ETCD_REVOKES) {
+        cluster_source_withdrawn(w->source);
+        return 0;
+    }
+    if (got < 0) {
+        memset(&r, 0, sizeof r);
+        r.size = (uint32_t)sizeof r;
+        r.why = "";
+        (void)cluster_source_fetched(w->source, CLU_WEB_OWN, &r);
+        cluster_source_log(w->source, CLUSTER_LOG_WARN, r.why);
+        return 0;
+    }
+    if (own == CLU_ETCD_GRANTS)
+        return clu_etcd_number(w->answer, "\"ID\"", w->lease, sizeof w->lease) ? clu_etcd_go(w, CLU_ETCD_PUTS) : 0;
+    if (own == CLU_ETCD_KEEPS && !clu_etcd_number(w->answer, "\"TTL\"", number, sizeof number))
+        return clu_etcd_go(w, CLU_ETCD_GRANTS); /* it has run out */
+    w->own = CLU_ETCD_HELD;
+    return 0;
+}
+
+/* What a watch says is not read: that it says something is enough. */
+CLU_FN int clu_etcd_other(struct clu_web *w, uint32_t slot)
+{
+    const void *data;
+    int64_t got;
+    bool some = false;
+    if (slot == CLU_WEB_OWN)
+        return clu_etcd_announced(w);
+    while ((got = cluster_source_body(w->source, CLU_WEB_CHANGES, &data)) > 0)
+        some = true;
+    w->changes = got == CLUSTER_E_AGAIN;
+    w->again = some && w->busy;
+    return some ? cluster_source_refresh(w->source) : 0;
+}
+
+CLU_FN int clu_etcd_open(void *ctx, struct cluster_source *s, const char *target, void **state)
+{
+    static const struct clu_json_path paths[] = {
+        {0, CLU_ETCD_HEADER, "header"},     {0, CLU_ETCD_KVS, "kvs"},   {CLU_ETCD_KVS, CLU_ETCD_KV, NULL},
+        {CLU_ETCD_KV, CLU_ETCD_KEY, "key"}, {0, CLU_ETCD_MORE, "more"}, {0, 0, NULL},
+    };
+    static const struct clu_web_kind kind = {
+        paths, clu_etcd_token, clu_etcd_ask, "127.0.0.1:2379", "Authorization: ", clu_etcd_before, clu_etcd_other};
+    (void)ctx;
+    (void)target;
+    if (strlen(cluster_source_item(s, NULL)) > 255)
+        return clu_round_fail(s, CLUSTER_E_INVALID, "a prefix has at most 255 bytes", clu_slice_of(NULL, 0), "");
+    return clu_web_open(s, &kind, state);
+}
+
+#endif

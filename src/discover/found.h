@@ -1,0 +1,84 @@
+/*
+ * The nodes that a document names, in the making: one block of bytes that grows, and is published when it holds another list than the
+ * one before.
+ */
+#ifndef CLU_DISCOVER_FOUND_H
+#define CLU_DISCOVER_FOUND_H
+
+#include "../base/hash.h"
+#include "../wire/url.h"
+#include "list.h"
+
+#define CLU_FOUND_HEAD 9
+
+/* Records one after another: 8 bytes of their owner's, one of flags, and three texts: name or host, address, zone. */
+struct clu_found {
+    struct cluster_source *source;
+    char *bytes;
+    size_t size, capacity;
+    uint64_t digest;
+    bool known; /* digest is that of what was published last */
+};
+
+/* A record more, of which `text` is to get the texts, each ended by a NUL of its own; clu_found_end takes it in. */
+CLU_FN bool clu_found_begin(struct clu_found *l, struct clu_text *text, bool draining)
+{
+    size_t most = CLU_FOUND_HEAD + 3 * (CLU_NAME_MAX + 1);
+    if (!clu_reserve(cluster_source_allocator(l->source), &l->bytes, &l->capacity, l->size + most, 1))
+        return false;
+    memset(l->bytes + l->size, 0, CLU_FOUND_HEAD);
+    l->bytes[l->size + CLU_FOUND_HEAD - 1] = (char)draining;
+    *text = clu_text_on(l->bytes + l->size + CLU_FOUND_HEAD, most - CLU_FOUND_HEAD);
+    return true;
+}
+
+CLU_FN int clu_found_end(struct clu_found *l, struct clu_text *text, const char *address, const char *zone)
+{
+    if (text->length > CLU_NAME_MAX)
+        return CLUSTER_E_LIMIT;
+    clu_text_bytes(text, "", 1);
+    clu_text_add(text, address);
+    clu_text_bytes(text, "", 1);
+    clu_text_add(text, zone);
+    l->size += CLU_FOUND_HEAD + text->length + 1;
+    return 0;
+}
+
+/* The record after the one at an offset. */
+CLU_FN size_t clu_found_next(const struct clu_found *l, size_t at)
+{
+    return (size_t)(clu_url_next(clu_url_next(clu_url_next(l->bytes + at + CLU_FOUND_HEAD))) - l->bytes);
+}
+
+/* The list is complete. */
+CLU_FN int clu_found_publish(struct clu_found *l)
+{
+    struct clu_nodes list = {l->source, NULL, 0, 0};
+    uint64_t digest = clu_hash64(l->bytes, l->size, l->size);
+    size_t at;
+    int result = 0;
+    if (l->known && l->digest == digest && cluster_source_same(l->source) == 0)
+        return 0;
+    for (at = 0; at < l->size && !result; at = clu_found_next(l, at)) {
+        struct cluster_node node;
+        memset(&node, 0, sizeof node);
+        node.flags = l->bytes[at + CLU_FOUND_HEAD - 1] ? CLUSTER_NODE_DRAINING : 0;
+        node.name = l->bytes + at + CLU_FOUND_HEAD;
+        node.address = clu_url_next(node.name);
+        node.zone = clu_url_next(node.address);
+        if (!*node.zone)
+            node.zone = NULL;
+        result = clu_nodes_add(&list, &node);
+    }
+    result = clu_nodes_publish(&list, result);
+    l->known = result == 0;
+    l->digest = digest;
+    return result;
+}
+
+CLU_FN void clu_found_free(struct clu_found *l)
+{
+    clu_free(cluster_source_allocator(l->source), l->bytes, l->capacity);
+}
+
+#endif

@@ -1,0 +1,247 @@
+/*
+ * What the sources on one JSON document have in common: a request a round, its document read as it comes, the nodes of it published.
+ * A source may go on asking after its round (a question that waits for a change), or be told that something changed.
+ */
+#ifndef CLU_DISCOVER_WEB_H
+#define CLU_DISCOVER_WEB_H
+
+#include "../net/lookup.h"
+#include "../wire/http.h"
+#include "../wire/json.h"
+#include "found.h"
+
+#define CLU_WEB_WAIT 55                                  /* seconds that a question waits for a change */
+#define CLU_WEB_PAUSE (20 * CLU_MS)                      /* between two of them */
+enum { CLU_WEB_DOCUMENT, CLU_WEB_CHANGES, CLU_WEB_OWN }; /* slots */
+
+struct clu_web;
+
+/* A kind of document. */
+struct clu_web_kind {
+    const struct clu_json_path *paths;
+    int (*token)(struct clu_web *w, int token);                                      /* one of a wanted place */
+    void (*ask)(struct clu_web *w, struct clu_text *url, struct cluster_request *r); /* url has the server, and gets the rest */
+    const char *server;                                                              /* without server= */
+    const char *token_field;                                                         /* of the request, up to the token */
+    int (*before)(struct clu_web *w);                                                /* what a round begins with, or NULL */
+    int (*other)(struct clu_web *w, uint32_t slot); /* something came there; NULL: there is none */
+};
+
+struct clu_web {
+    struct cluster_source *source;
+    const struct clu_web_kind *kind;
+    struct clu_found found;
+    struct clu_json json;
+    bool busy;       /* a request is under way */
+    bool waits;      /* it is a question that waits for a change */
+    bool listed;     /* the document has the list */
+    bool changes;    /* somebody tells of changes */
+    bool again;      /* something changed meanwhile */
+    uint8_t own;     /* how far announcing the own node is */
+    size_t answered; /* bytes of answer */
+    char *url, *file;
+    size_t url_capacity, file_capacity;
+    char index[24], lease[24], host[CLU_NAME_MAX + 1], other[CLU_NAME_MAX + 1], text[1024], body[1024], answer[512];
+};
+
+CLU_FN void clu_web_close(void *state)
+{
+    struct clu_web *w = (struct clu_web *)state;
+    const struct cluster_allocator *memory = cluster_source_allocator(w->source);
+    if (w->file)
+        clu_wipe(w->file, w->file_capacity);
+    clu_found_free(&w->found);
+    clu_free(memory, w->url, w->url_capacity);
+    clu_free(memory, w->file, w->file_capacity);
+    clu_free(memory, w, sizeof *w);
+}
+
+CLU_FN int clu_web_open(struct cluster_source *s, const struct clu_web_kind *kind, void **state)
+{
+    struct clu_web *w;
+    if (clu_state_new(s, sizeof *w, state))
+        return CLUSTER_E_MEMORY;
+    w = (struct clu_web *)*state;
+    w->kind = kind;
+    w->found.source = s;
+    if (clu_choice(s, "watch", "off on", 0) > 0)
+        (void)cluster_source_streams(s);
+    return 0;
+}
+
+/* A host, or a node, of the document. */
+CLU_FN int clu_web_add(struct clu_web *w, const char *name)
+{
+    struct cluster_address address;
+    struct clu_text t;
+    const char *host = *clu_name_host(name) ? clu_name_host(name) : name;
+    if (!*name)
+        return 0;
+    if (!clu_found_begin(&w->found, &t, false))
+        return CLUSTER_E_MEMORY;
+    clu_text_add(&t, name);
+    return clu_found_end(&w->found, &t, clu_address_parse(clu_slice_str(host), &address) ? host : "", "");
+}
+
+/* The text of the token, where it is one and whole. */
+CLU_FN void clu_web_take(const struct clu_web *w, int token, char *out, size_t room)
+{
+    if (token == '"' && !w->json.cut && w->json.length < room && !*out)
+        memcpy(out, w->text, w->json.length + 1);
+}
+
+/* The token, in its field, as one line ended by LF; an empty text where there is none. */
+CLU_FN int clu_web_secret(struct clu_web *w)
+{
+    const struct cluster_allocator *memory = cluster_source_allocator(w->source);
+    const char *token = cluster_source_option(w->source, "token"), *path = cluster_source_option(w->source, "token-file");
+    size_t field = w->kind->token_field ? strlen(w->kind->token_field) : 0, size = token ? strlen(token) : 0;
+    uint64_t stamp = 0;
+    int64_t read = 0;
+    if (path) {
+        read = clu_read_file(cluster_source_io(w->source), memory, path, &w->file, &w->file_capacity, &stamp);
+        if (read < 0)
+            return clu_round_fail(w->source, (int)read, "cannot read '#': $", clu_slice_str(path), cluster_strerror((int)read));
+        while (read && (unsigned char)w->file[read - 1] <= ' ')
+            read--;
+        size = (size_t)read;
+    }
+    if (!clu_reserve(memory, &w->file, &w->file_capacity, field + size + 2, 1))
+        return CLUSTER_E_MEMORY;
+    if (size) {
+        memmove(w->file + field, path ? w->file : token, size);
+        memcpy(w->file, w->kind->token_field, field);
+        w->file[field + size] = '\n';
+        size += field + 1;
+    }
+    w->file[size] = '\0';
+    return 0;
+}
+
+/* Send a request: the document's, or the one of another slot that `ask` writes. */
+CLU_FN int clu_web_send(struct clu_web *w, uint32_t slot,
+                        void (*ask)(struct clu_web *, struct clu_text *, struct cluster_request *))
+{
+    struct cluster_source *s = w->source;
+    const char *server = cluster_source_option(s, "server"), *target = cluster_source_item(s, NULL);
+    struct cluster_request r;
+    struct clu_text url;
+    int result = clu_web_secret(w);
+    if (result)
+        return result;
+    server = server ? server : w->kind->server;
+    if (!clu_reserve(cluster_source_allocator(s), &w->url, &w->url_capacity,
+                     strlen(server) + (target ? 4 * strlen(target) : 0) + 1024, 1))
+        return CLUSTER_E_MEMORY;
+    memset(&r, 0, sizeof r);
+    r.size = (uint32_t)sizeof r;
+    url = clu_text_on(w->url, w->url_capacity);
+    clu_text_add(&url, strstr(server, "://") ? "" : "http://");
+    clu_text_bytes(&url, server, strlen(server) - (server[strlen(server) - 1] == '/'));
+    r.headers = "Accept: application/json\n";
+    r.secret = w->file;
+    r.ca = cluster_source_option(s, "ca");
+    r.flags = clu_choice(s, "insecure", "off on", 0) > 0 ? CLUSTER_REQUEST_INSECURE : 0;
+    ask(w, &url, &r);
+    if (r.body)
+        r.body_size = strlen((const char *)r.body);
+    r.url = w->url;
+    result = url.cut ? CLUSTER_E_LIMIT : cluster_source_fetch(s, slot, &r);
+    if (result == CLUSTER_E_INVALID)
+        return clu_round_fail(s, result,
+                              "'#' is no address of a server: server= takes HOST, HOST:PORT or a URL; a token is one line",
+                              clu_slice_str(server), "");
+    return result;
+}
+
+/* Ask for the document. */
+CLU_FN int clu_web_ask(struct clu_web *w)
+{
+    int result;
+    w->waits = *w->index != '\0';
+    w->listed = false;
+    w->found.size = 0;
+    w->host[0] = w->other[0] = '\0';
+    clu_json_begin(&w->json, w->kind->paths, w->text, sizeof w->text);
+    result = clu_web_send(w, CLU_WEB_DOCUMENT, w->kind->ask);
+    w->busy = result == 0;
+    return result;
+}
+
+CLU_FN int clu_web_round(void *state, uint64_t now)
+{
+    struct clu_web *w = (struct clu_web *)state;
+    int result = w->kind->before ? w->kind->before(w) : 0;
+    (void)now;
+    if (!result && w->busy && w->waits && cluster_source_same(w->source) == 0)
+        return 0;
+    w->index[0] = '\0';
+    return result ? result : clu_web_ask(w);
+}
+
+/* The document is whole. */
+CLU_FN int clu_web_end(struct clu_web *w)
+{
+    int result;
+    w->busy = false;
+    if (!clu_json_whole(&w->json) || !w->listed)
+        return clu_round_fail(w->source, CLUSTER_E_PROTOCOL,
+                              "what came is not the list that was asked for: is that the right server?", clu_slice_of(NULL, 0),
+                              "");
+    result = clu_found_publish(&w->found);
+    if (w->again)
+        (void)cluster_source_refresh(w->source);
+    w->again = false;
+    if (!result && *w->index)
+        (void)cluster_source_timer(w->source, cluster_source_now(w->source) + CLU_WEB_PAUSE);
+    return result;
+}
+
+CLU_FN int clu_web_read(struct clu_web *w)
+{
+    struct cluster_response r;
+    const void *data;
+    int64_t got;
+    int token = 0, result = 0;
+    while (!result && (got = cluster_source_body(w->source, CLU_WEB_DOCUMENT, &data)) > 0) {
+        clu_json_feed(&w->json, data, (size_t)got);
+        while (!result && (token = clu_json_next(&w->json)) > 0)
+            result = w->kind->token(w, token);
+        if (token < 0)
+            result = clu_round_fail(w->source, CLUSTER_E_PROTOCOL, "what came is no JSON: is that the right server?",
+                                    clu_slice_of(NULL, 0), "");
+    }
+    if (result || got == CLUSTER_E_AGAIN)
+        return result;
+    if (got == 0)
+        return clu_web_end(w);
+    memset(&r, 0, sizeof r);
+    r.size = (uint32_t)sizeof r;
+    r.why = "";
+    (void)cluster_source_fetched(w->source, CLU_WEB_DOCUMENT, &r);
+    return clu_round_fail(w->source, (int)got, "$", clu_slice_of(NULL, 0), r.why);
+}
+
+CLU_FN int clu_web_ready(void *state, int fd, int revents, uint64_t now)
+{
+    struct clu_web *w = (struct clu_web *)state;
+    int result;
+    (void)now;
+    if (fd == -1)
+        return clu_web_ask(w);
+    if (fd != CLUSTER_FETCHED)
+        return 0;
+    if (revents != CLU_WEB_DOCUMENT)
+        return w->kind->other(w, (uint32_t)revents);
+    if (!w->busy)
+        return 0;
+    result = clu_web_read(w);
+    if (result) { /* what is still under way is of no use */
+        (void)cluster_source_fetch(w->source, CLU_WEB_DOCUMENT, NULL);
+        w->busy = false;
+        w->index[0] = '\0';
+    }
+    return result;
+}
+
+#endif
