@@ -44,7 +44,11 @@ struct clu_epmd {
     size_t sent;    /* bytes of it */
     uint8_t *reply;
     size_t reply_size, reply_capacity;
-    size_t host_count; /* the hosts are after this object */
+    struct clu_epmd_host *hosts;
+    size_t count, capacity; /* of hosts; capacity 0: they are after this object */
+    char *text;             /* of the file that names them */
+    size_t text_capacity;
+    bool cuts; /* nodes with short names have the hosts up to their first dot */
     char own_host[CLU_NAME_MAX + 1];
 };
 
@@ -86,7 +90,10 @@ CLU_FN void clu_epmd_close(void *state)
     const struct cluster_allocator *memory = cluster_source_allocator(e->source);
     clu_epmd_forget_questions(e);
     clu_free(memory, e->reply, e->reply_capacity);
-    clu_free(memory, e, sizeof *e + e->host_count * sizeof(struct clu_epmd_host));
+    clu_free(memory, e->text, e->text_capacity);
+    if (e->cuts)
+        clu_free(memory, e->hosts, e->capacity * sizeof *e->hosts);
+    clu_free(memory, e, sizeof *e + (e->cuts ? 0 : e->count * sizeof *e->hosts));
 }
 
 CLU_FN int clu_epmd_open(void *ctx, struct cluster_source *s, const char *target, void **state)
@@ -103,8 +110,9 @@ CLU_FN int clu_epmd_open(void *ctx, struct cluster_source *s, const char *target
         return CLUSTER_E_MEMORY;
     e = (struct clu_epmd *)*state;
     e->fd = -1;
-    while (e->host_count < count)
-        ((struct clu_epmd_host *)(e + 1))[e->host_count++].written = item = cluster_source_item(s, item);
+    e->hosts = (struct clu_epmd_host *)(e + 1);
+    while (e->count < count)
+        e->hosts[e->count++].written = item = cluster_source_item(s, item);
     return 0;
 }
 
@@ -191,7 +199,10 @@ CLU_FN int clu_epmd_look(struct clu_epmd *e, const struct clu_epmd_host *host, u
     char name[CLU_DNS_TEXT_MAX + 1];
     struct clu_text t = clu_text_on(name, sizeof name);
     int result = CLUSTER_E_INVALID;
-    clu_text_bytes(&t, host->part.at, host->part.length);
+    if (e->cuts)
+        clu_text_add(&t, host->written);
+    else
+        clu_text_bytes(&t, host->part.at, host->part.length);
     e->looks = type;
     if (!t.cut)
         result = cluster_source_resolve(e->source, 0, name, type);
@@ -224,14 +235,17 @@ CLU_FN int clu_epmd_ask(struct clu_epmd *e)
 CLU_FN int clu_epmd_round(void *state, uint64_t now)
 {
     struct clu_epmd *e = (struct clu_epmd *)state;
-    struct clu_epmd_host *host = (struct clu_epmd_host *)(e + 1), *end = host + e->host_count;
-    const char *name = cluster_source_option(e->source, "name");
+    struct clu_epmd_host *host = e->hosts, *end = host + e->count;
+    const char *name = cluster_source_option(e->source, "name"), *own = cluster_source_own(e->source)->name;
+    struct cluster_address address;
     int result = 0;
     (void)now;
     clu_epmd_hang_up(e);
     clu_epmd_forget_questions(e);
     for (; host < end && !result; host++) {
         result = clu_epmd_locate(e, host);
+        if (e->cuts && own && !clu_name_host_is_long(clu_name_host(own)) && !clu_address_parse(host->part, &address))
+            host->part.length = clu_slice_find(host->part, '.');
         if (!result)
             result = clu_epmd_add(e, host, clu_slice_str(name ? name : ""));
     }

@@ -10,6 +10,7 @@
 #include "etcd.h"
 #include "file.h"
 #include "gossip.h"
+#include "hosts.h"
 #include "kubernetes.h"
 #include "list.h"
 #include "rancher.h"
@@ -40,6 +41,9 @@ CLU_FN const struct cluster_strategy *clu_builtin_find(struct clu_slice scheme)
 #endif
 #ifndef CLUSTER_NO_EPMD
         {"epmd", CLU_STRATEGY(clu_epmd_open, clu_epmd_round, clu_epmd_ready, clu_epmd_close, "name", 0, 0, 0, 0)},
+#endif
+#ifndef CLUSTER_NO_HOSTS
+        {"hosts", CLU_STRATEGY(clu_hosts_open, clu_hosts_round, clu_epmd_ready, clu_epmd_close, "name", 0, 0, 0, 0)},
 #endif
 #ifndef CLUSTER_NO_GOSSIP
         {"gossip", CLU_STRATEGY(clu_gossip_open, clu_gossip_round, clu_gossip_ready, clu_gossip_close,

@@ -65,7 +65,7 @@ struct clu_common {
     X("search", "dns", CHOICE, 0, 0, own, "off on", "off", "on: try the search list of /etc/resolv.conf")                   \
     X("hosts", "dns", CHOICE, 0, 0, own, "off on", "off", "on: look into /etc/hosts first")                                  \
     X("tcp", "dns", CHOICE, 0, 0, own, "off on keep", "off", "on: no UDP; keep: and one connection for all rounds")          \
-    X("name", "epmd", BASE, 0, 0, own, "", "all", "take only what is registered under this name")                           \
+    X("name", "epmd hosts", BASE, 0, 0, own, "", "all", "take only what is registered under this name")                           \
     X("secret", "gossip", FILLED, 0, 0, own, "", "none", "encrypt with this; every node needs the same")                    \
     X("secret-file", "gossip", FILLED, 0, 0, own, "", "none", "file with the secret, to keep it out of process lists")      \
     X("auth", "gossip", CHOICE, 0, 0, own, "optional required", "optional", "required: take only authenticated packets")    \
@@ -102,7 +102,7 @@ struct clu_common {
     X("static", "NODE,NODE,...", 0, 65535, "a fixed list of nodes; none: the empty answer")                                 \
     X("push", "NAME", 0, 1, "complete lists that the program hands in")                                                     \
     CLU_URL_SCHEME_FILE(X) CLU_URL_SCHEME_DNS(X) CLU_URL_SCHEME_EPMD(X) CLU_URL_SCHEME_GOSSIP(X) CLU_URL_SCHEME_KUBERNETES(X) CLU_URL_SCHEME_CONSUL(X)         \
-        CLU_URL_SCHEME_ETCD(X) CLU_URL_SCHEME_RANCHER(X)
+        CLU_URL_SCHEME_ETCD(X) CLU_URL_SCHEME_RANCHER(X) CLU_URL_SCHEME_HOSTS(X)
 #ifdef CLUSTER_NO_FILE
 #define CLU_URL_SCHEME_FILE(X)
 #else
@@ -131,6 +131,11 @@ struct clu_common {
 #else
 #define CLU_URL_SCHEME_KUBERNETES(X)                                                                                        \
     X("kubernetes", "SELECTOR", 0, 65535, "the pods behind a label selector, as the API server lists them")
+#endif
+#ifdef CLUSTER_NO_HOSTS
+#define CLU_URL_SCHEME_HOSTS(X)
+#else
+#define CLU_URL_SCHEME_HOSTS(X) X("hosts", "PATH", 0, 1, "every node at the epmds of the hosts in a .hosts.erlang")
 #endif
 #ifdef CLUSTER_NO_CONSUL
 #define CLU_URL_SCHEME_CONSUL(X)

@@ -155,7 +155,8 @@ static const char *const bad_urls[][3] = {
     {"epdm:", "unknown scheme 'epdm'", "did you mean 'epmd'?"},
     {"fil:/x", "unknown scheme 'fil'", "did you mean 'file'?"},
     {"mien:x", "unknown scheme 'mien'", "did you mean 'mine'?"},
-    {"http://h/", "unknown scheme 'http'", "there are static push file dns epmd gossip kubernetes consul etcd rancher mine"},
+    {"http://h/", "unknown scheme 'http'",
+     "there are static push file dns epmd gossip kubernetes consul etcd rancher hosts mine"},
     {"10.0.0.1:4369", "unknown scheme '10.0.0.1'", "there are static"},
     {" static:a@h", "unknown scheme ' static'", "did you mean 'static'?"},
     {"a\"b:", "unknown scheme 'a\\x22b'", "there are"},
@@ -209,7 +210,7 @@ static const char *const bad_urls[][3] = {
     {"mine:?alhpa=x", "unknown option 'alhpa'", "did you mean 'alpha'?"},
     {"static:?ttl=1", "option 'ttl' does not apply", "it is for 'gossip'"},
     {"epmd:?secret=abc", "option 'secret' does not apply", "it is for 'gossip'"},
-    {"gossip:?name=web", "option 'name' does not apply", "it is for 'epmd'"},
+    {"gossip:?name=web", "option 'name' does not apply", "it is for 'epmd hosts'"},
     {"mine:?wire=x", "option 'wire' does not apply", "it is for 'gossip'"},
     /* values */
     {"static:?interval=5", "'interval=5' is not right", "0 or a duration like 500ms, 5s, 1m, 2h, at least 10ms"},
@@ -516,7 +517,7 @@ static void has_whole_tables(void **state)
         assert_int_equal(clu_word_find(CLU_URL_SCHEMES, clu_slice_str(scheme.scheme)), i);
         assert_string_equal(clu_scheme_info_at((int)i)->target, scheme.target);
     }
-    assert_int_equal(i, 10);
+    assert_int_equal(i, 11);
 }
 
 int main(void)
