@@ -74,6 +74,7 @@ MANIFEST = [
     ("wire/handshake.h", ["ERLANG"]),
     ("wire/gossip.h", ["GOSSIP"]),
     ("wire/hosts.h", ["CONSUL", "DNS", "EPMD", "EPMD_SERVER", "ERLANG", "ETCD", "FILE", "GOSSIP", "HOSTS", "HTTP", "KUBERNETES", "RANCHER"]),
+    ("wire/nodefinder.h", ["GOSSIP"]),
     ("wire/dns.h", ["DNS"]),
     ("wire/resolv.h", ["DNS"]),
     ("wire/http.h", ["CONSUL", "ETCD", "HTTP", "KUBERNETES", "RANCHER"]),

@@ -1,5 +1,5 @@
 /*
- * gossip: libcluster's multicast. Says the own name every interval, where it may, and hears those of others, who leave when
+ * gossip: libcluster's multicast, and with wire= that of nodefinder and of peerage. Says the own name every interval, where it may, and hears those of others, who leave when
  * they were silent for max-age. It answers no packet and dials nobody. Packets are judged one by one: what is malformed, forged
  * or old is counted and dropped. If the own packets do not come back the source fails, and its members keep their time.
  *
@@ -7,6 +7,8 @@
  * the last one, whatever the clocks say; of a new instance it must be near our own time. So a replay is refused, and a clock that
  * jumps cuts nobody off: ours does not matter for known instances, and one who jumps back speaks as two. (The table of instances
  * has a fixed size: of names that share a place the one heard last is known.)
+ *
+ * Of the others, nodefinder's packets are proven by the cookie and their time, within 5 minutes of ours; peerage's are proven by nothing.
  *
  * libcluster has no packet that says good-bye. Ours is one more announcement, with a flag; whoever does not know it waits for
  * max-age as ever.
@@ -17,12 +19,15 @@
 #include "../base/hash.h"
 #include "../net/lookup.h"
 #include "../wire/gossip.h"
+#include "../wire/nodefinder.h"
+#include "list.h"
 
-#define CLU_GOSSIP_PORT_DEFAULT 45892
 #define CLU_GOSSIP_PEERS 1024              /* instances whose last packet is remembered */
 #define CLU_GOSSIP_SKEW (300 * CLU_SECOND) /* how far the clock of a new instance may be off */
 #define CLU_GOSSIP_DATAGRAM 2048           /* larger ones are dropped */
 #define CLU_GOSSIP_UNHEARD 3               /* own packets that may be missing before the source fails */
+
+enum { CLU_WIRE_LIBCLUSTER, CLU_WIRE_NODEFINDER, CLU_WIRE_PEERAGE };
 
 struct clu_gossip_peer {
     uint64_t name, instance, time_ns;
@@ -41,7 +46,7 @@ struct clu_gossip_self {
 struct clu_gossip_source {
     struct cluster_source *source;
     struct clu_gossip_proof *proof; /* NULL: no secret */
-    int fd, ttl;
+    int fd, ttl, wire;
     bool broadcast, required, announce, conflict;
     bool deaf;                        /* the own packets do not come back */
     bool left;                        /* the own good-bye did */
@@ -72,12 +77,17 @@ CLU_FN int clu_gossip_use_secret(struct clu_gossip_source *g, const char *secret
     g->proof = (struct clu_gossip_proof *)clu_alloc_zero(cluster_source_allocator(g->source), sizeof *g->proof);
     if (!g->proof)
         return CLUSTER_E_MEMORY;
-    clu_gossip_keys_init(&g->proof->keys, secret, length);
+    if (g->wire) /* nodefinder's own key, where libcluster has its second one */
+        clu_sha256_of(secret, length, g->proof->keys.mac);
+    else
+        clu_gossip_keys_init(&g->proof->keys, secret, length);
     return 0;
 }
 
 CLU_FN int clu_gossip_open(void *ctx, struct cluster_source *s, const char *target, void **state)
 {
+    static const char *const groups[] = {"233.252.1.32", "224.0.0.1", "230.1.1.1"};
+    static const uint16_t ports[] = {45892, 4475, 45900};
     struct clu_gossip_source *g =
         (struct clu_gossip_source *)clu_alloc_zero(cluster_source_allocator(s), sizeof(struct clu_gossip_source));
     const char *item = cluster_source_item(s, NULL), *ttl = cluster_source_option(s, "ttl"), *why = NULL;
@@ -93,6 +103,7 @@ CLU_FN int clu_gossip_open(void *ctx, struct cluster_source *s, const char *targ
     *state = g;
     g->source = s;
     g->fd = -1;
+    g->wire = clu_choice(s, "wire", "libcluster nodefinder peerage", CLU_WIRE_LIBCLUSTER);
     g->broadcast = clu_gossip_is(s, "broadcast", "on");
     g->required = clu_gossip_is(s, "auth", "required");
     g->announce =
@@ -101,8 +112,8 @@ CLU_FN int clu_gossip_open(void *ctx, struct cluster_source *s, const char *targ
         (void)clu_number(clu_slice_str(ttl), 255, &number);
     g->ttl = (int)number;
     if (!item)
-        item = g->broadcast ? "255.255.255.255" : "233.252.1.32";
-    if (!clu_address_port_parse(clu_slice_str(item), CLU_GOSSIP_PORT_DEFAULT, &g->to) ||
+        item = g->broadcast ? "255.255.255.255" : groups[g->wire];
+    if (!clu_address_port_parse(clu_slice_str(item), ports[g->wire], &g->to) ||
         clu_address_is_multicast(&g->to) == g->broadcast || (g->broadcast && g->to.family != 4))
         why = g->broadcast ? "broadcast=on takes an IPv4 broadcast address, as 255.255.255.255:45892"
                            : "gossip: takes a multicast group, as 233.252.1.32:45892; for a broadcast address add broadcast=on";
@@ -112,6 +123,10 @@ CLU_FN int clu_gossip_open(void *ctx, struct cluster_source *s, const char *targ
         why = "secret= and secret-file= are given both: keep one";
     else if (g->required && !secret && !file)
         why = "auth=required proves a secret: give secret-file= or secret=";
+    else if (g->wire == CLU_WIRE_NODEFINDER && !secret && !file)
+        why = "wire=nodefinder proves the cookie: give it as secret-file= or secret=";
+    else if (g->wire == CLU_WIRE_PEERAGE && (secret || file))
+        why = "wire=peerage has no secret: whoever is on the network can speak there";
     else if (secret)
         result = clu_gossip_use_secret(g, secret, strlen(secret));
     if (why) {
@@ -250,6 +265,13 @@ CLU_FN int64_t clu_gossip_send(struct clu_gossip_source *g, struct clu_gossip_se
     if (result)
         return clu_gossip_fail(g, result, "no random bytes: ");
     memset(&p, 0, sizeof p);
+    if (g->wire) {
+        const char *name = cluster_source_own(g->source)->name;
+        size = g->wire == CLU_WIRE_PEERAGE
+                   ? clu_peerage_encode(name, g->packet, sizeof g->packet)
+                   : clu_nodefinder_encode(keys->mac, wall / CLU_SECOND, name, g->packet, sizeof g->packet);
+        return cluster_source_send(g->source, g->fd, g->packet, size, &g->to);
+    }
     self->time_ns = wall > self->time_ns ? wall : self->time_ns + 1; /* never the same twice */
     p.node = *cluster_source_own(g->source);
     p.numbers[CLU_GOSSIP_TIME] = self->time_ns;
@@ -266,7 +288,7 @@ CLU_FN int clu_gossip_announce(struct clu_gossip_source *g, uint64_t now)
     uint64_t wall = io->wall_time(io->ctx);
     int64_t sent = clu_gossip_split(g, wall);
     size_t i;
-    for (i = 0; sent >= 0 && i < CLU_COUNT(g->selves) && g->selves[i].instance; i++)
+    for (i = 0; sent >= 0 && i < (g->wire ? 1 : CLU_COUNT(g->selves)) && g->selves[i].instance; i++)
         sent = clu_gossip_send(g, &g->selves[i], wall);
     if (sent == CLUSTER_E_AGAIN)
         return 0;
@@ -281,6 +303,8 @@ CLU_FN int clu_gossip_round(void *state, uint64_t now)
 {
     struct clu_gossip_source *g = (struct clu_gossip_source *)state;
     int result = g->fd < 0 ? clu_gossip_start(g) : 0;
+    if (g->wire && cluster_source_own(g->source)->flags & CLUSTER_NODE_LEAVING)
+        g->left = true; /* they have no word for it */
     if (result == 0 && g->announce && !g->left)
         result = clu_gossip_announce(g, now);
     else if (result == 0)
@@ -361,6 +385,36 @@ CLU_FN void clu_gossip_hear(struct clu_gossip_source *g, size_t size, const stru
     (void)cluster_source_heard(g->source, &p.node);
 }
 
+/* A packet of another wire. */
+CLU_FN void clu_gossip_hear_other(struct clu_gossip_source *g, size_t size, const struct cluster_address *from)
+{
+    const struct cluster_io *io = cluster_source_io(g->source);
+    const char *own = cluster_source_own(g->source)->name;
+    char name[CLU_NAME_MAX + 1], address[CLU_ADDRESS_TEXT];
+    struct clu_text t = clu_text_on(address, sizeof address);
+    uint64_t wall = io->wall_time(io->ctx), seconds = wall / CLU_SECOND;
+    struct cluster_node node;
+    bool good = size <= sizeof g->packet &&
+                (g->wire == CLU_WIRE_PEERAGE ? clu_peerage_decode(g->packet, size, name)
+                                             : clu_nodefinder_decode(g->proof->keys.mac, g->packet, size, &seconds, name));
+    if (!good || seconds > CLUSTER_NEVER / CLU_SECOND || clu_gossip_ahead(seconds * CLU_SECOND, wall) ||
+        clu_gossip_ahead(wall, seconds * CLU_SECOND)) {
+        cluster_source_drop(g->source);
+        return;
+    }
+    if (own && strcmp(own, name) == 0) {
+        g->unheard = 0;
+        g->deaf = false;
+        return;
+    }
+    memset(&node, 0, sizeof node);
+    node.size = (uint32_t)sizeof node;
+    node.name = name;
+    clu_address_text(&t, from);
+    node.address = address;
+    (void)cluster_source_heard(g->source, &node);
+}
+
 CLU_FN int clu_gossip_ready(void *state, int fd, int revents, uint64_t now)
 {
     struct clu_gossip_source *g = (struct clu_gossip_source *)state;
@@ -382,7 +436,7 @@ CLU_FN int clu_gossip_ready(void *state, int fd, int revents, uint64_t now)
             continue;
         if (size < 0)
             return clu_gossip_fail(g, (int)size, "cannot receive: ");
-        clu_gossip_hear(g, (size_t)size, &from);
+        (g->wire ? clu_gossip_hear_other : clu_gossip_hear)(g, (size_t)size, &from);
     }
 }
 

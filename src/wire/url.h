@@ -73,7 +73,7 @@ struct clu_common {
     X("ttl", "gossip", COUNT, 0, 255, own, "", "1", "how many routers a multicast packet may pass")                         \
     X("broadcast", "gossip", CHOICE, 0, 0, own, "off on", "off", "on: broadcast in place of multicast")                       \
     X("announce", "gossip", CHOICE, 0, 0, own, "auto on off", "auto", "say the own name; auto: if it can be dialled")       \
-    X("wire", "gossip", CHOICE, 0, 0, own, "libcluster", "libcluster", "whose packets are spoken")                          \
+    X("wire", "gossip", CHOICE, 0, 0, own, "libcluster nodefinder peerage", "libcluster", "whose packets are spoken")                          \
     X("mode", "kubernetes", CHOICE, 0, 0, own, "ip dns hostname", "ip", "what stands after '@': the pod's address, its name in DNS, its name by the service") \
     X("lookup", "kubernetes", CHOICE, 0, 0, own, "endpoints pods endpointslices", "endpoints", "which objects are asked for") \
     X("watch", "kubernetes consul etcd", CHOICE, 0, 0, own, "off on", "off", "on: changes are told as they happen, not asked for")        \

@@ -265,7 +265,7 @@ static const char *const bad_urls[][3] = {
     {"gossip:?auth=no", "'auth=no' is not right", "it takes one of optional required"},
     {"gossip:?ttl=256", "'ttl=256' is not right", "a number from 0 to 255"},
     {"gossip:?announce=atuo", "'announce=atuo' is not right", "it takes one of auto on off"},
-    {"gossip:?wire=nodefinder", "'wire=nodefinder' is not right", "it takes one of libcluster"},
+    {"gossip:?wire=erlang", "'wire=erlang' is not right", "it takes one of libcluster"},
     {"gossip:?broadcast=true", "'broadcast=true' is not right", "it takes one of off on"},
     {"epmd:?name=web@h", "'name=web@h' is not right", "it takes the base name before '@' alone"},
     {"mine:?alpha=%a", "bad escape in 'alpha=%a'", "two hexadecimal digits"},
