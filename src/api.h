@@ -257,6 +257,8 @@ struct cluster_options {
      * "embedded:ADDRESS" or "embedded:ADDRESS:PORT": on that address too, where others look names up. Port: ERL_EPMD_PORT of the
      * environment, or 4369. NULL or "": serve none */
     const char *epmd;
+    const char *listen; /* ADDRESS:PORT or ADDRESS:FIRST-LAST (port 0: any that is free): take links from other nodes there, and
+                         * register with this host's epmd. NULL: others cannot link to this node */
 };
 
 CLUSTER_API void cluster_options_init(struct cluster_options *options); /* zero, with size set */
@@ -395,16 +397,17 @@ enum {
                          * again and again each new reason is said once */
     CLUSTER_CONNECT = 6,
     CLUSTER_DISCONNECT = 7,
-    CLUSTER_STATUS = 8, /* status, count of quorum; text says why. Also when several linked members were lost within a second,
-                         * or options.settle, while sources list them still: text says `split` and names them */
-    CLUSTER_SOURCE = 9, /* source, its new state; error and text when it failed */
-    CLUSTER_MAP = 10,   /* the placement changed: count shards moved; fingerprint of the new map */
-    CLUSTER_MESSAGE = 11,
-    CLUSTER_CALL = 12,
-    CLUSTER_REPLY = 13, /* to a request: request, error, text */
-    CLUSTER_WRITABLE = 14,
-    CLUSTER_LEFT = 15,  /* of cluster_leave: request, error, text */
-    CLUSTER_RESYNC = 16 /* membership events were lost: read the members at `revision`, then take later JOINs and
+    CLUSTER_STATUS = 8,   /* status, count of quorum; text says why. Also when several linked members were lost within a second,
+                            * or options.settle, while sources list them still: text says `split` and names them */
+    CLUSTER_SOURCE = 9,   /* source, its new state; error and text when it failed */
+    CLUSTER_MAP = 10,     /* the placement changed: count shards moved; fingerprint of the new map */
+    CLUSTER_MESSAGE = 11, /* term came from member for the process named in text. While too many wait, its link is not read */
+    CLUSTER_CALL = 12,    /* member calls the function in text, module:function/arity, with the list in term: cluster_answer it
+                            * with request; request 0: nobody waits for an answer. Module cluster is answered already */
+    CLUSTER_REPLY = 13,   /* to a request: request, error, text, term */
+    CLUSTER_WRITABLE = 14, /* member: what waited for it went out, after a CLUSTER_E_AGAIN */
+    CLUSTER_LEFT = 15,     /* of cluster_leave: request, error, text */
+    CLUSTER_RESYNC = 16    /* membership events were lost: read the members at `revision`, then take later JOINs and
                              * CHANGEs as upserts and LEAVEs of absent names as nothing */
 };
 
@@ -420,12 +423,12 @@ struct cluster_event {
     uint32_t reserved;
     uint64_t time;                       /* the step's now */
     uint64_t revision;                   /* membership events and RESYNC: the revision they led to */
-    uint64_t request;                    /* REPLY, LEFT: which */
+    uint64_t request;                    /* REPLY, CALL, LEFT: which */
     uint64_t fingerprint;                /* MAP: of the new map */
     struct cluster_source *source;       /* SOURCE; of JOIN, LEAVE and CHANGE: what caused it, or NULL */
-    const struct cluster_member *member; /* membership events */
+    const struct cluster_member *member; /* membership events; MESSAGE, CALL, WRITABLE: the other node */
     const char *text;                    /* never NULL */
-    const void *term;                    /* reserved for messages */
+    const void *term;                    /* MESSAGE, CALL, REPLY: in the external format, 131 first; NULL: there is none */
     uint64_t term_size;
 };
 
@@ -585,7 +588,7 @@ CLUSTER_API void cluster_source_log(struct cluster_source *s, int level, const c
 #define CLUSTER_ANSWER_ADDITIONAL 4u /* it brings addresses of other names */
 
 /* What came of a question. */
-struct cluster_answer {
+struct cluster_dns_answer {
     uint32_t size;    /* set it: fields beyond are not written */
     int32_t error;    /* 0: a complete answer, also of nothing; CLUSTER_E_...: none */
     uint32_t rcode;   /* as the server said, 3: there is no such name; 0 without an answer */
@@ -620,7 +623,7 @@ CLUSTER_API int cluster_source_resolve(struct cluster_source *s, uint32_t slot, 
 
 /* The answer, which stays until the slot is asked again; its records begin anew. CLUSTER_E_AGAIN: it is under way;
  * CLUSTER_E_NOT_FOUND: it was never asked. Texts are valid until the next call of these three. */
-CLUSTER_API int cluster_source_answer(struct cluster_source *s, uint32_t slot, struct cluster_answer *out);
+CLUSTER_API int cluster_source_answer(struct cluster_source *s, uint32_t slot, struct cluster_dns_answer *out);
 
 /* 1: the next record, first those of the answer, then the addresses of other names; 0: no more. */
 CLUSTER_API int cluster_source_record(struct cluster_source *s, uint32_t slot, struct cluster_record *out);
@@ -733,6 +736,40 @@ CLUSTER_API int cluster_epmd_port(struct cluster *c, const char *node, uint64_t 
  * no source that lists it: a link to it is made, and kept. Needs options.node and options.cookie. The answer takes 10 s at most.
  * CLUSTER_E_AGAIN: too many queries and events are pending. */
 CLUSTER_API int cluster_ping(struct cluster *c, const char *node, uint64_t *request);
+
+/* Terms go in and come out in Erlang's external format, whole, the 131 first (cluster_term_parse makes one of text). What is
+ * passed in is copied. */
+
+/* Send a message to a registered process of a node that is linked. Messages to one node arrive in the order sent, once each, or
+ * not at all when the link ends: no call says which. CLUSTER_E_NOT_FOUND: there is no link. CLUSTER_E_AGAIN: limit_output bytes
+ * wait for the node already; a CLUSTER_WRITABLE says when they went out. CLUSTER_E_INVALID: it is no term, or no atom. */
+CLUSTER_API int cluster_send(struct cluster *c, const char *node, const char *process, const void *term, size_t size);
+
+/* The same to a process that is known by its pid, as it came in a term: 131 and the pid. */
+CLUSTER_API int cluster_send_pid(struct cluster *c, const void *pid, size_t pid_size, const void *term, size_t size);
+
+/* Have a process of this name: what others send to {Name, Node} or to its pid comes as CLUSTER_MESSAGE. It lives as long as the
+ * handle; who links to it or monitors it hears of its end when the link ends. CLUSTER_E_EXISTS: there is one, or the handle
+ * itself has it (net_kernel, rex). */
+CLUSTER_API int cluster_register(struct cluster *c, const char *process);
+
+/* The pid of such a process, 131 first, to be sent to others: 272 bytes at most. */
+CLUSTER_API int cluster_self(struct cluster *c, const char *process, void *out, size_t capacity, size_t *size);
+
+/* Call a function of a node, as rpc:call does; arguments: a list. CLUSTER_REPLY: term is the result, of a call that failed there
+ * {badrpc, Reason}; or error and text say why there is none. timeout_ns 0: 5 s; CLUSTER_NEVER: none. Without a link to the node
+ * one is made. When the link ends before the answer, or the time is over, the function may have run: nothing is ever called
+ * twice. What it prints appears on the node called. CLUSTER_E_AGAIN: too many queries and events are pending. */
+CLUSTER_API int cluster_call(struct cluster *c, const char *node, const char *module, const char *function,
+                             const void *arguments, size_t size, uint64_t timeout_ns, uint64_t *request);
+
+/* Answer a CLUSTER_CALL, once, now or later; term NULL: the function is undefined. CLUSTER_E_NOT_FOUND: it was answered already,
+ * or the link has ended. CLUSTER_E_AGAIN: too much waits for the node; try again at CLUSTER_WRITABLE. */
+CLUSTER_API int cluster_answer(struct cluster *c, uint64_t request, const void *term, size_t size);
+
+/* Watch a registered process of a node. One CLUSTER_REPLY says when it has ended: term is the reason, noproc when there is none
+ * of this name; or error and text, when the link ended, or none could be made. */
+CLUSTER_API int cluster_monitor(struct cluster *c, const char *node, const char *process, uint64_t *request);
 
 #endif
 

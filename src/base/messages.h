@@ -15,6 +15,13 @@
     X(EPMD_SERVES, INFO, "epmd is served at ", "epmd")                                                                         \
     X(EPMD_TAKEN, INFO,                                                                                                        \
       "no epmd is served here as long as its port is not to be had, which is tried again every second: ", "epmd")              \
+    X(LISTEN, ERROR, "no port of options.listen is free, it is tried again every second: ", "listen")                          \
+    X(LEASE, WARN, "the own node is not registered with epmd, so that others cannot find it; it is tried again: ", "listen")   \
+    X(LEASE_TAKEN, WARN, "a node of the own name is registered with epmd already: choose another name: ", "node")              \
+    X(ANYBODY, WARN,                                                                                                           \
+      "anybody on the network can have this node dial an impostor, which can guess at the cookie: set secret= or allow=: ",    \
+      "connect")                                                                                                               \
+    X(OTHER_COOKIE, WARN, "a node that linked to this one was refused, its cookie is another one: ", "cookie")                 \
     X(OWN_LONG, WARN,                                                                                                          \
       "the own node has a long name but discovery yields short ones, and Erlang nodes of the two kinds refuse each other: "    \
       "name the own node NAME@SHORTHOST, or start the others with -name: ",                                                    \

@@ -7,7 +7,7 @@
 
 #include "../discover/open.h"
 #ifndef CLUSTER_NO_ERLANG
-#include "../link/process.h"
+#include "../link/rpc.h"
 #endif
 #include "../member/status.h"
 #include "../net/epmd_server.h"
@@ -19,7 +19,7 @@
 /* The loop comes first: near fields make small code. */
 struct cluster {
     struct clu_loop loop;
-    struct clu_shared *shown; /* what the event that the host looks at points to */
+    struct clu_shared *shown, *shown_member; /* what the event that the host looks at points to */
     bool status_news;
     bool has_map;
     bool own_auto; /* the own name is name@auto, and its address is not known yet */

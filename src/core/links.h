@@ -17,6 +17,239 @@ CLU_FN int clu_options_links(struct cluster *c, const struct cluster_options *o)
 
 #else
 
+/* Who dials proves the cookie to whoever answers; and whom plain gossip names anybody on the network says. */
+CLU_FN void clu_links_warn(struct cluster *c, const struct cluster_source *s)
+{
+    struct clu_node *n = &c->linked;
+    if (!n->dials_all || n->warned || !(s->strategy.flags & CLUSTER_STRATEGY_HEARS) || cluster_source_option(s, "secret") ||
+        cluster_source_option(s, "secret-file") || cluster_source_option(s, "allow"))
+        return;
+    n->warned = true;
+    clu_log(&c->loop, CLU_MESSAGE_ANYBODY, s->shown);
+}
+
+/* ---- requests --------------------------------------------------------- */
+
+/* What a request to a node needs; a place for its reply is kept. */
+CLU_FN int clu_request_begin(struct cluster *c, const char *node)
+{
+    struct clu_loop *l;
+    if (!c)
+        return CLUSTER_E_INVALID;
+    l = &c->loop;
+    if (!c->discovery.own.name || !c->linked.table)
+        return clu_fail(l, CLUSTER_E_INVALID,
+                        "other nodes are reached with options.node (--node) and options.cookie (--cookie) set");
+    if (!node || !clu_name_valid(node, strlen(node)) || strcmp(node, c->discovery.own.name) == 0)
+        return clu_fail(l, CLUSTER_E_INVALID, "the node is no NAME@HOST, or is this one");
+    if (c->linked.asked >= CLU_ASK_SLOTS || !clu_queue_expect(&l->memory, &l->events))
+        return clu_fail(l, CLUSTER_E_AGAIN, "too many events and queries wait: read the events, then ask again");
+    return 0;
+}
+
+CLU_FN int clu_request_end(struct cluster *c, int result, uint64_t *request)
+{
+    struct clu_loop *l = &c->loop;
+    if (result) {
+        l->events.replies--;
+        return clu_fail(l, result,
+                        result == CLUSTER_E_MEMORY ? "no memory for a request"
+                                                   : "a process, module and function are atoms of 1 to 255 characters");
+    }
+    l->kick = true;
+    c->next_request++;
+    if (request)
+        *request = c->next_request;
+    return 0;
+}
+
+/* A term of the host's, without its version. */
+CLU_FN int clu_links_term(struct cluster *c, const void *term, size_t size, struct clu_slice *out)
+{
+    struct clu_reader r = clu_reader_of(term, term ? size : 0), at;
+    bool right = clu_read_u8(&r) == CLU_TERM_VERSION;
+    at = r;
+    *out = clu_slice_of((const char *)at.at, clu_left(&at));
+    if (right && clu_term_skip(&r) && !clu_left(&r))
+        return 0;
+    return clu_fail(&c->loop, CLUSTER_E_INVALID, "it takes a whole term in the external format, its 131 first");
+}
+
+CLUSTER_DEF int cluster_ping(struct cluster *c, const char *node, uint64_t *request)
+{
+    int result = clu_request_begin(c, node);
+    return result ? result : clu_request_end(c, clu_process_ping(&c->linked, node, c->next_request + 1), request);
+}
+
+CLUSTER_DEF int cluster_call(struct cluster *c, const char *node, const char *module, const char *function,
+                             const void *arguments, size_t size, uint64_t timeout_ns, uint64_t *request)
+{
+    struct clu_slice list;
+    int result = c ? clu_links_term(c, arguments, size, &list) : CLUSTER_E_INVALID;
+    if (!result && (!module || !function || clu_arity(list) == SIZE_MAX))
+        result = clu_fail(&c->loop, CLUSTER_E_INVALID, "a call takes a module, a function and a list of arguments");
+    if (!result)
+        result = clu_request_begin(c, node);
+    if (result)
+        return result;
+    result = clu_process_call(&c->linked, node, module, function, list, timeout_ns ? timeout_ns : CLU_CALL_TIME,
+                              c->next_request + 1);
+    return clu_request_end(c, result, request);
+}
+
+CLUSTER_DEF int cluster_monitor(struct cluster *c, const char *node, const char *process, uint64_t *request)
+{
+    int result = c && process ? clu_request_begin(c, node) : CLUSTER_E_INVALID;
+    return result ? result : clu_request_end(c, clu_process_monitor(&c->linked, node, process, c->next_request + 1), request);
+}
+
+/* ---- messages --------------------------------------------------------- */
+
+CLU_FN int clu_links_send(struct cluster *c, const char *node, const char *name, struct clu_slice pid, const void *term,
+                          size_t size)
+{
+    const struct clu_member *m = clu_table_find(&c->table, node, strlen(node));
+    const struct clu_peer *p = m ? (const struct clu_peer *)m->peer : NULL;
+    struct clu_slice message;
+    int result = clu_links_term(c, term, size, &message);
+    if (result)
+        return result;
+    if (!p || !p->link)
+        return clu_fail(&c->loop, CLUSTER_E_NOT_FOUND,
+                        "there is no link to the node: have a source list it, or cluster_ping it");
+    result = clu_process_send(p->link, name, pid, message);
+    return result ? clu_fail(&c->loop, result,
+                             "too much waits for the node: wait for CLUSTER_WRITABLE, or set limit_output higher")
+                  : 0;
+}
+
+CLUSTER_DEF int cluster_send(struct cluster *c, const char *node, const char *process, const void *term, size_t size)
+{
+    if (!c || !node || !process)
+        return CLUSTER_E_INVALID;
+    return clu_links_send(c, node, process, clu_slice_of(NULL, 0), term, size);
+}
+
+CLUSTER_DEF int cluster_send_pid(struct cluster *c, const void *pid, size_t pid_size, const void *term, size_t size)
+{
+    char node[CLU_NAME_MAX + 1];
+    struct clu_reader r;
+    struct clu_slice bytes;
+    size_t length;
+    int result = c ? clu_links_term(c, pid, pid_size, &bytes) : CLUSTER_E_INVALID;
+    if (result)
+        return result;
+    r = clu_reader_of(bytes.at, bytes.length);
+    if (clu_term_shape_of(clu_read_u8(&r)) != clu_term_shape_of(CLU_TERM_NEW_PID))
+        return clu_fail(&c->loop, CLUSTER_E_INVALID, "it takes a pid as it came in a message, 131 before it");
+    length = clu_term_atom(&r, node, CLU_NAME_MAX);
+    node[length <= CLU_NAME_MAX ? length : 0] = '\0';
+    return clu_links_send(c, node, NULL, bytes, term, size);
+}
+
+CLUSTER_DEF int cluster_register(struct cluster *c, const char *process)
+{
+    uint8_t atom[CLU_ATOM_MAX + 2];
+    struct clu_writer w = clu_writer_on(atom, sizeof atom);
+    int result;
+    if (!c || !process)
+        return CLUSTER_E_INVALID;
+    if (!c->linked.table)
+        return clu_fail(&c->loop, CLUSTER_E_INVALID, "a process needs options.node (--node) and options.cookie (--cookie)");
+    clu_atom_write(&w, process);
+    if (w.bad || !*process)
+        return clu_fail(&c->loop, CLUSTER_E_INVALID, "a process has a name of 1 to 255 characters");
+    if (clu_process_find(&c->linked, clu_slice_str(process)))
+        return clu_fail(&c->loop, CLUSTER_E_EXISTS, "there is a process of this name already");
+    result = clu_process_add(&c->linked, process);
+    return result ? clu_fail(&c->loop, result, "no memory for a process") : 0;
+}
+
+CLUSTER_DEF int cluster_self(struct cluster *c, const char *process, void *out, size_t capacity, size_t *size)
+{
+    struct clu_writer w = clu_writer_on(out, capacity);
+    const struct clu_process *found;
+    if (!c || !process || !size)
+        return CLUSTER_E_INVALID;
+    found = clu_process_find(&c->linked, clu_slice_str(process));
+    if (!found || !c->discovery.own.name)
+        return clu_fail(&c->loop, CLUSTER_E_NOT_FOUND,
+                        "no process of this name is registered, or the own name is not known yet");
+    clu_write_be(&w, CLU_TERM_VERSION, 1);
+    clu_process_own_pid(&c->linked.links, &w, found->id);
+    *size = clu_written(&w);
+    return *size ? 0 : clu_fail(&c->loop, CLUSTER_E_LIMIT, "a pid takes up to 272 bytes");
+}
+
+CLUSTER_DEF int cluster_answer(struct cluster *c, uint64_t request, const void *term, size_t size)
+{
+    struct clu_slice value;
+    int result = c ? 0 : CLUSTER_E_INVALID;
+    if (!result && term)
+        result = clu_links_term(c, term, size, &value);
+    if (result)
+        return result;
+    result = clu_rpc_answered(&c->linked, request, term ? &value : NULL);
+    if (result)
+        (void)clu_fail(&c->loop, result,
+                       result == CLUSTER_E_NOT_FOUND ? "nobody waits for this answer, or the link has ended"
+                                                     : "the answer cannot go out now: try again later");
+    return result;
+}
+
+/* ---- what other nodes may ask the handle itself ----------------------- */
+
+CLU_FN void clu_inspect_count(struct clu_writer *w, const char *name, uint64_t count)
+{
+    clu_tuple_write(w, 2);
+    clu_atom_write(w, name);
+    clu_term_write_integer(w, count, false);
+}
+
+/* cluster:members() -> [{Name, State}], status() -> {State, Count, Quorum}, stats() -> [{Name, Count}] */
+CLU_FN size_t clu_inspect(struct clu_links *home, const char *function, struct clu_writer *w)
+{
+    static const char *const states[] = {"unlinked", "dialled", "up", "down"}, *const status[] = {"forming", "ready",
+                                                                                                  "degraded"};
+    struct cluster *c = CLU_CONTAINER(home, struct cluster, linked.links);
+    const struct cluster_counts *n = &c->loop.counts;
+    struct clu_table *t = &c->table;
+    size_t i;
+    switch (clu_word_find("members/0 status/0 stats/0", clu_slice_str(function))) {
+    case 0:
+        clu_write_be(w, (uint64_t)CLU_TERM_LIST << 32 | t->settled, 5);
+        for (i = 0; i < t->settled; i++) {
+            const struct cluster_member *m = &t->sorted[i]->record->view;
+            clu_tuple_write(w, 2);
+            clu_atom_write(w, m->name);
+            clu_atom_write(w, m->flags & CLUSTER_MEMBER_SELF ? "self" : states[m->state]);
+        }
+        clu_write_be(w, CLU_TERM_NIL, 1);
+        return 6 + t->settled * (CLU_NAME_MAX + 14);
+    case 1:
+        clu_tuple_write(w, 3);
+        clu_atom_write(w, status[c->status.state]);
+        clu_term_write_integer(w, c->status.count, false);
+        clu_term_write_integer(w, c->status.quorum, false);
+        return CLU_CONTROL_SMALL;
+    case 2:
+        clu_write_be(w, (uint64_t)CLU_TERM_LIST << 32 | 7, 5);
+        clu_inspect_count(w, "members", t->count);
+        clu_inspect_count(w, "rounds", n->rounds);
+        clu_inspect_count(w, "failures", n->failures);
+        clu_inspect_count(w, "joins", n->joins);
+        clu_inspect_count(w, "leaves", n->leaves);
+        clu_inspect_count(w, "sent_bytes", n->sent_bytes);
+        clu_inspect_count(w, "received_bytes", n->received_bytes);
+        clu_write_be(w, CLU_TERM_NIL, 1);
+        return CLU_CONTROL_SMALL;
+    default:
+        return 0;
+    }
+}
+
+/* ---- options ---------------------------------------------------------- */
+
 /* "200ms..30s" */
 CLU_FN bool clu_backoff(const char *text, uint64_t *from, uint64_t *to)
 {
@@ -32,10 +265,15 @@ CLU_FN int clu_options_links(struct cluster *c, const struct cluster_options *o)
     int once = clu_word_find("on off", clu_slice_str(o->reconnect ? o->reconnect : "on"));
     int leave = clu_word_find("keep disconnect", clu_slice_str(o->on_leave ? o->on_leave : "keep"));
     const char *why = NULL;
+    int result;
     struct clu_text cookie = clu_text_on(n->cookie, sizeof n->cookie);
     clu_text_add(&cookie, o->cookie ? o->cookie : "");
     n->links.cookie = clu_slice_of(n->cookie, cookie.length);
-    if (connect < 0)
+    if (o->listen && !clu_listen_parse(clu_slice_str(o->listen), &n->listener))
+        why = "options.listen takes ADDRESS:PORT or ADDRESS:FIRST-LAST, with port 0 for any that is free";
+    else if (o->listen && (!o->node || !cookie.length))
+        why = "options.listen (--listen) needs options.node (--node) and options.cookie (--cookie)";
+    else if (connect < 0)
         why = "options.connect takes \"none\" or \"erlang\"";
     else if (once < 0)
         why = "options.reconnect takes \"on\" or \"off\"";
@@ -61,32 +299,20 @@ CLU_FN int clu_options_links(struct cluster *c, const struct cluster_options *o)
     n->links.limit_output = o->limit_output ? o->limit_output : 1 << 20;
     n->links.up = clu_process_up;
     n->links.control = clu_process_control;
-    return cookie.length ? clu_node_init(n, &c->table, &c->discovery.own) : 0;
-}
-
-CLUSTER_DEF int cluster_ping(struct cluster *c, const char *node, uint64_t *request)
-{
-    struct clu_loop *l;
-    int result;
-    if (!c)
-        return CLUSTER_E_INVALID;
-    l = &c->loop;
-    if (!c->discovery.own.name || !c->linked.table)
-        return clu_fail(l, CLUSTER_E_INVALID, "a ping needs options.node (--node) and options.cookie (--cookie)");
-    if (!node || !clu_name_valid(node, strlen(node)) || strcmp(node, c->discovery.own.name) == 0)
-        return clu_fail(l, CLUSTER_E_INVALID, "the node is no NAME@HOST, or is this one");
-    if (!clu_queue_expect(&l->memory, &l->events))
-        return clu_fail(l, CLUSTER_E_AGAIN, "too many events and queries wait: read the events, then ask again");
-    result = clu_process_ping(&c->linked, node, c->next_request + 1);
-    if (result) {
-        l->events.replies--;
-        return clu_fail(l, result, "no memory for a ping");
-    }
-    l->kick = true;
-    c->next_request++;
-    if (request)
-        *request = c->next_request;
-    return 0;
+    n->links.writable = clu_process_writable;
+    n->links.ended = clu_rpc_ended;
+    n->links.inspect = clu_inspect;
+    n->links.requests = &c->next_request;
+    if (!cookie.length)
+        return 0;
+    result = clu_node_init(n, &c->table, &c->discovery.own);
+    if (!result)
+        result = clu_process_add(n, "net_kernel");
+    if (!result)
+        result = clu_process_add(n, "rex");
+    if (!result && o->listen)
+        result = clu_node_open(n);
+    return result;
 }
 
 #endif

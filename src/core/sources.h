@@ -27,6 +27,9 @@ CLUSTER_DEF int cluster_discover(struct cluster *c, const char *url, struct clus
         return result;
     clu_source_append(&c->discovery, s);
     c->loop.kick = true;
+#ifndef CLUSTER_NO_ERLANG
+    clu_links_warn(c, s);
+#endif
     if (out)
         *out = s;
     return 0;
@@ -137,6 +140,9 @@ CLUSTER_DEF int cluster_leave(struct cluster *c, int timeout_ms, uint64_t *reque
     c->leave_end_ns = 0;
     c->discovery.own.flags |= CLUSTER_NODE_LEAVING;
     clu_announce(c, true);
+#ifndef CLUSTER_NO_ERLANG
+    clu_lease_end(&c->linked.lease);
+#endif
     if (request)
         *request = c->leave_request;
     return 0;

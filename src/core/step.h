@@ -12,7 +12,8 @@
 CLU_CALLED void clu_event_done(struct cluster *c)
 {
     clu_unshare(&c->loop.memory, c->shown);
-    c->shown = NULL;
+    clu_unshare(&c->loop.memory, c->shown_member);
+    c->shown = c->shown_member = NULL;
 }
 
 /* Sources that ended inside a callback are freed when it is over. */
@@ -54,6 +55,20 @@ CLU_FN uint64_t clu_look_at_leaving(struct cluster *c)
     return CLUSTER_NEVER;
 }
 
+#ifndef CLUSTER_NO_ERLANG
+/* Once the own node listens its port is known, to be announced and shown. When to try again for want of memory. */
+CLU_FN uint64_t clu_look_at_port(struct cluster *c)
+{
+    uint16_t port = c->linked.links.port;
+    if (!port || port == c->discovery.own.port)
+        return CLUSTER_NEVER;
+    if (!clu_table_self_port(&c->table, c->own_name, port))
+        return clu_add_time(c->loop.now, CLU_MAP_RETRY);
+    c->discovery.own.port = port;
+    return CLUSTER_NEVER;
+}
+#endif
+
 /* After members or time changed: the table's loose ends, the status, the map. */
 CLU_FN void clu_look(struct cluster *c)
 {
@@ -71,6 +86,7 @@ CLU_FN void clu_look(struct cluster *c)
 #endif
 #ifndef CLUSTER_NO_ERLANG
     at = clu_min_u64(at, clu_node_retry(&c->linked));
+    at = clu_min_u64(at, clu_look_at_port(c));
 #endif
     clu_timer_set(&c->loop.timers, &c->wake, clu_min_u64(at, clu_status_deadline(&c->status)));
 }
@@ -151,12 +167,18 @@ CLU_FN bool clu_event_of_queue(struct cluster *c, struct cluster_event *e)
     e->request = queued->request;
     e->source = queued->source;
     c->shown = queued->object;
-    if (e->type != CLUSTER_REPLY && e->type != CLUSTER_LEFT) {
+    c->shown_member = queued->member;
+    if (e->type < CLUSTER_MESSAGE || e->type == CLUSTER_WRITABLE) {
         e->member = &((struct clu_record *)(void *)c->shown)->view;
     } else {
         e->text = c->shown ? (const char *)(c->shown + 1) : cluster_strerror(e->error);
         e->count = e->changed;
         e->changed = 0;
+        e->term_size = queued->term_size;
+        if (e->term_size)
+            e->term = (const char *)c->shown + c->shown->size - e->term_size;
+        if (c->shown_member)
+            e->member = &((struct clu_record *)(void *)c->shown_member)->view;
     }
 #ifndef CLUSTER_NO_ERLANG
     if (e->type == CLUSTER_DOWN) {

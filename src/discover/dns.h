@@ -245,7 +245,7 @@ CLU_FN int clu_dns_publish(struct clu_dns *d)
 {
     struct clu_dns_list list;
     const char *item = cluster_source_item(d->source, NULL), *text;
-    struct cluster_answer a;
+    struct cluster_dns_answer a;
     uint32_t slot, each = d->types[1] ? 2 : 1;
     size_t i;
     int result = 0;
@@ -321,7 +321,7 @@ CLU_FN int clu_dns_sort(struct clu_dns *d)
 /* The names have answered: the addresses that came with their targets, and then the first target. */
 CLU_FN int clu_dns_begin_hosts(struct clu_dns *d)
 {
-    struct cluster_answer a;
+    struct cluster_dns_answer a;
     uint32_t slot;
     int result = 0;
     d->asks_hosts = true;
@@ -464,7 +464,7 @@ CLU_FN int clu_dns_round(void *state, uint64_t now)
 
 CLU_FN int clu_dns_answered(struct clu_dns *d, uint32_t slot)
 {
-    struct cluster_answer a;
+    struct cluster_dns_answer a;
     int result;
     a.size = (uint32_t)sizeof a;
     result = cluster_source_answer(d->source, slot, &a);

@@ -309,7 +309,7 @@ CLU_FN int clu_epmd_looked(struct clu_epmd *e)
     struct clu_epmd_host *host = e->asked->host;
     struct clu_text text = clu_text_on(host->text, sizeof host->text);
     struct cluster_address lowest;
-    struct cluster_answer a;
+    struct cluster_dns_answer a;
     struct cluster_record r;
     uint32_t type = e->looks;
     int result;

@@ -661,10 +661,10 @@ CLU_FN int clu_source_asked(const struct cluster_source *s, uint32_t slot, struc
     return !*out || !(*out)->base ? CLUSTER_E_NOT_FOUND : (*out)->state != CLU_DNS_REST ? CLUSTER_E_AGAIN : 0;
 }
 
-CLUSTER_DEF int cluster_source_answer(struct cluster_source *s, uint32_t slot, struct cluster_answer *out)
+CLUSTER_DEF int cluster_source_answer(struct cluster_source *s, uint32_t slot, struct cluster_dns_answer *out)
 {
     struct clu_question *q;
-    struct cluster_answer answer;
+    struct cluster_dns_answer answer;
     int result = clu_source_asked(s, slot, &q);
     if (result)
         return result;
@@ -704,7 +704,7 @@ CLU_FN void clu_source_looked_up(struct clu_question *q)
 {
     struct clu_fetch *f = (struct clu_fetch *)q->owner;
     struct clu_text why = clu_text_on(f->why, sizeof f->why);
-    struct cluster_answer answer;
+    struct cluster_dns_answer answer;
     struct cluster_record record;
     clu_question_answer(q, &answer);
     while (!answer.error && f->address_count < CLU_HTTP_ADDRESSES && clu_question_record(q, &record) > 0)

@@ -16,6 +16,7 @@ struct clu_channel {
     struct clu_loop *loop;
     /* A packet came. 0; CLUSTER_E_AGAIN, CLUSTER_E_MEMORY: it is given again later; another error ends the channel. */
     int (*packet)(struct clu_channel *channel, const uint8_t *data, size_t size);
+    void (*drained)(struct clu_channel *channel); /* all that waited went out */
     /* The channel ends with this error, or was told to wait. Called last: the channel may go. */
     void (*ended)(struct clu_channel *channel, int error);
     int fd;        /* -1: none */
@@ -120,7 +121,10 @@ CLU_FN int clu_channel_flush(struct clu_channel *ch)
         ch->out_at += (size_t)sent;
         ch->said_ns = ch->loop->now;
     }
-    clu_channel_free_out(ch);
+    if (ch->out) {
+        clu_channel_free_out(ch);
+        ch->drained(ch);
+    }
     return 0;
 }
 

@@ -25,9 +25,9 @@ CLU_FN void clu_peer_schedule(struct clu_peer *p)
     for (i = 1; i < p->failures && most < n->backoff_most_ns; i++)
         most *= 2;
     most = clu_min_u64(most, n->backoff_most_ns);
-    if (p->asks || (p->wanted && !p->failures))
+    if (!p->failures && (p->asks || p->wanted))
         at = 0;
-    else if (p->wanted && !n->once)
+    else if (p->asks || (p->wanted && !n->once))
         at = clu_add_time(l->now, 1 + clu_jitter(l) % most);
     clu_timer_set(&l->timers, &p->timer, p->link || p->dial ? CLUSTER_NEVER : at);
 }
@@ -39,7 +39,8 @@ CLU_FN void clu_peer_failed(struct clu_peer *p, enum clu_why why, int error)
     clu_peer_state(p, p->wanted ? CLUSTER_MEMBER_DOWN : CLUSTER_MEMBER_UNLINKED);
     if (p->wanted && why != CLU_WHY_CALLS && p->said != why + 1)
         clu_peer_say(p, CLUSTER_DOWN, why, error);
-    clu_peer_refuse_asks(p, why, error);
+    if (why != CLU_WHY_CALLS)
+        clu_peer_refuse_asks(p, why, error);
     clu_peer_schedule(p);
     if (p->node->line)
         clu_timer_set(&p->node->links.loop->timers, &p->node->pump, 0);
@@ -59,7 +60,7 @@ CLU_FN int clu_peer_locate(const struct clu_peer *p, struct clu_link *link)
 CLU_FN void clu_peer_dial(struct clu_peer *p)
 {
     struct clu_node *n = p->node;
-    struct clu_link *link = clu_link_new(&n->links);
+    struct clu_link *link = clu_link_new(&n->links, &n->links.first);
     int result;
     if (!link) {
         clu_peer_failed(p, CLU_WHY_SYSTEM, CLUSTER_E_MEMORY);

@@ -6,7 +6,8 @@
  *                                                                        +--> UP -> gone
  *   theirs:  NAME -> (ALIVE) -> PROOF -----------------------------------+
  *
- * The whole way to UP has one deadline. A link that ends says so once, by `ended`, from wherever it is.
+ * The whole way to UP has one deadline. A link that ends says so once, by `ended`, from wherever it is. Of a link that another
+ * node makes to us nothing but its own state changes before it has proved that it knows the cookie.
  */
 #ifndef CLU_LINK_LINK_H
 #define CLU_LINK_LINK_H
@@ -46,10 +47,12 @@
     X(GARBAGE, PROTOCOL, "it sent malformed bytes")                                                                          \
     X(PACKET, LIMIT, "it sent a packet over options.limit_packet")                                                           \
     X(CLOSED, CLOSED, "it closed the link")                                                                                  \
+    X(ANEW, CLOSED, "it made a new link in place of this one")                                                                                  \
     X(QUIET, TIMEOUT, "nothing came from it for the time of options.tick")                                                   \
     X(LEFT, CLOSED, "it left discovery, and options.on_leave says to disconnect")                                            \
     X(MEMBERS, LIMIT, "options.limit_members leaves no room for it")                                                         \
-    X(NO_TIME, TIMEOUT, "no answer in time")
+    X(NO_TIME, TIMEOUT, "no answer in time")                                                                                 \
+    X(MAY_HAVE_RUN, CLOSED, "the link ended before the answer: it may have run")
 /* clang-format on */
 
 #define CLU_WHY_ID(id, error, text) CLU_WHY_##id,
@@ -75,7 +78,20 @@ CLU_FN const char *clu_why_text(enum clu_why why, int error)
 
 /* ---- a link ----------------------------------------------------------- */
 
-enum { CLU_LINK_ASK, CLU_LINK_STATUS, CLU_LINK_CHALLENGE, CLU_LINK_ACK, CLU_LINK_UP };
+enum {
+    CLU_LINK_ASK,
+    CLU_LINK_STATUS,
+    CLU_LINK_CHALLENGE,
+    CLU_LINK_ACK,
+    CLU_LINK_NAME,
+    CLU_LINK_ALIVE,
+    CLU_LINK_PROOF,
+    CLU_LINK_UP
+};
+
+/* What is said to a name. */
+#define CLU_LINK_WORDS "ok ok_simultaneous alive nok not_allowed"
+enum clu_status_word { CLU_SAY_OK, CLU_SAY_SIMULTANEOUS, CLU_SAY_ALIVE, CLU_SAY_NOK, CLU_SAY_NOT_ALLOWED };
 
 struct clu_link;
 
@@ -87,8 +103,16 @@ struct clu_links {
     uint32_t creation;
     uint64_t tick_ns;
     uint32_t limit_packet, limit_output;
-    struct clu_link *first; /* all of them */
+    struct clu_link *first; /* all of them, but for those below */
+    struct clu_link *half;  /* those that others make to us and that are not up, the newest first */
+    uint32_t halves;
+    uint16_t port;      /* where we listen; 0: nowhere yet */
+    uint64_t *requests; /* the last number of one */
+    size_t (*inspect)(struct clu_links *home, const char *function,
+                      struct clu_writer *w);                /* of module cluster; 0: there is none */
+    enum clu_status_word (*greeted)(struct clu_link *link); /* a name was said to us */
     int (*up)(struct clu_link *link);
+    void (*writable)(struct clu_link *link); /* it was choked */
     int (*control)(struct clu_link *link, const struct clu_control *c);
     void (*ended)(struct clu_link *link, enum clu_why why, int error); /* frees it */
 };
@@ -97,11 +121,14 @@ struct clu_link {
     struct clu_channel channel;
     struct clu_timer timer;
     struct clu_links *home;
-    struct clu_link *next, *previous;
-    void *peer;       /* the owner's */
-    const char *name; /* of the other node */
+    struct clu_link *next, **at; /* what points to it in its list */
+    void *peer;                  /* the owner's; NULL while it is not known who it is */
+    const char *name;            /* of the other node */
+    char *said;                  /* the same, as it was said and not proved yet, and its size */
+    size_t said_size;
     uint8_t state, why;
     bool replaces; /* a link of ours that it still holds may go */
+    bool choked;   /* the host waits for its output to go out, and a place for that event is kept */
     uint16_t port;
     uint32_t challenge;
     uint64_t deadline_ns;
@@ -109,15 +136,37 @@ struct clu_link {
     struct cluster_address address;
 };
 
+CLU_FN void clu_link_enlist(struct clu_link *link, struct clu_link **list)
+{
+    link->next = *list;
+    link->at = list;
+    if (link->next)
+        link->next->at = &link->next;
+    *list = link;
+}
+
+CLU_FN void clu_link_delist(struct clu_link *link)
+{
+    *link->at = link->next;
+    if (link->next)
+        link->next->at = link->at;
+}
+
+/* It is known by a name that others own. */
+CLU_FN void clu_link_free_said(struct clu_link *link)
+{
+    clu_free(&link->home->loop->memory, link->said, link->said_size);
+    link->said = NULL;
+}
+
 CLU_FN void clu_link_free(struct clu_link *link)
 {
-    struct clu_links *home = link->home;
+    struct clu_loop *l = link->home->loop;
     clu_channel_close(&link->channel);
-    clu_timers_release(&home->loop->timers, &link->timer);
-    *(link->previous ? &link->previous->next : &home->first) = link->next;
-    if (link->next)
-        link->next->previous = link->previous;
-    clu_free(&home->loop->memory, link, sizeof *link);
+    clu_timers_release(&l->timers, &link->timer);
+    clu_link_delist(link);
+    clu_link_free_said(link);
+    clu_free(&l->memory, link, sizeof *link);
 }
 
 /* What an error of the stream means at this time. */
@@ -228,20 +277,20 @@ CLU_FN int clu_link_is_up(struct clu_link *link)
 /* What the node says to our name. */
 CLU_FN int clu_link_status(struct clu_link *link, const uint8_t *data, size_t size)
 {
-    int status = clu_status_read(data, size, "ok ok_simultaneous alive nok not_allowed");
+    int status = clu_status_read(data, size, CLU_LINK_WORDS);
     link->state = CLU_LINK_CHALLENGE;
     switch (status) {
-    case 0:
-    case 1:
+    case CLU_SAY_OK:
+    case CLU_SAY_SIMULTANEOUS:
         return 0;
-    case 2: /* what it still holds is ours, or another program's */
+    case CLU_SAY_ALIVE: /* what it still holds is ours, or another program's */
         status = clu_link_say_status(link, link->replaces ? "true" : "false");
         if (!link->replaces)
             (void)clu_channel_flush(&link->channel);
         return link->replaces ? status : clu_link_fail(link, CLU_WHY_TAKEN);
-    case 3:
+    case CLU_SAY_NOK:
         return clu_link_fail(link, CLU_WHY_CALLS);
-    case 4:
+    case CLU_SAY_NOT_ALLOWED:
         return clu_link_fail(link, CLU_WHY_REFUSES);
     default:
         return CLUSTER_E_PROTOCOL;
@@ -268,6 +317,64 @@ CLU_FN int clu_link_ack(struct clu_link *link, const uint8_t *data, size_t size)
     if (!digest)
         return CLUSTER_E_PROTOCOL;
     return clu_link_proved(link, digest) ? clu_link_is_up(link) : clu_link_fail(link, CLU_WHY_COOKIE);
+}
+
+/* ---- the handshake, of a link that is made to us ----------------------- */
+
+CLU_FN int clu_link_ask_proof(struct clu_link *link)
+{
+    link->state = CLU_LINK_PROOF;
+    return clu_link_say_hello(link, true);
+}
+
+CLU_FN int clu_link_greeted(struct clu_link *link, const uint8_t *data, size_t size)
+{
+    static const char *const words[] = {"ok", "ok_simultaneous", "alive", "nok", "not_allowed"};
+    struct clu_links *home = link->home;
+    struct clu_hello theirs;
+    enum clu_status_word word = CLU_SAY_NOT_ALLOWED;
+    int result;
+    if (!clu_hello_read(data, size, false, &theirs))
+        return clu_hello_is_old(data, size) ? clu_link_fail(link, CLU_WHY_OLD) : CLUSTER_E_PROTOCOL;
+    link->said_size = theirs.name.length + 1;
+    link->said = (char *)clu_alloc_zero(&home->loop->memory, link->said_size);
+    if (!link->said)
+        return CLUSTER_E_MEMORY;
+    memcpy(link->said, theirs.name.at, theirs.name.length);
+    link->name = link->said;
+    if (clu_flags_suffice(theirs.flags) && !clu_slice_is(theirs.name, home->own->name))
+        word = home->greeted(link);
+    result = clu_link_say_status(link, words[word]);
+    if (result)
+        return result;
+    if (word >= CLU_SAY_NOK) {
+        (void)clu_channel_flush(&link->channel);
+        return clu_link_fail(link, word == CLU_SAY_NOK ? CLU_WHY_CALLS : CLU_WHY_OLD);
+    }
+    link->state = CLU_LINK_ALIVE;
+    return word == CLU_SAY_ALIVE ? 0 : clu_link_ask_proof(link);
+}
+
+/* It is told that we hold a link of its name; is that one dead? Then it goes once this one is proved. */
+CLU_FN int clu_link_alive(struct clu_link *link, const uint8_t *data, size_t size)
+{
+    int answer = clu_status_read(data, size, "true false");
+    if (answer)
+        return answer < 0 ? CLUSTER_E_PROTOCOL : clu_link_fail(link, CLU_WHY_TAKEN);
+    return clu_link_ask_proof(link);
+}
+
+CLU_FN int clu_link_proof(struct clu_link *link, const uint8_t *data, size_t size)
+{
+    uint32_t theirs;
+    const uint8_t *digest = clu_proof_read(data, size, 'r', &theirs);
+    int result;
+    if (!digest)
+        return CLUSTER_E_PROTOCOL;
+    if (!clu_link_proved(link, digest))
+        return clu_link_fail(link, CLU_WHY_COOKIE);
+    result = clu_link_prove(link, 'a', theirs);
+    return result ? result : clu_link_is_up(link);
 }
 
 /* ---- where the node listens ------------------------------------------- */
@@ -354,6 +461,8 @@ CLU_FN void clu_link_watch(struct clu_link *link, uint64_t now)
     if (ch->held) {
         ch->held = false;
         ch->heard_ns = now;
+        if (now - ch->said_ns >= quarter && !clu_channel_waits(ch))
+            (void)clu_link_say_tick(link);
         clu_link_timer(link, clu_add_time(now, quarter));
         clu_channel_work(ch);
         return;
@@ -367,9 +476,17 @@ CLU_FN void clu_link_watch(struct clu_link *link, uint64_t now)
 CLU_FN int clu_link_packet(struct clu_channel *channel, const uint8_t *data, size_t size)
 {
     static int (*const takes[])(struct clu_link *, const uint8_t *,
-                                size_t) = {clu_link_asked, clu_link_status, clu_link_challenge, clu_link_ack, clu_link_control};
+                                size_t) = {clu_link_asked,   clu_link_status, clu_link_challenge, clu_link_ack,
+                                           clu_link_greeted, clu_link_alive,  clu_link_proof,     clu_link_control};
     struct clu_link *link = CLU_CONTAINER(channel, struct clu_link, channel);
     return takes[link->state](link, data, size);
+}
+
+CLU_FN void clu_link_drained(struct clu_channel *channel)
+{
+    struct clu_link *link = CLU_CONTAINER(channel, struct clu_link, channel);
+    if (link->choked)
+        link->home->writable(link);
 }
 
 CLU_FN void clu_link_ended(struct clu_channel *channel, int error)
@@ -391,7 +508,7 @@ CLU_FN void clu_link_fire(struct clu_timer *timer, uint64_t now)
     int result = 0;
     if (link->why)
         result = CLUSTER_E_CLOSED;
-    else if (link->state != CLU_LINK_UP && now < link->deadline_ns)
+    else if (link->state < CLU_LINK_NAME && now < link->deadline_ns)
         result = clu_link_open(link);
     else if (link->state != CLU_LINK_UP)
         result = ch->fd < 0 ? clu_link_fail(link, CLU_WHY_CROWDED) : CLUSTER_E_TIMEOUT;
@@ -407,7 +524,7 @@ CLU_FN void clu_link_fire(struct clu_timer *timer, uint64_t now)
 }
 
 /* A link on its way; NULL: no memory. */
-CLU_FN struct clu_link *clu_link_new(struct clu_links *home)
+CLU_FN struct clu_link *clu_link_new(struct clu_links *home, struct clu_link **list)
 {
     struct clu_loop *l = home->loop;
     struct clu_link *link = (struct clu_link *)clu_alloc_zero(&l->memory, sizeof *link);
@@ -420,14 +537,12 @@ CLU_FN struct clu_link *clu_link_new(struct clu_links *home)
     link->channel.watcher.ready = clu_channel_ready;
     link->channel.loop = l;
     link->channel.packet = clu_link_packet;
+    link->channel.drained = clu_link_drained;
     link->channel.ended = clu_link_ended;
     link->channel.fd = -1;
     link->channel.full = CLU_HANDSHAKE_MAX;
     link->deadline_ns = clu_add_time(l->now, CLU_LINK_DEADLINE);
-    link->next = home->first;
-    if (link->next)
-        link->next->previous = link;
-    home->first = link;
+    clu_link_enlist(link, list);
     return link;
 }
 

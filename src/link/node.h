@@ -7,23 +7,110 @@
 
 #include "dial.h"
 
-/* The handshake is done. It fails when there is no room for one more member. */
+/* The peer of this name, which is a new one if need be; NULL: no memory. */
+CLU_FN struct clu_peer *clu_node_peer(struct clu_node *n, const char *name)
+{
+    struct clu_peer *p = clu_peer_find(n, name);
+    struct clu_member *m;
+    if (p)
+        return p;
+    p = clu_peer_new(n, name);
+    if (!p)
+        return NULL;
+    m = clu_table_find(n->table, name, strlen(name));
+    p->member = m;
+    if (m)
+        m->peer = p;
+    else
+        *clu_stray_place(n, name) = p;
+    return p;
+}
+
+CLU_FN void clu_node_end_dial(struct clu_peer *p)
+{
+    clu_link_free(p->dial);
+    p->dial = NULL;
+    p->node->dials--;
+}
+
+CLU_FN void clu_node_ended(struct clu_link *link, enum clu_why why, int error)
+{
+    struct clu_node *n = CLU_CONTAINER(link->home, struct clu_node, links);
+    struct clu_peer *p = (struct clu_peer *)link->peer;
+    bool was_up = p && p->link == link;
+    if (!p) {
+        if (why == CLU_WHY_COOKIE)
+            clu_log(n->links.loop, CLU_MESSAGE_OTHER_COOKIE, link->name);
+        n->links.halves--;
+        clu_link_free(link);
+        return;
+    }
+    if (!was_up) {
+        clu_node_end_dial(p);
+    } else {
+        n->links.loop->events.replies -= link->choked;
+        clu_link_free(link);
+        p->link = NULL;
+        p->replaces = why != CLU_WHY_CLOSED;
+        clu_peer_state(p, CLUSTER_MEMBER_DOWN);
+        clu_peer_say(p, CLUSTER_DOWN, why, error);
+        p->kept++;
+        clu_claims_gone(n->table, &n->claims, clu_peer_name(p));
+        p->kept--;
+    }
+    clu_peer_failed(p, why, error);
+}
+
+/* A node says its name. Where two dial each other the attempt of the higher name goes on. */
+CLU_FN enum clu_status_word clu_node_greeted(struct clu_link *link)
+{
+    struct clu_node *n = CLU_CONTAINER(link->home, struct clu_node, links);
+    const struct clu_peer *p = clu_peer_find(n, link->name);
+    if (p && p->link)
+        return CLU_SAY_ALIVE;
+    if (!p || !p->dial)
+        return CLU_SAY_OK;
+    return strcmp(n->links.own->name, link->name) > 0 ? CLU_SAY_NOK : CLU_SAY_SIMULTANEOUS;
+}
+
+/* The handshake is done: whatever else there was to this node ends. It fails when there is no room for one more member. */
 CLU_FN int clu_node_up(struct clu_link *link)
 {
-    struct clu_peer *p = (struct clu_peer *)link->peer;
-    struct clu_node *n = p->node;
+    struct clu_node *n = CLU_CONTAINER(link->home, struct clu_node, links);
+    struct clu_peer *p = clu_node_peer(n, link->name);
+    bool accepted = !link->peer;
     struct clu_says says;
     int result;
+    if (!p)
+        return CLUSTER_E_MEMORY;
+    p->kept++;
+    if (p->link)
+        clu_node_ended(p->link, CLU_WHY_ANEW, CLUSTER_E_CLOSED);
     memset(&says, 0, sizeof says);
-    says.name = link->name;
-    says.length = strlen(link->name);
+    says.name = clu_peer_name(p);
+    says.length = strlen(says.name);
     says.address = says.zone = says.role = "";
     says.accepted = true;
     result = clu_claims_heard(n->table, &n->claims, &says, n->links.loop->now);
-    if (result)
+    p->kept--;
+    if (result) {
+        clu_peer_drop(p);
         return result == CLUSTER_E_LIMIT ? clu_link_fail(link, CLU_WHY_MEMBERS) : result;
-    n->dials--;
-    p->dial = NULL;
+    }
+    if (p->dial == link) {
+        p->dial = NULL;
+        n->dials--;
+    } else if (p->dial) {
+        clu_node_end_dial(p);
+    }
+    if (accepted) {
+        n->links.halves--;
+        clu_link_delist(link);
+        clu_link_enlist(link, &n->links.first);
+        link->peer = p;
+        link->name = clu_peer_name(p);
+        clu_link_free_said(link);
+    }
     p->link = link;
     p->failures = 0;
     p->replaces = false;
@@ -34,27 +121,6 @@ CLU_FN int clu_node_up(struct clu_link *link)
     clu_peer_say(p, CLUSTER_UP, CLU_WHY_SYSTEM, 0);
     p->said = 0;
     return 0;
-}
-
-CLU_FN void clu_node_ended(struct clu_link *link, enum clu_why why, int error)
-{
-    struct clu_peer *p = (struct clu_peer *)link->peer;
-    struct clu_node *n = p->node;
-    bool was_up = p->link == link;
-    clu_link_free(link);
-    if (was_up) {
-        p->link = NULL;
-        p->replaces = why != CLU_WHY_CLOSED;
-        clu_peer_state(p, CLUSTER_MEMBER_DOWN);
-        clu_peer_say(p, CLUSTER_DOWN, why, error);
-        p->kept = true;
-        clu_claims_gone(n->table, &n->claims, clu_peer_name(p));
-        p->kept = false;
-    } else {
-        n->dials--;
-        p->dial = NULL;
-    }
-    clu_peer_failed(p, why, error);
 }
 
 /* A member came, changed or leaves. A link that must end does so by its timer, since no member may change meanwhile. */
@@ -96,11 +162,8 @@ CLU_FN void clu_node_look_at(struct clu_watch_members *watch, struct clu_member 
     if (p->wanted != wanted) {
         p->wanted = wanted;
         p->failures = 0;
-        if (!wanted && p->dial && !p->asks) {
-            clu_link_free(p->dial);
-            p->dial = NULL;
-            n->dials--;
-        }
+        if (!wanted && p->dial && !p->asks)
+            clu_node_end_dial(p);
         clu_peer_schedule(p);
     }
     clu_peer_drop(p);
@@ -118,6 +181,24 @@ CLU_FN uint64_t clu_node_retry(struct clu_node *n)
     return n->missed ? clu_add_time(n->links.loop->now, CLU_LINK_AGAIN) : CLUSTER_NEVER;
 }
 
+/* Listen; and once there is a port, register it. */
+CLU_FN void clu_node_listen(struct clu_timer *timer, uint64_t now)
+{
+    struct clu_node *n = CLU_CONTAINER(timer, struct clu_node, listener.timer);
+    clu_listen_fire(timer, now);
+    if (n->links.port && n->links.port != n->lease.port)
+        clu_lease_begin(&n->lease, n->links.own->name, n->links.port);
+}
+
+/* Others may link to this node from the next step on. The address is parsed. */
+CLU_FN int clu_node_open(struct clu_node *n)
+{
+    struct clu_loop *l = n->links.loop;
+    int result = clu_listen_init(&n->listener, &n->links);
+    n->listener.timer.fire = clu_node_listen;
+    return result ? result : clu_lease_init(&n->lease, l);
+}
+
 /* Before the table has members. Into zeroed memory; the settings are the caller's. */
 CLU_FN int clu_node_init(struct clu_node *n, struct clu_table *table, const struct cluster_node *own)
 {
@@ -125,10 +206,11 @@ CLU_FN int clu_node_init(struct clu_node *n, struct clu_table *table, const stru
     n->table = table;
     n->links.loop = l;
     n->links.own = own;
-    n->links.ended = clu_node_ended;
+    n->links.greeted = clu_node_greeted;
     n->claims.rank = UINT64_MAX;
     n->claims.limit = SIZE_MAX;
     n->line_end = &n->line;
+    n->served_end = &n->served;
     n->pump.fire = clu_dial_fire_pump;
     n->watch.changed = clu_node_look_at;
     if (!clu_timers_reserve(&l->memory, &l->timers, 1))
@@ -141,6 +223,9 @@ CLU_FN int clu_node_init(struct clu_node *n, struct clu_table *table, const stru
 CLU_FN void clu_node_free(struct clu_node *n)
 {
     struct clu_link *link;
+    clu_lease_end(&n->lease);
+    while ((link = n->links.half) != NULL)
+        clu_link_free(link);
     while ((link = n->links.first) != NULL) {
         struct clu_peer *p = (struct clu_peer *)link->peer;
         p->link = p->dial = NULL;
@@ -154,16 +239,22 @@ CLU_FN void clu_node_free(struct clu_node *n)
 /* After the sources have ended: who waits only for an answer. */
 CLU_FN void clu_node_free_strays(struct clu_node *n)
 {
+    const struct cluster_allocator *memory = n->table ? &n->table->loop->memory : NULL;
     while (n->strays) {
         struct clu_peer *p = n->strays;
-        while (p->asks) {
-            struct clu_ask *ask = p->asks;
-            p->asks = ask->next;
-            clu_timers_release(&n->links.loop->timers, &ask->timer);
-            clu_free(&n->links.loop->memory, ask, sizeof *ask);
-        }
+        while (p->asks)
+            clu_ask_free(p->asks);
         clu_peer_drop(p);
     }
+    while (n->served)
+        clu_served_free(n, &n->served);
+    while (n->processes) {
+        struct clu_process *process = n->processes;
+        n->processes = process->next;
+        clu_free(memory, process, process->size);
+    }
+    if (memory)
+        clu_free(memory, n->slots, n->slots_capacity * sizeof *n->slots);
 }
 
 #endif

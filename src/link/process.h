@@ -1,100 +1,187 @@
 /*
- * What arrives on a link that is up, and what we ask over one. This node has one process; whoever links to or watches another
- * is told that there is none.
+ * What arrives on a link that is up, and what we ask and send over one. The own node has a process for each name that the host
+ * registered, and two of its own: net_kernel answers whether we are there and hears the answers to what we ask, rex takes calls.
  */
 #ifndef CLU_LINK_PROCESS_H
 #define CLU_LINK_PROCESS_H
 
 #include "node.h"
 
-#define CLU_ASK_TIME (10 * CLU_SECOND) /* for a link and an answer */
+#define CLU_ASK_TIME (10 * CLU_SECOND)  /* for a link and the answer to a ping */
+#define CLU_CALL_TIME (5 * CLU_SECOND)  /* a call, unless the caller says otherwise */
+#define CLU_ASK_SLOTS ((size_t)1 << 17) /* of the first word of a reference old nodes take 18 bits */
+
+enum { CLU_ID_KERNEL = 1, CLU_ID_REX = 2 };
+
+/* ---- processes -------------------------------------------------------- */
+
+CLU_FN const char *clu_process_name(const struct clu_process *process)
+{
+    return (const char *)(process + 1);
+}
+
+CLU_FN struct clu_process *clu_process_find(const struct clu_node *n, struct clu_slice name)
+{
+    struct clu_process *process = n->processes;
+    while (process && !clu_slice_is(name, clu_process_name(process)))
+        process = process->next;
+    return process;
+}
+
+/* Its name is an atom, as yet unknown here. */
+CLU_FN int clu_process_add(struct clu_node *n, const char *name)
+{
+    size_t length = strlen(name), size = sizeof(struct clu_process) + length + 1;
+    struct clu_process *process = (struct clu_process *)clu_alloc_zero(&n->links.loop->memory, size);
+    if (!process)
+        return CLUSTER_E_MEMORY;
+    memcpy(process + 1, name, length);
+    process->size = size;
+    process->id = n->processes ? n->processes->id + 1 : (uint32_t)CLU_ID_KERNEL;
+    process->next = n->processes;
+    n->processes = process;
+    return 0;
+}
+
+/* Whom a pid or an atom means; NULL: nobody here. */
+CLU_FN const struct clu_process *clu_process_of(const struct clu_node *n, struct clu_slice term)
+{
+    struct clu_reader r = clu_reader_of(term.at, term.length);
+    const struct clu_process *process = n->processes;
+    char atom[CLU_ATOM_MAX];
+    size_t length;
+    uint32_t id;
+    if (clu_term_tag(&r) != CLU_TERM_NEW_PID) {
+        length = clu_term_atom(&r, atom, sizeof atom);
+        return r.bad ? NULL : clu_process_find(n, clu_slice_of(atom, length));
+    }
+    id = clu_pid_read(&r, n->links.own->name, n->links.creation);
+    while (process && process->id != id)
+        process = process->next;
+    return process;
+}
 
 /* ---- answers to the other node ---------------------------------------- */
 
-/* {Op, arguments[a], arguments[b], and with more than two arguments[2]}, and at the end an atom if one is given. */
+CLU_FN struct clu_writer clu_process_begin(struct clu_link *link)
+{
+    return clu_channel_begin(&link->channel, CLU_CONTROL_SMALL);
+}
+
+/* No process has a name so long that an answer would not fit. */
+CLU_FN int clu_process_end(struct clu_link *link, struct clu_writer *w)
+{
+    return w->bad && w->begin ? CLUSTER_E_PROTOCOL : clu_channel_end(&link->channel, w);
+}
+
+/* {Op, arguments of these places...}, and at the end an atom if one is given. */
 CLU_FN int clu_process_answer(struct clu_link *link, const struct clu_control *c, unsigned op, const uint8_t *order,
                               unsigned count, const char *atom)
 {
-    struct clu_channel *ch = &link->channel;
-    struct clu_writer w = clu_channel_begin(ch, CLU_CONTROL_SMALL);
+    struct clu_writer w = clu_process_begin(link);
     unsigned i;
     clu_control_write(&w, op, 1 + count + (*atom != '\0'));
     for (i = 0; i < count; i++)
         clu_write(&w, c->arguments[order[i]].at, c->arguments[order[i]].length);
     if (*atom)
         clu_atom_write(&w, atom);
-    if (w.bad && w.begin)
-        return CLUSTER_E_PROTOCOL; /* no process has so long a name */
-    return clu_channel_end(ch, &w);
+    return clu_process_end(link, &w);
 }
 
-/* {'$gen_call', {Pid, Tag}, {is_auth, Node}} to net_kernel: {Tag, yes}, with the bytes of the tag as they came. */
+/* {'$gen_call', {Pid, Tag}, before what is asked. */
+CLU_FN void clu_gen_call_read(struct clu_reader *r, struct clu_slice *pid, struct clu_slice *tag)
+{
+    clu_tuple_read(r, 3);
+    clu_atom_read(r, "$gen_call");
+    clu_tuple_read(r, 2);
+    *pid = clu_term_span(r);
+    *tag = clu_term_span(r);
+}
+
+/* {Tag, before the answer, with the bytes of the tag as they came. */
+CLU_FN void clu_gen_answer_write(struct clu_writer *w, struct clu_slice pid, struct clu_slice tag)
+{
+    clu_control_write(w, CLU_OP_SEND, 3);
+    clu_atom_write(w, "");
+    clu_write(w, pid.at, pid.length);
+    clu_write_be(w, CLU_TERM_VERSION, 1);
+    clu_tuple_write(w, 2);
+    clu_write(w, tag.at, tag.length);
+}
+
+/* {'$gen_call', From, {is_auth, Node}}: yes */
 CLU_FN int clu_process_is_auth(struct clu_link *link, struct clu_reader r)
 {
-    struct clu_channel *ch = &link->channel;
     struct clu_writer w;
     struct clu_slice pid, tag;
-    clu_tuple_read(&r, 3);
-    clu_atom_read(&r, "$gen_call");
-    clu_tuple_read(&r, 2);
-    pid = clu_term_span(&r);
-    tag = clu_term_span(&r);
+    clu_gen_call_read(&r, &pid, &tag);
     clu_tuple_read(&r, 2);
     clu_atom_read(&r, "is_auth");
     if (!clu_term_skip(&r) || clu_left(&r))
         return 0;
-    w = clu_channel_begin(ch, CLU_CONTROL_SMALL);
-    clu_control_write(&w, CLU_OP_SEND, 3);
-    clu_atom_write(&w, "");
-    clu_write(&w, pid.at, pid.length);
-    clu_write_be(&w, CLU_TERM_VERSION, 1);
-    clu_tuple_write(&w, 2);
-    clu_write(&w, tag.at, tag.length);
+    w = clu_process_begin(link);
+    clu_gen_answer_write(&w, pid, tag);
     clu_atom_write(&w, "yes");
-    if (w.bad && w.begin)
-        return CLUSTER_E_PROTOCOL;
-    return clu_channel_end(ch, &w);
+    return clu_process_end(link, &w);
 }
 
 /* ---- what we ask ------------------------------------------------------ */
 
-/* {Ref, yes} */
-CLU_FN void clu_process_answered(struct clu_link *link, struct clu_reader r)
+/* Whose answer it is, by the reference that comes next. */
+CLU_FN struct clu_ask *clu_ask_of(const struct clu_link *link, struct clu_reader *r)
 {
-    const struct clu_links *home = link->home;
-    struct clu_ask *ask = ((struct clu_peer *)link->peer)->asks;
-    uint64_t request;
+    const struct clu_peer *p = (const struct clu_peer *)link->peer;
+    const struct clu_node *n = p->node;
+    uint32_t slot = 0;
+    uint64_t request = clu_reference_read(r, n->links.own->name, n->links.creation, &slot);
+    struct clu_ask *ask = slot < n->slots_capacity ? n->slots[slot] : NULL;
+    return ask && ask->request == request && ask->peer == p && ask->sent ? ask : NULL;
+}
+
+/* {Ref, Answer} */
+CLU_FN int clu_ask_show(struct clu_ask *ask, struct clu_reader r)
+{
+    struct clu_reader check = r;
+    if (!clu_term_skip(&check) || clu_left(&check))
+        return CLUSTER_E_PROTOCOL;
+    return clu_ask_answer(ask, 0, "", r.at, clu_left(&r));
+}
+
+CLU_FN int clu_process_answered(const struct clu_link *link, struct clu_reader r)
+{
+    struct clu_ask *ask;
     clu_tuple_read(&r, 2);
-    request = clu_reference_read(&r, home->own->name, home->creation);
+    ask = clu_ask_of(link, &r);
+    if (!ask || r.bad)
+        return 0;
+    if (ask->kind == CLU_ASK_CALL)
+        return clu_ask_show(ask, r);
     clu_atom_read(&r, "yes");
-    while (ask && ask->request != request)
-        ask = ask->next;
-    if (!r.bad && ask && ask->sent)
-        clu_ask_answer(ask, 0, "pong");
+    return r.bad ? 0 : clu_ask_answer(ask, 0, "pong", NULL, 0);
+}
+
+/* {21, Process, Pid, Ref, Reason}: what was watched has ended. */
+CLU_FN int clu_process_watched(const struct clu_link *link, const struct clu_control *c)
+{
+    struct clu_reader r = clu_reader_of(c->arguments[2].at, c->arguments[2].length);
+    struct clu_ask *ask = clu_ask_of(link, &r);
+    if (!ask || ask->kind != CLU_ASK_MONITOR)
+        return 0;
+    return clu_ask_show(ask, clu_reader_of(c->arguments[3].at, c->arguments[3].length));
 }
 
 CLU_FN void clu_process_ask(struct clu_link *link, struct clu_ask *ask)
 {
-    const struct clu_links *home = link->home;
-    const char *own = home->own->name;
-    struct clu_channel *ch = &link->channel;
-    struct clu_writer w = clu_channel_begin(ch, CLU_CONTROL_SMALL);
-    clu_control_write(&w, CLU_OP_REG_SEND, 4);
-    clu_pid_write(&w, own, home->creation);
-    clu_atom_write(&w, "");
-    clu_atom_write(&w, "net_kernel");
-    clu_write_be(&w, CLU_TERM_VERSION, 1);
-    clu_tuple_write(&w, 3);
-    clu_atom_write(&w, "$gen_call");
-    clu_tuple_write(&w, 2);
-    clu_pid_write(&w, own, home->creation);
-    clu_reference_write(&w, own, home->creation, ask->request);
-    clu_tuple_write(&w, 2);
-    clu_atom_write(&w, "is_auth");
-    clu_atom_write(&w, own);
-    ask->sent = !clu_channel_end(ch, &w);
-    if (!ask->sent)
-        clu_ask_answer(ask, CLUSTER_E_MEMORY, cluster_strerror(CLUSTER_E_MEMORY));
+    struct clu_writer w = clu_channel_begin(&link->channel, ask->size);
+    const struct cluster_allocator *memory = &link->home->loop->memory;
+    clu_write(&w, ask->packet, ask->size);
+    if (clu_channel_end(&link->channel, &w)) {
+        (void)clu_ask_answer(ask, CLUSTER_E_MEMORY, cluster_strerror(CLUSTER_E_MEMORY), NULL, 0);
+        return;
+    }
+    ask->sent = true;
+    clu_free(memory, ask->packet, ask->capacity);
+    ask->packet = NULL;
 }
 
 /* Its time begins with the step after the call, and then it goes out as soon as there is a link; at the end there was none. */
@@ -102,86 +189,233 @@ CLU_FN void clu_process_fire(struct clu_timer *timer, uint64_t now)
 {
     struct clu_ask *ask = CLU_CONTAINER(timer, struct clu_ask, timer);
     struct clu_peer *p = ask->peer;
+    struct clu_timers *timers = &p->node->links.loop->timers;
     if (ask->begun) {
-        clu_ask_answer(ask, CLUSTER_E_TIMEOUT, clu_why_text(CLU_WHY_NO_TIME, 0));
+        (void)clu_ask_answer(ask, CLUSTER_E_TIMEOUT, clu_why_text(CLU_WHY_NO_TIME, 0), NULL, 0);
         clu_peer_drop(p);
         return;
     }
     ask->begun = true;
-    clu_timer_set(&p->node->links.loop->timers, timer, clu_add_time(now, CLU_ASK_TIME));
+    clu_timer_set(timers, timer, clu_add_time(now, ask->time_ns));
     if (p->link)
         clu_process_ask(p->link, ask);
-    else
-        clu_peer_schedule(p);
+    else if (!p->dial)
+        clu_timer_set(timers, &p->timer, 0);
 }
 
-/* Ask whether a node is there. `ask` has its request, and a place in the queue for its reply. */
-CLU_FN int clu_process_ping(struct clu_node *n, const char *name, uint64_t request)
+/* A place for what is asked, and room for its packet. NULL: no memory. */
+CLU_FN struct clu_ask *clu_ask_new(struct clu_node *n, const char *node, uint8_t kind, size_t room, uint64_t request)
 {
     struct clu_loop *l = n->links.loop;
-    struct clu_ask *ask = (struct clu_ask *)clu_alloc_zero(&l->memory, sizeof *ask);
-    struct clu_peer *p = ask ? clu_peer_find(n, name) : NULL;
-    struct clu_member *m;
-    if (!ask || !clu_timers_reserve(&l->memory, &l->timers, 1)) {
+    struct clu_peer *p = clu_node_peer(n, node);
+    struct clu_ask *ask = p ? (struct clu_ask *)clu_alloc_zero(&l->memory, sizeof *ask) : NULL;
+    uint8_t *packet = ask ? (uint8_t *)clu_alloc(&l->memory, room) : NULL;
+    size_t old = n->slots_capacity;
+    if (!packet || !clu_reserve(&l->memory, &n->slots, &n->slots_capacity, 2 * n->asked + 1, sizeof *n->slots) ||
+        !clu_timers_reserve(&l->memory, &l->timers, 1)) {
+        clu_free(&l->memory, packet, room);
         clu_free(&l->memory, ask, sizeof *ask);
-        return CLUSTER_E_MEMORY;
+        packet = NULL;
     }
-    if (!p && (p = clu_peer_new(n, name)) != NULL) {
-        m = clu_table_find(n->table, name, strlen(name));
-        p->member = m;
-        if (m)
-            m->peer = p;
-        else
-            *clu_stray_place(n, name) = p;
+    while (old < n->slots_capacity)
+        n->slots[old++] = NULL;
+    if (!packet) {
+        if (p)
+            clu_peer_drop(p);
+        return NULL;
     }
-    ask->timer.fire = clu_process_fire;
-    if (!p) {
-        clu_timers_release(&l->timers, &ask->timer);
-        clu_free(&l->memory, ask, sizeof *ask);
-        return CLUSTER_E_MEMORY;
-    }
-    ask->peer = p;
+    while (n->slots[n->slot_next])
+        n->slot_next = (n->slot_next + 1) % n->slots_capacity;
+    n->slots[n->slot_next] = ask;
+    n->asked++;
+    ask->slot = (uint32_t)n->slot_next;
+    ask->kind = kind;
     ask->request = request;
+    ask->time_ns = CLU_ASK_TIME;
+    ask->packet = packet;
+    ask->capacity = room;
+    ask->timer.fire = clu_process_fire;
+    ask->peer = p;
     ask->next = p->asks;
+    ask->at = &p->asks;
+    if (ask->next)
+        ask->next->at = &ask->next;
     p->asks = ask;
-    clu_timer_set(&l->timers, &ask->timer, 0);
-    return 0;
+    return ask;
+}
+
+/* The packet is written, unless a name in it is no atom. */
+CLU_FN int clu_ask_begin(struct clu_ask *ask, const struct clu_writer *w)
+{
+    struct clu_peer *p = ask->peer;
+    ask->size = clu_written(w);
+    clu_timer_set(&p->node->links.loop->timers, &ask->timer, 0);
+    if (ask->size)
+        return 0;
+    clu_ask_free(ask);
+    clu_peer_drop(p);
+    return CLUSTER_E_INVALID;
+}
+
+CLU_FN void clu_ask_reference(const struct clu_ask *ask, struct clu_writer *w)
+{
+    const struct clu_links *home = &ask->peer->node->links;
+    clu_reference_write(w, home->own->name, home->creation, ask->slot, ask->request);
+}
+
+CLU_FN void clu_process_own_pid(const struct clu_links *home, struct clu_writer *w, uint32_t id)
+{
+    clu_pid_write(w, home->own->name, home->creation, id, 0);
+}
+
+/* To a registered process of theirs: {6, Pid, '', Name}. */
+CLU_FN void clu_process_to_name(const struct clu_links *home, struct clu_writer *w, const char *name)
+{
+    clu_control_write(w, CLU_OP_REG_SEND, 4);
+    clu_process_own_pid(home, w, CLU_ID_KERNEL);
+    clu_atom_write(w, "");
+    clu_atom_write(w, name);
+}
+
+/* A question to a server of theirs: {'$gen_call', {Pid, Ref}, before what is asked. */
+CLU_FN struct clu_writer clu_ask_server(struct clu_ask *ask, const char *name)
+{
+    const struct clu_links *home = &ask->peer->node->links;
+    struct clu_writer w = clu_writer_on(ask->packet, ask->capacity);
+    clu_process_to_name(home, &w, name);
+    clu_write_be(&w, CLU_TERM_VERSION, 1);
+    clu_tuple_write(&w, 3);
+    clu_atom_write(&w, "$gen_call");
+    clu_tuple_write(&w, 2);
+    clu_process_own_pid(home, &w, CLU_ID_KERNEL);
+    clu_ask_reference(ask, &w);
+    return w;
+}
+
+/* Is a node there? {is_auth, Node} */
+CLU_FN int clu_process_ping(struct clu_node *n, const char *node, uint64_t request)
+{
+    struct clu_ask *ask = clu_ask_new(n, node, CLU_ASK_PING, CLU_CONTROL_SMALL, request);
+    struct clu_writer w;
+    if (!ask)
+        return CLUSTER_E_MEMORY;
+    w = clu_ask_server(ask, "net_kernel");
+    clu_tuple_write(&w, 2);
+    clu_atom_write(&w, "is_auth");
+    clu_atom_write(&w, n->links.own->name);
+    return clu_ask_begin(ask, &w);
+}
+
+/* {call, Module, Function, Arguments, user} to rex: what the function prints goes to the other node's own output. */
+CLU_FN int clu_process_call(struct clu_node *n, const char *node, const char *module, const char *function,
+                            struct clu_slice arguments, uint64_t time_ns, uint64_t request)
+{
+    struct clu_ask *ask = clu_ask_new(n, node, CLU_ASK_CALL, CLU_CONTROL_SMALL + arguments.length, request);
+    struct clu_writer w;
+    if (!ask)
+        return CLUSTER_E_MEMORY;
+    w = clu_ask_server(ask, "rex");
+    clu_tuple_write(&w, 5);
+    clu_atom_write(&w, "call");
+    clu_atom_write(&w, module);
+    clu_atom_write(&w, function);
+    clu_write(&w, arguments.at, arguments.length);
+    clu_atom_write(&w, "user");
+    ask->time_ns = time_ns;
+    return clu_ask_begin(ask, &w);
+}
+
+/* {19, Pid, Name, Ref} */
+CLU_FN int clu_process_monitor(struct clu_node *n, const char *node, const char *process, uint64_t request)
+{
+    struct clu_ask *ask = clu_ask_new(n, node, CLU_ASK_MONITOR, CLU_CONTROL_SMALL, request);
+    struct clu_writer w;
+    if (!ask)
+        return CLUSTER_E_MEMORY;
+    w = clu_writer_on(ask->packet, ask->capacity);
+    clu_control_write(&w, CLU_OP_MONITOR, 4);
+    clu_process_own_pid(&n->links, &w, CLU_ID_KERNEL);
+    clu_atom_write(&w, process);
+    clu_ask_reference(ask, &w);
+    ask->time_ns = CLUSTER_NEVER;
+    return clu_ask_begin(ask, &w);
 }
 
 /* The link is up: those who waited for it. */
 CLU_FN int clu_process_up(struct clu_link *link)
 {
     int result = clu_node_up(link);
-    struct clu_ask *ask = ((struct clu_peer *)link->peer)->asks, *next;
-    for (; ask && !result; ask = next) {
+    struct clu_ask *ask, *next;
+    for (ask = result ? NULL : ((struct clu_peer *)link->peer)->asks; ask; ask = next) {
         next = ask->next;
         clu_process_ask(link, ask);
     }
     return result;
 }
 
-/* ---- the door --------------------------------------------------------- */
+/* ---- messages --------------------------------------------------------- */
 
-CLU_FN int clu_process_control(struct clu_link *link, const struct clu_control *c)
+/* Is there room? If not, the host is told when there is. */
+CLU_FN bool clu_process_may_send(struct clu_link *link)
 {
-    static const uint8_t swapped[] = {1, 0}, monitor[] = {1, 0, 2}, unlinked[] = {0, 2, 1};
-    switch (c->op) {
-    case CLU_OP_SEND:
-        clu_process_answered(link, c->message);
-        return 0;
-    case CLU_OP_REG_SEND:
-        return clu_argument_is(c, 2, "net_kernel") ? clu_process_is_auth(link, c->message) : 0;
-    case CLU_OP_MONITOR:
-        if (clu_argument_is(c, 1, "net_kernel"))
-            return 0;
-        return clu_process_answer(link, c, CLU_OP_MONITOR_EXIT, monitor, 3, "noproc");
-    case CLU_OP_LINK:
-        return clu_process_answer(link, c, CLU_OP_EXIT, swapped, 2, "noproc");
-    case CLU_OP_UNLINK_ID:
-        return clu_process_answer(link, c, CLU_OP_UNLINK_ID_ACK, unlinked, 3, "");
-    default:
-        return 0;
+    struct clu_loop *l = link->home->loop;
+    if (clu_channel_waits(&link->channel) < link->home->limit_output)
+        return true;
+    link->choked = link->choked || clu_queue_expect(&l->memory, &l->events);
+    return false;
+}
+
+/* A message, to a name or to a pid of theirs (in the external format, without its version). CLUSTER_E_AGAIN: too much waits
+ * already; the host is told when there is room. */
+CLU_FN int clu_process_send(struct clu_link *link, const char *name, struct clu_slice pid, struct clu_slice term)
+{
+    struct clu_writer w;
+    if (!clu_process_may_send(link))
+        return CLUSTER_E_AGAIN;
+    w = clu_channel_begin(&link->channel, CLU_CONTROL_SMALL + term.length);
+    if (name) {
+        clu_process_to_name(link->home, &w, name);
+    } else {
+        clu_control_write(&w, CLU_OP_SEND, 3);
+        clu_atom_write(&w, "");
+        clu_write(&w, pid.at, pid.length);
     }
+    clu_write_be(&w, CLU_TERM_VERSION, 1);
+    clu_write(&w, term.at, term.length);
+    return w.bad && w.begin ? CLUSTER_E_INVALID : clu_channel_end(&link->channel, &w);
+}
+
+/* All that waited went out. */
+CLU_FN void clu_process_writable(struct clu_link *link)
+{
+    const struct clu_peer *p = (const struct clu_peer *)link->peer;
+    struct clu_loop *l = link->home->loop;
+    struct clu_event *e;
+    link->choked = false;
+    e = clu_queue_reply(&l->events);
+    e->type = CLUSTER_WRITABLE;
+    e->time = l->now;
+    e->object = (struct clu_shared *)clu_share(p->member->record);
+    l->kick = true;
+}
+
+/* An event for the host, with the term that comes next, which must be whole. */
+CLU_FN int clu_process_tell(struct clu_link *link, const char *text, struct clu_reader r, struct clu_event **out)
+{
+    const struct clu_links *home = link->home;
+    struct clu_loop *l = home->loop;
+    const struct clu_peer *p = (const struct clu_peer *)link->peer;
+    struct clu_reader check = r;
+    int result;
+    if (!clu_term_skip(&check) || clu_left(&check))
+        return CLUSTER_E_PROTOCOL;
+    result = clu_queue_message(&l->memory, &l->events, home->limit_packet, &p->member->record->shared, text, r.at, clu_left(&r),
+                               out);
+    if (result)
+        return result;
+    (*out)->time = l->now;
+    l->kick = true;
+    return 0;
 }
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * The event queue: a ring of membership events and replies, bounded. When it is full, one RESYNC takes the place of all queued
- * membership events; while that one waits no further ones are kept, for its reader reads the members anyway. Replies have
- * their places from the time of the request. It holds a reference on what an event shows.
+ * The event queue: a ring of membership events, messages and replies, bounded. When it is full, one RESYNC takes the place of all
+ * queued membership events; while that one waits no further ones are kept, for its reader reads the members anyway. Replies have
+ * their places from the time of the request. Messages take no more than three quarters of the places, and wait outside when those
+ * are taken. It holds a reference on what an event shows.
  */
 #ifndef CLU_LOOP_QUEUE_H
 #define CLU_LOOP_QUEUE_H
@@ -14,7 +15,9 @@ struct clu_event {
     uint32_t changed;
     uint64_t time, revision, request;
     struct cluster_source *source;
-    struct clu_shared *object; /* a member's record or a reply's text */
+    struct clu_shared *object; /* a member's record; of REPLY, MESSAGE and CALL a text, and the term at its end */
+    struct clu_shared *member; /* of MESSAGE and CALL: the record of whom it is from */
+    size_t term_size;
 };
 
 struct clu_queue {
@@ -22,6 +25,7 @@ struct clu_queue {
     size_t capacity, first, count;
     size_t limit;
     size_t replies; /* requests under way: places kept free for them */
+    size_t bytes;   /* in messages */
     uint64_t resyncs;
     bool resync; /* waits to be read */
 };
@@ -50,7 +54,7 @@ CLU_FN void clu_queue_overflow(const struct cluster_allocator *a, struct clu_que
     size_t i, kept = 0;
     for (i = 0; i < q->count; i++) {
         struct clu_event *e = clu_queue_at(q, i);
-        if (e->type == CLUSTER_REPLY || e->type == CLUSTER_LEFT)
+        if (e->type >= CLUSTER_MESSAGE)
             *clu_queue_at(q, kept++) = *e;
         else
             clu_unshare(a, e->object);
@@ -92,14 +96,54 @@ CLU_FN struct clu_event *clu_queue_reply(struct clu_queue *q)
     return e;
 }
 
-/* A reply's text as an object; NULL: no memory, the error's name will do. */
+#define CLU_TERM_FIRST 131 /* the version of the external format, before every term that a host sees */
+
+/* A text, with a term behind it if there is one (its version is put before it), as an object; NULL: no memory. */
+CLU_CALLED struct clu_shared *clu_text_object(const struct cluster_allocator *a, const char *text, const void *term,
+                                              size_t size)
+{
+    size_t length = strlen(text) + 1;
+    struct clu_shared *object = NULL;
+    uint8_t *out;
+    if (size < SIZE_MAX - length - sizeof *object)
+        object = (struct clu_shared *)clu_share_new(a, sizeof *object + length + (size ? 1 + size : 0));
+    if (!object)
+        return NULL;
+    out = (uint8_t *)(object + 1);
+    memcpy(out, text, length);
+    if (size) {
+        out[length] = CLU_TERM_FIRST;
+        memcpy(out + length + 1, term, size);
+    }
+    return object;
+}
+
+/* A reply's text; NULL: no memory, the error's name will do. */
 CLU_FN struct clu_shared *clu_reply_text(const struct cluster_allocator *a, const char *text)
 {
-    size_t size = strlen(text) + 1;
-    struct clu_shared *reply = (struct clu_shared *)clu_share_new(a, sizeof *reply + size);
-    if (reply)
-        memcpy(reply + 1, text, size);
-    return reply;
+    return clu_text_object(a, text, NULL, 0);
+}
+
+/* A message to a process of the own node, from a member. CLUSTER_E_AGAIN: there is no room for it now; CLUSTER_E_MEMORY. */
+CLU_FN int clu_queue_message(const struct cluster_allocator *a, struct clu_queue *q, size_t most_bytes, struct clu_shared *from,
+                             const char *text, const void *term, size_t size, struct clu_event **out)
+{
+    struct clu_event *e;
+    struct clu_shared *object;
+    size_t most = q->limit - q->limit / 4;
+    if (q->count + q->replies >= most || (q->bytes && q->bytes + size > most_bytes))
+        return CLUSTER_E_AGAIN;
+    object = clu_queue_reserve(a, q, q->count + q->replies + 1) ? clu_text_object(a, text, term, size) : NULL;
+    if (!object)
+        return CLUSTER_E_MEMORY;
+    e = clu_queue_append(q);
+    e->type = CLUSTER_MESSAGE;
+    e->object = object;
+    e->member = (struct clu_shared *)clu_share(from);
+    e->term_size = size + 1;
+    q->bytes += size + 1;
+    *out = e;
+    return 0;
 }
 
 /* The oldest event, whose place is free from the next call on; NULL: there is none. */
@@ -111,6 +155,8 @@ CLU_CALLED const struct clu_event *clu_queue_pop(struct clu_queue *q)
     e = q->ring + q->first;
     q->first = (q->first + 1) & (q->capacity - 1);
     q->count--;
+    if (e->member)
+        q->bytes -= e->term_size;
     return e;
 }
 
@@ -126,8 +172,10 @@ CLU_FN void clu_queue_forget_source(struct clu_queue *q, const struct cluster_so
 CLU_FN void clu_queue_free(const struct cluster_allocator *a, struct clu_queue *q)
 {
     const struct clu_event *event;
-    while ((event = clu_queue_pop(q)) != NULL)
+    while ((event = clu_queue_pop(q)) != NULL) {
         clu_unshare(a, event->object);
+        clu_unshare(a, event->member);
+    }
     clu_free(a, q->ring, q->capacity * sizeof *q->ring);
 }
 

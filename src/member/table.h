@@ -662,6 +662,25 @@ CLU_FN void clu_claims_clear(struct clu_table *t, struct clu_claims *list)
 
 /* ---- the table -------------------------------------------------------- */
 
+/* Where the own node is reached is known. False: no memory. */
+CLU_FN bool clu_table_self_port(struct clu_table *t, const char *name, uint32_t port)
+{
+    struct clu_member *m = clu_table_find(t, name, strlen(name));
+    struct clu_record *before = m->record, *after;
+    struct clu_says says = clu_record_says(before);
+    says.port = port;
+    after = clu_record_new(&t->loop->memory, &says, m->id);
+    if (!after)
+        return false;
+    after->view.flags = before->view.flags;
+    after->view.sources = before->view.sources;
+    m->record = after;
+    clu_unshare(&t->loop->memory, before);
+    t->loop->counts.changes++;
+    clu_table_event(t, CLUSTER_CHANGE, m, CLUSTER_CHANGED_PORT, NULL);
+    return true;
+}
+
 /* The own node, a member from now on. */
 CLU_CALLED int clu_table_add_self(struct clu_table *t, const struct clu_says *says)
 {

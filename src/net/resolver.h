@@ -359,7 +359,7 @@ CLU_FN const char *clu_question_why(const struct clu_question *q)
 }
 
 /* What came of the question; reading its records begins anew. */
-CLU_FN void clu_question_answer(struct clu_question *q, struct cluster_answer *out)
+CLU_FN void clu_question_answer(struct clu_question *q, struct cluster_dns_answer *out)
 {
     struct clu_resolver *r = q->resolver;
     memset(out, 0, sizeof *out);

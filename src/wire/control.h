@@ -18,6 +18,8 @@ enum {
     CLU_OP_REG_SEND = 6,
     CLU_OP_MONITOR = 19,
     CLU_OP_MONITOR_EXIT = 21,
+    CLU_OP_SPAWN = 29,
+    CLU_OP_SPAWN_REPLY = 31,
     CLU_OP_UNLINK_ID = 35,
     CLU_OP_UNLINK_ID_ACK = 36
 };
@@ -85,9 +87,10 @@ CLU_FN void clu_atom_read(struct clu_reader *r, const char *wanted)
         r->bad = true;
 }
 
-CLU_FN bool clu_argument_is(const struct clu_control *c, unsigned index, const char *atom)
+/* Is this term the atom? */
+CLU_FN bool clu_atom_is(struct clu_slice term, const char *atom)
 {
-    struct clu_reader r = clu_reader_of(c->arguments[index].at, c->arguments[index].length);
+    struct clu_reader r = clu_reader_of(term.at, term.length);
     clu_atom_read(&r, atom);
     return !r.bad && !clu_left(&r);
 }
@@ -97,34 +100,50 @@ CLU_FN void clu_atom_write(struct clu_writer *w, const char *atom)
     clu_term_write_atom(w, atom, strlen(atom));
 }
 
-/* A process of a node: the only one that ours has. */
-CLU_FN void clu_pid_write(struct clu_writer *w, const char *node, uint32_t creation)
+/* A process of a node. */
+CLU_FN void clu_pid_write(struct clu_writer *w, const char *node, uint32_t creation, uint32_t id, uint32_t serial)
 {
     clu_write_be(w, CLU_TERM_NEW_PID, 1);
     clu_atom_write(w, node);
-    clu_write_be(w, 1, 4);
-    clu_write_be(w, creation, 8); /* before it the serial, 0 */
+    clu_write_be(w, (uint64_t)id << 32 | serial, 8);
+    clu_write_be(w, creation, 4);
 }
 
-/* A reference that stands for a request. */
-CLU_FN void clu_reference_write(struct clu_writer *w, const char *node, uint32_t creation, uint64_t request)
+/* Is a node's name the atom that comes next? The other node may have written it anew. */
+CLU_FN bool clu_node_read(struct clu_reader *r, const char *node)
+{
+    char atom[CLU_NAME_MAX];
+    size_t length = clu_term_atom(r, atom, sizeof atom);
+    return length <= sizeof atom && clu_slice_is(clu_slice_of(atom, length), node);
+}
+
+/* The process of this node that a pid means; 0: it is another one. */
+CLU_FN uint32_t clu_pid_read(struct clu_reader *r, const char *node, uint32_t creation)
+{
+    bool ours = clu_read_u8(r) == CLU_TERM_NEW_PID;
+    uint32_t id, serial;
+    ours = clu_node_read(r, node) && ours;
+    id = clu_read_u32(r);
+    serial = clu_read_u32(r);
+    return clu_read_u32(r) == creation && ours && !serial ? id : 0;
+}
+
+/* A reference that stands for a request, which is looked for in a slot. */
+CLU_FN void clu_reference_write(struct clu_writer *w, const char *node, uint32_t creation, uint32_t slot, uint64_t request)
 {
     clu_write_be(w, CLU_TERM_NEWER_REFERENCE << 16 | 3, 3);
     clu_atom_write(w, node);
-    clu_write_be(w, creation, 4);
-    clu_write_be(w, 1, 4); /* of the first word old nodes take 18 bits */
+    clu_write_be(w, (uint64_t)creation << 32 | slot, 8);
     clu_write_be(w, request, 8);
 }
 
-/* The request that such a reference of ours stands for; 0: it is another one. The other node may have written its atom anew. */
-CLU_FN uint64_t clu_reference_read(struct clu_reader *r, const char *node, uint32_t creation)
+/* The request that such a reference of ours stands for; 0: it is another one. */
+CLU_FN uint64_t clu_reference_read(struct clu_reader *r, const char *node, uint32_t creation, uint32_t *slot)
 {
-    char atom[CLU_NAME_MAX];
-    size_t length;
     bool ours = clu_read_be(r, 3) == (CLU_TERM_NEWER_REFERENCE << 16 | 3);
-    length = clu_term_atom(r, atom, sizeof atom);
-    ours = ours && length <= sizeof atom && clu_slice_is(clu_slice_of(atom, length), node);
-    ours = ours && clu_read_u32(r) == creation && clu_read_u32(r) == 1;
+    ours = clu_node_read(r, node) && ours;
+    ours = ours && clu_read_u32(r) == creation;
+    *slot = clu_read_u32(r);
     return ours ? clu_read_be(r, 8) : 0;
 }
 

@@ -24,8 +24,8 @@
 /* What a node must offer: what OTP 25 itself insists on, or the bit that stands for all of it. */
 #define CLU_FLAGS_NEEDED UINT64_C(0x1070f94)
 #define CLU_FLAGS_DIGEST UINT64_C(0x4000000)
-/* What we offer: a hidden node that takes no atom cache, no fragments, no spawn requests and no aliases. */
-#define CLU_FLAGS_OWN UINT64_C(0x407074fbc)
+/* What we offer: a hidden node that takes spawn requests, no atom cache, no fragments and no aliases. */
+#define CLU_FLAGS_OWN UINT64_C(0x507074fbc)
 
 /* Who somebody is. */
 struct clu_hello {

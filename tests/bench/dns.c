@@ -275,7 +275,7 @@ static int bench_round(void *state, uint64_t now)
 
 static int bench_ready(void *state, int fd, int revents, uint64_t now)
 {
-    struct cluster_answer a;
+    struct cluster_dns_answer a;
     struct cluster_record r;
     unsigned count = 0;
     (void)state;
@@ -690,7 +690,7 @@ static void work(int kind, int which)
         job.digest += result.digest;
     }
     if (which == READ) {
-        struct cluster_answer a;
+        struct cluster_dns_answer a;
         struct cluster_record r;
         a.size = (uint32_t)sizeof a;
         r.size = (uint32_t)sizeof r;

@@ -5,7 +5,8 @@ import unittest
 
 from clitools import ROOT, TOOL, CtlTest, ctl, environment
 
-COMMANDS = ["demo", "watch", "wait", "list", "names", "port", "resolve", "ping", "epmd", "owner", "plan", "hash", "help"]
+COMMANDS = ["demo", "watch", "wait", "list", "names", "port", "resolve", "ping", "send", "call", "node", "epmd", "owner", "plan",
+            "hash", "help"]
 
 
 class Help(CtlTest):
@@ -91,7 +92,11 @@ class Wrong(CtlTest):
         (["watch", "static:a@h", "--node", "c@h", "--connect", "erlang", "--cookie", ""], "--cookie takes a cookie"),
         (["ping", "a@h", "--cookie", "c", "--cookie-file", "f"], "keep one"),
         (["ping", "a", "--cookie", "c"], "the node is no NAME@HOST"),
-        (["watch", "static:a@h", "--listen=127.0.0.1:0"], "this version has no --listen"),
+        (["watch", "static:a@h", "--listen=127.0.0.1:0"], "options.listen (--listen) needs options.node (--node)"),
+        (["watch", "static:a@h", "--node", "c@h", "--cookie", "c", "--listen=x"], "options.listen takes ADDRESS:PORT"),
+        (["node", "--cookie", "c"], "a node needs --node NAME@HOST"),
+        (["send", "a@h", "p", "{a", "--cookie", "c"], "no term: "),
+        (["call", "a@h", "m", "f", "a", "--cookie", "c"], "a list of arguments"),
         (["list", "static:a@h", "--cookie-file", "f"], "`list` takes no --cookie-file"),
         (["owner", "--nodes", "a", "--replicas", "2", "k"], "--replicas does not go with map"),
         (["owner", "--nodes", "a", "--weights", "2", "k"], "--weights does not go with map"),
@@ -117,7 +122,7 @@ class Wrong(CtlTest):
                 self.expect(ctl(*arguments), 2, "", sentence)
 
     def test_commands_of_later_versions(self):
-        for name in ("send", "call", "node", "doctor", "urls"):
+        for name in ("doctor", "urls"):
             with self.subTest(name):
                 self.expect(ctl(name, "x"), 2, "", "this version has no %s: " % name)
 

@@ -17,6 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct clu_reader r;
     const char *at = (const char *)data;
     unsigned i;
+    uint32_t slot;
     if (!size || !clu_control_read(data, size, &c))
         return 0;
     CHECK(c.count <= CLU_CONTROL_ARGUMENTS);
@@ -26,12 +27,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CHECK(at < (const char *)data + size);
         r = clu_reader_of(c.arguments[i].at, c.arguments[i].length);
         CHECK(clu_term_skip(&r) && !clu_left(&r));
-        (void)clu_argument_is(&c, i, "net_kernel");
+        (void)clu_atom_is(c.arguments[i], "net_kernel");
         r = clu_reader_of(c.arguments[i].at, c.arguments[i].length);
-        (void)clu_reference_read(&r, "c@h", 1);
+        (void)clu_reference_read(&r, "c@h", 1, &slot);
+        r = clu_reader_of(c.arguments[i].at, c.arguments[i].length);
+        (void)clu_pid_read(&r, "c@h", 1);
     }
     for (; i < CLU_CONTROL_ARGUMENTS; i++)
-        CHECK(!c.arguments[i].length && !clu_argument_is(&c, i, ""));
+        CHECK(!c.arguments[i].length && !clu_atom_is(c.arguments[i], ""));
     CHECK(c.message.at <= data + size);
     return 0;
 }

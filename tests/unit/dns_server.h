@@ -23,7 +23,7 @@ struct dns_query {
 /* One answer as the strategy got it. */
 struct dns_seen {
     unsigned times;
-    struct cluster_answer answer;
+    struct cluster_dns_answer answer;
     char name[256], why[192], records[65536];
     uint64_t at;
 };

@@ -53,6 +53,7 @@ struct fake_socket {
     bool listens;
     struct cluster_address callers[FAKE_CALLERS]; /* who connects and was not accepted yet, the next one last */
     size_t caller_count;
+    int waiting[80], waiting_count; /* the same, with their streams made already */
 };
 
 struct fake_file {
@@ -138,6 +139,8 @@ static inline int fake_open(void *ctx, int kind, int family)
 static inline void fake_close(void *ctx, int fd)
 {
     struct fake_socket *s = fake_socket_of(ctx, fd);
+    while (s->waiting_count)
+        fake_close(ctx, s->waiting[--s->waiting_count]);
     (void)fake_hook(ctx, FAKE_CLOSE);
     assert_false(s->foreign);
     while (s->first) {
@@ -189,6 +192,11 @@ static inline int fake_accept(void *ctx, int fd, struct cluster_address *peer)
     struct cluster_address from;
     int result = fake_hook(ctx, FAKE_ACCEPT);
     assert_true(s->listens);
+    if (!result && s->waiting_count) {
+        result = s->waiting[0];
+        memmove(s->waiting, s->waiting + 1, (size_t)--s->waiting_count * sizeof *s->waiting);
+        return result;
+    }
     if (!s->caller_count && !result)
         return CLUSTER_E_AGAIN;
     if (result)
@@ -270,6 +278,25 @@ static inline int64_t fake_recv(void *ctx, int fd, void *data, size_t size, stru
         free(p);
     }
     return (int64_t)(s->kind == CLUSTER_UDP || left < size ? left : size);
+}
+
+/* Somebody connects to whoever listens on the machine; the library's end of the stream. */
+static inline int fake_dial(struct fake *f)
+{
+    int server = FAKE_FIRST, fd = FAKE_FIRST, opens, closes;
+    while (!f->s[server].open || !f->s[server].listens)
+        assert_true(++server < FAKE_FDS);
+    while (f->s[fd].open)
+        assert_true(++fd < FAKE_FDS);
+    opens = f->s[fd].opens;
+    closes = f->s[fd].closes;
+    memset(&f->s[fd], 0, sizeof f->s[fd]);
+    f->s[fd].open = true;
+    f->s[fd].opens = opens + 1;
+    f->s[fd].closes = closes;
+    f->s[fd].kind = CLUSTER_TCP;
+    f->s[server].waiting[f->s[server].waiting_count++] = fd;
+    return fd;
 }
 
 /* ---- the rest of the machine ------------------------------------------ */

@@ -99,7 +99,8 @@ static inline int fake_poll(struct fake *f, struct pollfd *fds, size_t count)
     size_t i;
     for (i = 0; i < count; i++) {
         const struct fake_socket *s = fake_socket_of(f, fds[i].fd);
-        fds[i].revents = (short)(fds[i].events & (s->first || s->ended || s->recv_error || s->caller_count ? POLLIN : 0));
+        fds[i].revents = (short)(fds[i].events &
+                                 (s->first || s->ended || s->recv_error || s->caller_count || s->waiting_count ? POLLIN : 0));
         if (s->send_error != CLUSTER_E_AGAIN)
             fds[i].revents = (short)(fds[i].revents | (fds[i].events & POLLOUT));
         fired += fds[i].revents != 0;

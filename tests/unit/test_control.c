@@ -53,8 +53,8 @@ static void as_real_nodes_wrote(void **state)
         assert_true(clu_control_read(bytes, size, &c));
         assert_int_equal(c.op, expected[i].op);
         assert_int_equal(c.count, expected[i].count);
-        assert_true(clu_argument_is(&c, expected[i].place, expected[i].to));
-        assert_false(clu_argument_is(&c, 1 - (expected[i].place == 1), "net_kerne"));
+        assert_true(clu_atom_is(c.arguments[expected[i].place], expected[i].to));
+        assert_false(clu_atom_is(c.arguments[1 - (expected[i].place == 1)], "net_kerne"));
         assert_int_equal(clu_left(&c.message) != 0, expected[i].message);
         if (expected[i].message)
             assert_true(clu_term_skip(&c.message) && !clu_left(&c.message));
@@ -99,17 +99,17 @@ static void what_we_write(void **state)
     struct clu_writer w = clu_writer_on(written, sizeof written);
     (void)state;
     clu_control_write(&w, CLU_OP_REG_SEND, 4);
-    clu_pid_write(&w, "c@127.0.0.1", 0x12345678);
+    clu_pid_write(&w, "c@127.0.0.1", 0x12345678, 1, 0);
     clu_atom_write(&w, "");
     clu_atom_write(&w, "net_kernel");
     clu_write_be(&w, CLU_TERM_VERSION, 1);
     clu_tuple_write(&w, 3);
     clu_atom_write(&w, "$gen_call");
     clu_tuple_write(&w, 2);
-    clu_pid_write(&w, "c@127.0.0.1", 0x12345678);
+    clu_pid_write(&w, "c@127.0.0.1", 0x12345678, 1, 0);
     at = clu_written(&w);
     assert_memory_equal(written, bytes, at);
-    clu_reference_write(&w, "c@127.0.0.1", 0x12345678, UINT64_C(0x1122334455667788));
+    clu_reference_write(&w, "c@127.0.0.1", 0x12345678, 1, UINT64_C(0x1122334455667788));
     assert_memory_equal(written + at, bytes + at, 20);
     assert_int_equal(clu_written(&w) - at, 3 + 2 + 11 + 4 + 12);
     clu_tuple_write(&w, 2);
@@ -123,19 +123,20 @@ static void references(void **state)
     uint8_t bytes[64];
     struct clu_writer w = clu_writer_on(bytes, sizeof bytes);
     struct clu_reader r;
+    uint32_t slot;
     size_t size, cut;
     (void)state;
-    clu_reference_write(&w, "c@h", 7, UINT64_C(0x1122334455667788));
+    clu_reference_write(&w, "c@h", 7, 1, UINT64_C(0x1122334455667788));
     size = clu_written(&w);
     r = clu_reader_of(bytes, size);
-    assert_true(clu_reference_read(&r, "c@h", 7) == UINT64_C(0x1122334455667788));
+    assert_true(clu_reference_read(&r, "c@h", 7, &slot) == UINT64_C(0x1122334455667788));
     r = clu_reader_of(bytes, size);
-    assert_true(clu_reference_read(&r, "c@g", 7) == 0);
+    assert_true(clu_reference_read(&r, "c@g", 7, &slot) == 0);
     r = clu_reader_of(bytes, size);
-    assert_true(clu_reference_read(&r, "c@h", 8) == 0);
+    assert_true(clu_reference_read(&r, "c@h", 8, &slot) == 0);
     for (cut = 0; cut < size; cut++) {
         r = clu_reader_of(bytes, cut);
-        assert_true(clu_reference_read(&r, "c@h", 7) == 0);
+        assert_true(clu_reference_read(&r, "c@h", 7, &slot) == 0);
     }
     /* OTP may write the atom in its older form */
     size = unhex("5a0003"
@@ -145,12 +146,40 @@ static void references(void **state)
                  "0000000000000005",
                  bytes, sizeof bytes);
     r = clu_reader_of(bytes, size);
-    assert_true(clu_reference_read(&r, "c@h", 7) == 5);
+    assert_true(clu_reference_read(&r, "c@h", 7, &slot) == 5);
+    assert_int_equal(slot, 1);
+}
+
+static void pids(void **state)
+{
+    uint8_t bytes[64];
+    struct clu_writer w = clu_writer_on(bytes, sizeof bytes);
+    struct clu_reader r;
+    size_t size, cut;
+    (void)state;
+    clu_pid_write(&w, "c@h", 7, 3, 0);
+    size = clu_written(&w);
+    assert_hex(bytes, size, "587703634068000000030000000000000007");
+    r = clu_reader_of(bytes, size);
+    assert_int_equal(clu_pid_read(&r, "c@h", 7), 3);
+    assert_int_equal(clu_left(&r), 0);
+    r = clu_reader_of(bytes, size);
+    assert_int_equal(clu_pid_read(&r, "c@g", 7), 0);
+    r = clu_reader_of(bytes, size);
+    assert_int_equal(clu_pid_read(&r, "c@h", 8), 0);
+    for (cut = 0; cut < size; cut++) {
+        r = clu_reader_of(bytes, cut);
+        assert_int_equal(clu_pid_read(&r, "c@h", 7), 0);
+    }
+    w = clu_writer_on(bytes, sizeof bytes);
+    clu_pid_write(&w, "c@h", 7, 3, 1);
+    r = clu_reader_of(bytes, size);
+    assert_int_equal(clu_pid_read(&r, "c@h", 7), 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(as_real_nodes_wrote), cmocka_unit_test(malformed),
-                                       cmocka_unit_test(what_we_write), cmocka_unit_test(references)};
+                                       cmocka_unit_test(what_we_write), cmocka_unit_test(references), cmocka_unit_test(pids)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -198,7 +198,7 @@ static void talk(struct node *n, const uint8_t *data, size_t size)
     assert_true(size <= sizeof heard_bytes);
     memcpy(heard_bytes, data, size);
     assert_true(clu_control_read(heard_bytes, size, &said));
-    if (said.op == CLU_OP_REG_SEND && clu_argument_is(&said, 2, "net_kernel"))
+    if (said.op == CLU_OP_REG_SEND && clu_atom_is(said.arguments[2], "net_kernel"))
         answer(n, &said);
     else
         heard = said;
@@ -841,16 +841,16 @@ static size_t gen_call(uint8_t *out, size_t room, const char *to, const char *wh
 {
     struct clu_writer w = clu_writer_on(out, room);
     clu_control_write(&w, CLU_OP_REG_SEND, 4);
-    clu_pid_write(&w, "n@10.0.0.1", 3);
+    clu_pid_write(&w, "n@10.0.0.1", 3, 9, 0);
     clu_atom_write(&w, "");
     clu_atom_write(&w, to);
     clu_write_be(&w, CLU_TERM_VERSION, 1);
     clu_tuple_write(&w, 3);
     clu_atom_write(&w, "$gen_call");
     clu_tuple_write(&w, 2);
-    clu_pid_write(&w, "n@10.0.0.1", 3);
+    clu_pid_write(&w, "n@10.0.0.1", 3, 9, 0);
     clu_write(&w, "l\0\0\0\1w\5alias", 12);
-    clu_reference_write(&w, "n@10.0.0.1", 3, 77); /* [alias | Ref] */
+    clu_reference_write(&w, "n@10.0.0.1", 3, 1, 77); /* [alias | Ref] */
     clu_tuple_write(&w, 2);
     clu_atom_write(&w, what);
     clu_atom_write(&w, "n@10.0.0.1");
@@ -861,6 +861,7 @@ static void asked_whether_we_are_there(void **state)
 {
     struct node *n = node("n@10.0.0.1", 9001);
     uint8_t call[300];
+    uint32_t slot;
     size_t size;
     (void)state;
     plain("static:n@10.0.0.1?port=9001");
@@ -872,7 +873,7 @@ static void asked_whether_we_are_there(void **state)
     assert_int_equal(heard.op, CLU_OP_SEND);
     clu_tuple_read(&heard.message, 2);
     assert_true(clu_read_match(&heard.message, "l\0\0\0\1w\5alias", 12)); /* as it came */
-    assert_true(clu_reference_read(&heard.message, "n@10.0.0.1", 3) == 77);
+    assert_true(clu_reference_read(&heard.message, "n@10.0.0.1", 3, &slot) == 77);
     clu_atom_read(&heard.message, "yes");
     assert_true(!heard.message.bad && !clu_left(&heard.message));
     /* What is none, or is for another, is passed over. */
@@ -898,26 +899,26 @@ static void no_processes(void **state)
     wait_ms(0);
     w = clu_writer_on(body, sizeof body);
     clu_control_write(&w, CLU_OP_MONITOR, 4);
-    clu_pid_write(&w, "n@10.0.0.1", 3);
+    clu_pid_write(&w, "n@10.0.0.1", 3, 9, 0);
     clu_atom_write(&w, "nobody");
-    clu_reference_write(&w, "n@10.0.0.1", 3, 78);
+    clu_reference_write(&w, "n@10.0.0.1", 3, 1, 78);
     push_packet(n, body, clu_written(&w));
     wait_ms(0);
     assert_int_equal(heard.op, CLU_OP_MONITOR_EXIT);
-    assert_true(clu_argument_is(&heard, 0, "nobody") && clu_argument_is(&heard, 3, "noproc"));
+    assert_true(clu_atom_is(heard.arguments[0], "nobody") && clu_atom_is(heard.arguments[3], "noproc"));
     w = clu_writer_on(body, sizeof body);
     clu_control_write(&w, CLU_OP_LINK, 3);
-    clu_pid_write(&w, "n@10.0.0.1", 3);
-    clu_pid_write(&w, OWN, 4);
+    clu_pid_write(&w, "n@10.0.0.1", 3, 9, 0);
+    clu_pid_write(&w, OWN, 4, 1, 0);
     push_packet(n, body, clu_written(&w));
     wait_ms(0);
     assert_int_equal(heard.op, CLU_OP_EXIT);
-    assert_true(clu_argument_is(&heard, 2, "noproc"));
+    assert_true(clu_atom_is(heard.arguments[2], "noproc"));
     w = clu_writer_on(body, sizeof body);
     clu_control_write(&w, CLU_OP_UNLINK_ID, 4);
     clu_term_write_integer(&w, 99, false);
-    clu_pid_write(&w, "n@10.0.0.1", 3);
-    clu_pid_write(&w, OWN, 4);
+    clu_pid_write(&w, "n@10.0.0.1", 3, 9, 0);
+    clu_pid_write(&w, OWN, 4, 1, 0);
     push_packet(n, body, clu_written(&w));
     wait_ms(0);
     assert_int_equal(heard.op, CLU_OP_UNLINK_ID_ACK);

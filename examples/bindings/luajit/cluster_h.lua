@@ -16,7 +16,7 @@ struct cluster_counts;
 struct cluster_event;
 struct cluster_node;
 struct cluster_strategy;
-struct cluster_answer;
+struct cluster_dns_answer;
 struct cluster_record;
 struct cluster_request;
 struct cluster_response;
@@ -109,6 +109,7 @@ struct cluster_options {
     uint32_t limit_output;
     uint32_t reserved_links;
     const char *epmd;
+    const char *listen;
 };
 struct cluster_member {
     uint32_t size;
@@ -183,7 +184,7 @@ struct cluster_strategy {
     uint32_t misses;
     uint32_t flags;
 };
-struct cluster_answer {
+struct cluster_dns_answer {
     uint32_t size;
     int32_t error;
     uint32_t rcode;
@@ -316,7 +317,7 @@ int cluster_source_random(struct cluster_source *, void *, size_t);
 uint64_t cluster_source_now(const struct cluster_source *);
 void cluster_source_log(struct cluster_source *, int, const char *);
 int cluster_source_resolve(struct cluster_source *, uint32_t, const char *, uint32_t);
-int cluster_source_answer(struct cluster_source *, uint32_t, struct cluster_answer *);
+int cluster_source_answer(struct cluster_source *, uint32_t, struct cluster_dns_answer *);
 int cluster_source_record(struct cluster_source *, uint32_t, struct cluster_record *);
 int cluster_term_parse(const char *, void *, size_t, size_t *);
 const char *cluster_term_why(const char *, size_t *);
@@ -329,6 +330,13 @@ int cluster_resolve(struct cluster *, const char *, const char *, uint64_t *);
 int cluster_epmd_names(struct cluster *, const char *, uint64_t *);
 int cluster_epmd_port(struct cluster *, const char *, uint64_t *);
 int cluster_ping(struct cluster *, const char *, uint64_t *);
+int cluster_send(struct cluster *, const char *, const char *, const void *, size_t);
+int cluster_send_pid(struct cluster *, const void *, size_t, const void *, size_t);
+int cluster_register(struct cluster *, const char *);
+int cluster_self(struct cluster *, const char *, void *, size_t, size_t *);
+int cluster_call(struct cluster *, const char *, const char *, const char *, const void *, size_t, uint64_t, uint64_t *);
+int cluster_answer(struct cluster *, uint64_t, const void *, size_t);
+int cluster_monitor(struct cluster *, const char *, const char *, uint64_t *);
 uint64_t cluster_hash64(const void *, size_t, uint64_t);
 uint64_t cluster_siphash(const void *, size_t, uint64_t, uint64_t);
 int cluster_phash2(const void *, size_t, uint64_t, uint32_t *);
@@ -465,13 +473,13 @@ return {
         {"cluster_address", "bytes", "scope", "port", "family", "prefix"},
         {"cluster_io", "size", "reserved", "ctx", "open", "bind", "connect", "listen", "accept", "join", "send", "recv", "close", "interfaces", "read_file", "environment", "random", "wall_time", "tls_start", "tls_step", "tls_recv", "tls_send", "tls_close"},
         {"cluster_map_options", "size", "shards", "replicas", "epsilon", "seed", "role", "settle"},
-        {"cluster_options", "size", "quorum", "node", "quorum_of", "settle", "zone", "role", "expected", "port", "weight", "limit_members", "limit_events", "limit_watches", "limit_budget", "log_level", "seed", "map", "allocator", "io", "log", "log_ctx", "error", "error_size", "connect", "cookie", "backoff", "reconnect", "on_leave", "tick", "limit_dials", "limit_packet", "limit_output", "reserved_links", "epmd"},
+        {"cluster_options", "size", "quorum", "node", "quorum_of", "settle", "zone", "role", "expected", "port", "weight", "limit_members", "limit_events", "limit_watches", "limit_budget", "log_level", "seed", "map", "allocator", "io", "log", "log_ctx", "error", "error_size", "connect", "cookie", "backoff", "reconnect", "on_leave", "tick", "limit_dials", "limit_packet", "limit_output", "reserved_links", "epmd", "listen"},
         {"cluster_member", "size", "flags", "id", "name", "host", "address", "zone", "role", "port", "weight", "state", "sources"},
         {"cluster_counts", "size", "members", "sources", "watches", "steps", "rounds", "failures", "joins", "leaves", "changes", "resyncs", "sent", "received", "sent_bytes", "received_bytes", "dropped"},
         {"cluster_event", "size", "type", "error", "changed", "state", "count", "quorum", "reserved", "time", "revision", "request", "fingerprint", "source", "member", "text", "term", "term_size"},
         {"cluster_node", "size", "weight", "port", "flags", "name", "address", "zone", "role"},
         {"cluster_strategy", "size", "open", "round", "ready", "close", "options", "interval_ns", "max_age_ns", "misses", "flags"},
-        {"cluster_answer", "size", "error", "rcode", "count", "ttl", "flags", "digest", "why", "name"},
+        {"cluster_dns_answer", "size", "error", "rcode", "count", "ttl", "flags", "digest", "why", "name"},
         {"cluster_record", "size", "type", "ttl", "priority", "weight", "port", "additional", "text_size", "name", "text", "address"},
         {"cluster_request", "size", "flags", "method", "url", "headers", "secret", "ca", "body", "body_size", "answer_size", "timeout_ns"},
         {"cluster_response", "size", "error", "status", "whole", "why"},

@@ -154,7 +154,7 @@ class cluster_strategy(ctypes.Structure):
     pass
 
 
-class cluster_answer(ctypes.Structure):
+class cluster_dns_answer(ctypes.Structure):
     pass
 
 
@@ -273,6 +273,7 @@ cluster_options._fields_ = [
     ('limit_output', ctypes.c_uint32),
     ('reserved_links', ctypes.c_uint32),
     ('epmd', ctypes.c_char_p),
+    ('listen', ctypes.c_char_p),
 ]
 
 cluster_member._fields_ = [
@@ -353,7 +354,7 @@ cluster_strategy._fields_ = [
     ('flags', ctypes.c_uint32),
 ]
 
-cluster_answer._fields_ = [
+cluster_dns_answer._fields_ = [
     ('size', ctypes.c_uint32),
     ('error', ctypes.c_int32),
     ('rcode', ctypes.c_uint32),
@@ -429,7 +430,7 @@ cluster_move._fields_ = [
     ('batch', ctypes.c_uint32),
 ]
 
-STRUCTS = [pollfd, cluster_allocator, cluster_address, cluster_io, cluster_map_options, cluster_options, cluster_member, cluster_counts, cluster_event, cluster_node, cluster_strategy, cluster_answer, cluster_record, cluster_request, cluster_response, cluster_ring_override, cluster_ring_options, cluster_move]
+STRUCTS = [pollfd, cluster_allocator, cluster_address, cluster_io, cluster_map_options, cluster_options, cluster_member, cluster_counts, cluster_event, cluster_node, cluster_strategy, cluster_dns_answer, cluster_record, cluster_request, cluster_response, cluster_ring_override, cluster_ring_options, cluster_move]
 
 # name, result, arguments
 FUNCTIONS = [
@@ -497,7 +498,7 @@ FUNCTIONS = [
     ('cluster_source_now', ctypes.c_uint64, [ctypes.POINTER(cluster_source)]),
     ('cluster_source_log', None, [ctypes.POINTER(cluster_source), ctypes.c_int, ctypes.c_char_p]),
     ('cluster_source_resolve', ctypes.c_int, [ctypes.POINTER(cluster_source), ctypes.c_uint32, ctypes.c_char_p, ctypes.c_uint32]),
-    ('cluster_source_answer', ctypes.c_int, [ctypes.POINTER(cluster_source), ctypes.c_uint32, ctypes.POINTER(cluster_answer)]),
+    ('cluster_source_answer', ctypes.c_int, [ctypes.POINTER(cluster_source), ctypes.c_uint32, ctypes.POINTER(cluster_dns_answer)]),
     ('cluster_source_record', ctypes.c_int, [ctypes.POINTER(cluster_source), ctypes.c_uint32, ctypes.POINTER(cluster_record)]),
     ('cluster_term_parse', ctypes.c_int, [ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(ctypes.c_size_t)]),
     ('cluster_term_why', ctypes.c_char_p, [ctypes.c_char_p, ctypes.POINTER(ctypes.c_size_t)]),
@@ -510,6 +511,13 @@ FUNCTIONS = [
     ('cluster_epmd_names', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_char_p, ctypes.POINTER(ctypes.c_uint64)]),
     ('cluster_epmd_port', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_char_p, ctypes.POINTER(ctypes.c_uint64)]),
     ('cluster_ping', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_char_p, ctypes.POINTER(ctypes.c_uint64)]),
+    ('cluster_send', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t]),
+    ('cluster_send_pid', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t]),
+    ('cluster_register', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_char_p]),
+    ('cluster_self', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(ctypes.c_size_t)]),
+    ('cluster_call', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint64, ctypes.POINTER(ctypes.c_uint64)]),
+    ('cluster_answer', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_uint64, ctypes.c_void_p, ctypes.c_size_t]),
+    ('cluster_monitor', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_char_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_uint64)]),
     ('cluster_hash64', ctypes.c_uint64, [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint64]),
     ('cluster_siphash', ctypes.c_uint64, [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint64, ctypes.c_uint64]),
     ('cluster_phash2', ctypes.c_int, [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint64, ctypes.POINTER(ctypes.c_uint32)]),

@@ -217,6 +217,7 @@ pub struct cluster_options {
     pub limit_output: u32,
     pub reserved_links: u32,
     pub epmd: *const c_char,
+    pub listen: *const c_char,
 }
 
 #[repr(C)]
@@ -309,7 +310,7 @@ pub struct cluster_strategy {
 
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct cluster_answer {
+pub struct cluster_dns_answer {
     pub size: u32,
     pub error: i32,
     pub rcode: u32,
@@ -462,7 +463,7 @@ extern "C" {
     pub fn cluster_source_now(s: *const cluster_source) -> u64;
     pub fn cluster_source_log(s: *mut cluster_source, level: c_int, message: *const c_char);
     pub fn cluster_source_resolve(s: *mut cluster_source, slot: u32, name: *const c_char, r#type: u32) -> c_int;
-    pub fn cluster_source_answer(s: *mut cluster_source, slot: u32, out: *mut cluster_answer) -> c_int;
+    pub fn cluster_source_answer(s: *mut cluster_source, slot: u32, out: *mut cluster_dns_answer) -> c_int;
     pub fn cluster_source_record(s: *mut cluster_source, slot: u32, out: *mut cluster_record) -> c_int;
     pub fn cluster_term_parse(text: *const c_char, out: *mut c_void, capacity: usize, size: *mut usize) -> c_int;
     pub fn cluster_term_why(text: *const c_char, at: *mut usize) -> *const c_char;
@@ -475,6 +476,13 @@ extern "C" {
     pub fn cluster_epmd_names(c: *mut cluster, host: *const c_char, request: *mut u64) -> c_int;
     pub fn cluster_epmd_port(c: *mut cluster, node: *const c_char, request: *mut u64) -> c_int;
     pub fn cluster_ping(c: *mut cluster, node: *const c_char, request: *mut u64) -> c_int;
+    pub fn cluster_send(c: *mut cluster, node: *const c_char, process: *const c_char, term: *const c_void, size: usize) -> c_int;
+    pub fn cluster_send_pid(c: *mut cluster, pid: *const c_void, pid_size: usize, term: *const c_void, size: usize) -> c_int;
+    pub fn cluster_register(c: *mut cluster, process: *const c_char) -> c_int;
+    pub fn cluster_self(c: *mut cluster, process: *const c_char, out: *mut c_void, capacity: usize, size: *mut usize) -> c_int;
+    pub fn cluster_call(c: *mut cluster, node: *const c_char, module: *const c_char, function: *const c_char, arguments: *const c_void, size: usize, timeout_ns: u64, request: *mut u64) -> c_int;
+    pub fn cluster_answer(c: *mut cluster, request: u64, term: *const c_void, size: usize) -> c_int;
+    pub fn cluster_monitor(c: *mut cluster, node: *const c_char, process: *const c_char, request: *mut u64) -> c_int;
     pub fn cluster_hash64(data: *const c_void, size: usize, seed: u64) -> u64;
     pub fn cluster_siphash(data: *const c_void, size: usize, key0: u64, key1: u64) -> u64;
     pub fn cluster_phash2(term: *const c_void, size: usize, range: u64, out: *mut u32) -> c_int;
