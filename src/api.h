@@ -253,9 +253,9 @@ struct cluster_options {
     uint32_t limit_packet; /* bytes of a packet from another node; 0: 64 MiB and 64 KiB */
     uint32_t limit_output; /* bytes that wait for a node to take them before it is not read any more; 0: 1 MiB */
     uint32_t reserved_links;
-    /* "embedded": serve epmd on this host's loopback while no other program does, where programs of this host alone may register;
-     * "embedded:ADDRESS" or "embedded:ADDRESS:PORT": on that address too, where others look names up. Port: ERL_EPMD_PORT of the
-     * environment, or 4369. NULL or "": serve none */
+    /* "embedded": serve epmd while no other program of this host does, on its loopback, where its programs alone may register, and
+     * where `listen` says, where others look names up; "embedded:ADDRESS" or "embedded:ADDRESS:PORT": there in its place. Port:
+     * ERL_EPMD_PORT of the environment, or 4369. NULL or "": serve none */
     const char *epmd;
     const char *listen; /* ADDRESS:PORT or ADDRESS:FIRST-LAST (port 0: any that is free): take links from other nodes there, and
                          * register with this host's epmd. NULL: others cannot link to this node */

@@ -90,6 +90,13 @@ CLU_FN int clu_options_epmd(struct cluster *c, const struct cluster_options *o)
     if (!clu_slice_is(kind, "embedded") || !clu_address_port_parse(text, clu_epmd_port_here(&l->io), &address) || !address.port)
         return clu_fail(l, CLUSTER_E_INVALID,
                         "options.epmd takes \"embedded\" or \"embedded:ADDRESS:PORT\"; IPv6 takes brackets");
+#ifndef CLUSTER_NO_ERLANG
+    if (!where.at && o->listen) {
+        uint16_t port = address.port;
+        address = c->linked.listener.address;
+        address.port = port;
+    }
+#endif
     return clu_epmd_server_begin(&c->epmd_server, l, &address);
 #else
     return o->epmd ? clu_fail(&c->loop, CLUSTER_E_UNSUPPORTED, "options.epmd: this build serves none (CLUSTER_NO_EPMD_SERVER)")

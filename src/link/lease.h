@@ -49,11 +49,12 @@ CLU_FN void clu_lease_ended(struct clu_channel *ch, int error)
 CLU_FN int clu_lease_answered(struct clu_channel *ch, const uint8_t *data, size_t size)
 {
     struct clu_lease *lease = CLU_CONTAINER(ch, struct clu_lease, channel);
-    enum clu_parse parsed = clu_epmd_alive_reply(data, size, NULL);
+    bool refused;
+    enum clu_parse parsed = clu_epmd_alive_reply(data, size, &refused);
     if (parsed == CLU_NEED_MORE)
         return 0;
-    if (parsed != CLU_COMPLETE)
-        return *data == 'v' || *data == 'y' ? CLUSTER_E_EXISTS : CLUSTER_E_PROTOCOL;
+    if (parsed == CLU_MALFORMED || refused)
+        return parsed == CLU_MALFORMED ? CLUSTER_E_PROTOCOL : CLUSTER_E_EXISTS;
     lease->held = true;
     lease->failures = 0;
     clu_timer_set(&ch->loop->timers, &lease->timer, CLUSTER_NEVER);

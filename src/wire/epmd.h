@@ -57,19 +57,17 @@ CLU_FN void clu_epmd_alive_write(struct clu_writer *w, struct clu_slice name, ui
     clu_write_be(w, 0, 2);
 }
 
-/* Its reply. Malformed also when it is refused, as it is when the name is taken; then epmd leaves the stream open. */
-CLU_FN enum clu_parse clu_epmd_alive_reply(const void *data, size_t size, uint32_t *creation)
+/* Its reply, which nothing follows. It is refused when the name is taken; epmd leaves the stream open then as well. The creation that
+ * it gives is of use to none: a node makes its own. Before OTP 23 it had 16 bits. */
+CLU_FN enum clu_parse clu_epmd_alive_reply(const void *data, size_t size, bool *refused)
 {
     struct clu_reader r = clu_reader_of(data, size);
-    uint8_t tag = clu_read_u8(&r), result = clu_read_u8(&r);
-    uint32_t value = (uint32_t)clu_read_be(&r, tag == 'v' ? 4 : 2);
+    uint8_t tag = clu_read_u8(&r);
+    *refused = clu_read_u8(&r) != 0;
     if (size && tag != 'v' && tag != 'y')
         return CLU_MALFORMED;
-    if (r.bad)
-        return CLU_NEED_MORE;
-    if (creation)
-        *creation = value;
-    return result ? CLU_MALFORMED : CLU_COMPLETE;
+    (void)clu_take(&r, tag == 'v' ? 4 : 2);
+    return r.bad ? CLU_NEED_MORE : clu_left(&r) ? CLU_MALFORMED : CLU_COMPLETE;
 }
 
 /* The reply to NAMES, which is whole only at the end of the stream: first this, then clu_epmd_names_next. */

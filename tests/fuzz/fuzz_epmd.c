@@ -1,6 +1,6 @@
 /*
  * epmd's replies, and requests to one. The verdict on a reply does not change when more of it comes, and what is found in it is fit
- * for use; a request with anything behind it is malformed.
+ * for use; a reply to ALIVE2, and a request, with anything behind it is malformed.
  */
 #include "../../src/wire/epmd.h"
 
@@ -36,10 +36,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
 
     for (cut = 0; cut < size; cut++) {
-        uint32_t creation;
+        bool refused;
         struct clu_epmd_asked_for asked, more;
-        earlier = clu_epmd_alive_reply(data, cut, &creation);
-        CHECK(earlier == CLU_NEED_MORE || clu_epmd_alive_reply(data, size, &creation) == earlier);
+        if (clu_epmd_alive_reply(data, cut, &refused) != CLU_NEED_MORE)
+            CHECK(clu_epmd_alive_reply(data, cut + 1, &refused) == CLU_MALFORMED);
         result = clu_epmd_request_read(data, cut, &asked);
         if (result != CLU_NEED_MORE)
             CHECK(clu_epmd_request_read(data, cut + 1, &more) == CLU_MALFORMED);

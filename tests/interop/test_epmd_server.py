@@ -1,10 +1,12 @@
 """clusterctl epmd: real nodes register with it and find each other, its answers are those of a real epmd, and what else it must."""
 import os
 import re
+import shutil
 import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import unittest
 
 from interoptools import LOOPBACK, ROOT, Epmd, Node, OwnEpmd, Running, ctl, free_port, lacks, until
@@ -45,6 +47,115 @@ def pinger(epmd, name, *targets):
     return Running("-noinput", "-name", name, "-setcookie", "interop", "-start_epmd", "false",
                    "-kernel", "inet_dist_use_interface", "{127,0,0,1}", "-eval", code, "-extra", *targets, program="erl",
                    ERL_EPMD_PORT=epmd.port, ERL_CRASH_DUMP=os.devnull, ERL_AFLAGS=None, ERL_FLAGS=None, ERL_ZFLAGS=None)
+
+
+# A node that serves epmd itself: NODE LISTEN.
+EMBEDDED = r"""
+#define CLUSTER_IMPLEMENTATION
+#include "cluster.h"
+#include <stdio.h>
+
+static void say(void *ctx, int level, const char *message, const char *setting)
+{
+    (void)ctx;
+    (void)level;
+    printf("%s: %s\n", setting, message);
+    fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+    struct cluster_options options;
+    struct cluster *c;
+    cluster_options_init(&options);
+    options.node = argv[1];
+    options.listen = argv[2];
+    options.cookie = "interop";
+    options.epmd = "embedded";
+    options.log = say;
+    options.log_level = CLUSTER_LOG_INFO;
+    if (argc < 3 || cluster_create(&c, &options) < 0)
+        return 3;
+    while (cluster_poll(c, -1) == 0)
+        while (cluster_next_event(c))
+            continue;
+    return 3;
+}
+"""
+
+
+class Lease(unittest.TestCase):
+    """The name of a node of ours, at a real epmd and at one of our own."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp()
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        source, cls.program = os.path.join(cls.folder, "embedded.c"), os.path.join(cls.folder, "embedded")
+        with open(source, "w", encoding="utf-8") as file:
+            file.write(EMBEDDED)
+        subprocess.run(["cc", "-std=c99", "-O1", "-I" + ROOT, "-o", cls.program, source], check=True, timeout=300)
+
+    def node(self, epmd, *more, name="c@" + LOOPBACK):
+        running = Running("node", "--node", name, "--cookie", "interop", "--listen", LOOPBACK + ":0", *more, ERL_EPMD_PORT=epmd.port)
+        self.addCleanup(running.__exit__)
+        return running
+
+    def embedded(self, port, name, listen=LOOPBACK + ":0"):
+        running = Running(name, listen, program=self.program, ERL_EPMD_PORT=port)
+        self.addCleanup(running.__exit__)
+        return running
+
+    @unittest.skipIf(WHY, WHY)
+    def test_it_comes_back(self):
+        for kind in (Epmd, OwnEpmd):
+            with self.subTest(kind.__name__):
+                epmd = kind()
+                self.addCleanup(epmd.kill)
+                node = self.node(epmd)
+                until(lambda e=epmd: e.names() == ["c"], "it is registered")
+                for _ in range(2):
+                    epmd.kill()
+                    epmd.start()
+                    until(lambda e=epmd: e.names() == ["c"], "it is registered again")
+                second = self.node(epmd)
+                until(lambda s=second: any("registered with epmd already" in line for line in s.errors), "the second one says it")
+                node.__exit__()
+                until(lambda e=epmd: e.names() == ["c"], "the second one takes the name")
+                second.__exit__()
+                until(lambda e=epmd: e.names() == [], "nobody has it")
+                epmd.kill()
+
+    @unittest.skipIf(WHY, WHY)
+    def test_a_node_that_serves_epmd(self):
+        epmd = Epmd.__new__(Epmd)  # nothing runs there
+        epmd.port = free_port()
+        epmd.at = "%s:%d" % (LOOPBACK, epmd.port)
+        one = self.embedded(epmd.port, "one@" + LOOPBACK)
+        one.line("epmd: epmd is served at " + epmd.at)
+        until(lambda: epmd.names() == ["one"], "it is registered with itself")
+        with pinger(epmd, "b@" + LOOPBACK, "one@" + LOOPBACK) as real:
+            real.line("pong")
+            self.assertEqual(real.end(), 0)
+        two = self.embedded(epmd.port, "two@" + LOOPBACK)
+        two.line(lambda line: line.startswith("epmd: no epmd is served here"))
+        until(lambda: epmd.names() == ["one", "two"], "the second one is with the first")
+        one.__exit__()
+        two.line("epmd: epmd is served at " + epmd.at)
+        until(lambda: epmd.names() == ["two"], "the second one goes on alone")
+        with pinger(epmd, "b@" + LOOPBACK, "two@" + LOOPBACK, "one@" + LOOPBACK) as real:
+            real.line("pong")
+            real.line("pang")
+
+    def test_it_serves_where_it_listens(self):
+        address = other_address()
+        if not address:
+            self.skipTest("this host has no address but loopback")
+        port = free_port()
+        one = self.embedded(port, "one@" + address, address + ":0")
+        one.line("epmd: epmd is served at %s:%d" % (address, port))
+        until(lambda: ctl("names", "%s:%d" % (address, port)).out.startswith("one "), "it is found there")
+        self.assertTrue(ctl("names", "%s:%d" % (LOOPBACK, port)).out.startswith("one "))
 
 
 class Served(unittest.TestCase):
