@@ -548,8 +548,9 @@ enum command_bit {
     ON_SEND = 4096,
     ON_CALL = 8192,
     ON_SERVE = 16384,
+    ON_MAP = 32768,
     ON_ERLANG = ON_PING | ON_SEND | ON_CALL | ON_SERVE,
-    ON_ALL = 32767
+    ON_ALL = 65535
 };
 
 enum option_id {
@@ -569,6 +570,8 @@ enum option_id {
     OPT_TO,
     OPT_SHARDS,
     OPT_WEIGHTS,
+    OPT_ZONES,
+    OPT_SVG,
     OPT_REPLICAS,
     OPT_NODE_TYPE,
     OPT_POINTS,
@@ -605,7 +608,8 @@ struct option_row {
 };
 
 static const struct option_row option_table[] = {
-    {OPT_NODE, "node", TAKES_TEXT, ON_WATCH | ON_WAIT | ON_LIST | ON_ERLANG, "NAME", "the own node, name@host or name@auto"},
+    {OPT_NODE, "node", TAKES_TEXT, ON_WATCH | ON_WAIT | ON_LIST | ON_MAP | ON_ERLANG, "NAME",
+     "the own node, name@host or name@auto"},
     {OPT_CONNECT, "connect", TAKES_TEXT, ON_WATCH, "MODE", "erlang: link to every member; none (the default)"},
     {OPT_COOKIE, "cookie", TAKES_TEXT, ON_WATCH | ON_ERLANG, "COOKIE", "the cluster's cookie; others see it in process lists"},
     {OPT_COOKIE_FILE, "cookie-file", TAKES_TEXT, ON_WATCH | ON_ERLANG, "FILE",
@@ -617,15 +621,17 @@ static const struct option_row option_table[] = {
     {OPT_ECHO, "echo", TAKES_NOTHING, ON_SERVE, "", "answer {From, X} with X"},
     {OPT_QUORUM, "quorum", TAKES_NUMBER, ON_WATCH | ON_WAIT, "N", "nodes that make the cluster ready, this one counted"},
     {OPT_UNTIL, "until", TAKES_NUMBER, ON_WATCH, "N", "end with 0 once N members are there"},
-    {OPT_FOR, "for", TAKES_DURATION, ON_WATCH | ON_WAIT | ON_LIST | ON_CALL | ON_SERVE, "TIME",
+    {OPT_FOR, "for", TAKES_DURATION, ON_WATCH | ON_WAIT | ON_LIST | ON_MAP | ON_CALL | ON_SERVE, "TIME",
      "how long at most, as in 500ms, 10s, 2m"},
     {OPT_KIND, "kind", TAKES_TEXT, ON_OWNER | ON_PLAN, "KIND", "how keys are placed (default map; see above)"},
     {OPT_NODES, "nodes", TAKES_TEXT, ON_OWNER, "A,B,C", "the nodes, in any order"},
     {OPT_FROM, "from", TAKES_TEXT, ON_PLAN, "A,B,C", "the nodes before"},
     {OPT_TO, "to", TAKES_TEXT, ON_PLAN, "A,B", "the nodes after"},
-    {OPT_SHARDS, "shards", TAKES_NUMBER, ON_OWNER | ON_PLAN, "N", "shards of a map, a power of two (default 4096)"},
-    {OPT_WEIGHTS, "weights", TAKES_TEXT, ON_OWNER, "1,1,2", "the weights of the nodes, in their order"},
-    {OPT_REPLICAS, "replicas", TAKES_NUMBER, ON_OWNER, "N", "how many owners of a key are printed (default 1)"},
+    {OPT_SHARDS, "shards", TAKES_NUMBER, ON_OWNER | ON_PLAN | ON_MAP, "N", "shards of a map, a power of two (default 4096)"},
+    {OPT_WEIGHTS, "weights", TAKES_TEXT, ON_OWNER | ON_PLAN, "1,1,2", "the weights of the nodes, in their order"},
+    {OPT_ZONES, "zones", TAKES_TEXT, ON_OWNER | ON_PLAN, "a,b/1,b/2", "map: the zones of the nodes, in their order"},
+    {OPT_SVG, "svg", TAKES_TEXT, ON_MAP, "FILE", "draw the map as a picture in this file"},
+    {OPT_REPLICAS, "replicas", TAKES_NUMBER, ON_OWNER | ON_PLAN | ON_MAP, "N", "how many owners a key has (default 1)"},
     {OPT_NODE_TYPE, "node-type", TAKES_TEXT, ON_OWNER | ON_PLAN, "TYPE",
      "libring: what a node is: atom (the default) or binary"},
     {OPT_POINTS, "points", TAKES_NUMBER, ON_OWNER | ON_PLAN, "N", "points of a node; riak: partitions of the ring"},
@@ -1708,25 +1714,40 @@ static size_t list_complain(const struct cluster *c)
     return answered;
 }
 
-static int run_list(const struct arguments *a)
+/* Until every source had its first round, or time is over. */
+static int open_first_rounds(struct loop *l, const struct arguments *a)
 {
-    struct loop l;
     uint64_t end;
-    int status = open_sources(&l, a);
+    int status = open_sources(l, a);
     if (status)
         return status;
     end = end_of(a, 10 * SECOND);
-    while (!every_source_spoke(l.c) && !signal_end && cluster_now() < end) {
-        loop_turn(&l, end);
-        while (cluster_next_event(l.c))
+    while (!every_source_spoke(l->c) && !signal_end && cluster_now() < end) {
+        loop_turn(l, end);
+        while (cluster_next_event(l->c))
             continue;
     }
-    list_members(l.c, given(a, OPT_JSON));
-    status = others(l.c) ? DONE : NEGATIVE;
-    if (!list_complain(l.c) && cluster_source_at(l.c, 0) && !others(l.c))
+    return DONE;
+}
+
+/* How a command on the first rounds ends. */
+static int end_first_rounds(struct loop *l)
+{
+    int status = others(l->c) ? DONE : NEGATIVE;
+    if (!list_complain(l->c) && cluster_source_at(l->c, 0) && !others(l->c))
         status = FAILED;
-    loop_end(&l);
+    loop_end(l);
     return status;
+}
+
+static int run_list(const struct arguments *a)
+{
+    struct loop l;
+    int status = open_first_rounds(&l, a);
+    if (status)
+        return status;
+    list_members(l.c, given(a, OPT_JSON));
+    return end_first_rounds(&l);
 }
 
 /* ====================================================================================================================
@@ -2065,7 +2086,7 @@ struct kind {
 };
 
 static const struct kind kinds[] = {
-    {"map", " shards "},
+    {"map", " shards weights zones replicas "},
     {"rendezvous", " weights replicas seed "},
     {"jump", " seed "},
     {"libring", " weights replicas node-type points name terms otp25 "},
@@ -2100,8 +2121,8 @@ static int kind_of(const struct kind **out, const char *what, const char *text)
 /* Only options that are of some kinds are looked at. */
 static int kind_check(const struct arguments *a, const struct kind *kind)
 {
-    static const enum option_id own[] = {OPT_SHARDS, OPT_WEIGHTS, OPT_REPLICAS, OPT_NODE_TYPE, OPT_POINTS,
-                                         OPT_NAME,   OPT_BUCKET,  OPT_TERMS,    OPT_OTP25,     OPT_SEED};
+    static const enum option_id own[] = {OPT_SHARDS, OPT_WEIGHTS, OPT_ZONES, OPT_REPLICAS, OPT_NODE_TYPE, OPT_POINTS,
+                                         OPT_NAME,   OPT_BUCKET,  OPT_TERMS, OPT_OTP25,    OPT_SEED};
     size_t i, j;
     for (i = 0; i < COUNT(own); i++) {
         char word[32];
@@ -2122,23 +2143,80 @@ static int kind_check(const struct arguments *a, const struct kind *kind)
 /* Where keys are placed: by a map, or by a ring when map is NULL. */
 struct placement {
     const struct kind *kind;
-    struct names nodes;
+    struct names nodes, zones;
+    const struct names *first; /* of a plan: the nodes before */
     struct cluster_map *map;
     struct cluster_ring *ring;
     bool json, terms;
     size_t replicas;
 };
 
-static int parse_weights(struct cluster_node *nodes, size_t count, const char *text)
+/* The n-th of the texts between commas; its length too. NULL: there are fewer. */
+static const char *nth_of(const char *list, size_t n, size_t *length)
+{
+    for (; n && list; n--) {
+        list = strchr(list, ',');
+        list += list != NULL;
+    }
+    *length = list ? strcspn(list, ",") : 0;
+    return list;
+}
+
+/* Where a node stands among those that weights and zones are given for: the nodes of --nodes; for a plan those of --from, then
+ * those that only --to has. */
+static size_t order_of(const struct placement *p, const char *name)
+{
+    const struct names *first = p->first ? p->first : &p->nodes;
+    size_t i, at = 0;
+    for (i = 0; i < first->count; i++)
+        if (!strcmp(first->at[i], name))
+            return i;
+    for (i = 0; i < p->nodes.count && strcmp(p->nodes.at[i], name) != 0; i++) {
+        size_t j = 0;
+        while (j < first->count && strcmp(first->at[j], p->nodes.at[i]) != 0)
+            j++;
+        at += j == first->count;
+    }
+    return first->count + at;
+}
+
+static int parse_weights(const struct placement *p, struct cluster_node *nodes, const char *text)
 {
     size_t i;
-    for (i = 0; i < count; i++) {
-        uint64_t weight;
-        if (!parse_number(text, UINT32_MAX, &weight, &text) || !weight || *text != (i + 1 < count ? ',' : '\0'))
+    for (i = 0; i < p->nodes.count; i++) {
+        size_t length;
+        const char *at = nth_of(text, order_of(p, nodes[i].name), &length), *end = at;
+        uint64_t weight = 0;
+        if (!at || !parse_number(at, UINT32_MAX, &weight, &end) || !weight || end != at + length)
             return fail(USAGE, "--weights takes a number from 1 to 4294967295 for each node, as in 1,1,2");
         nodes[i].weight = (uint32_t)weight;
-        text += *text == ',';
     }
+    return DONE;
+}
+
+static int parse_zones(struct placement *p, struct cluster_node *nodes, const char *text)
+{
+    size_t i;
+    for (i = 0; i < p->nodes.count; i++) {
+        size_t length;
+        const char *at = nth_of(text, order_of(p, nodes[i].name), &length);
+        if (!at)
+            return fail(USAGE, "--zones takes a zone for each node, as in eu/a,eu/b,us");
+        names_add(&p->zones, at, length);
+        nodes[i].zone = p->zones.at[i];
+    }
+    return DONE;
+}
+
+/* As many as there are nodes, all told. */
+static int check_lists(const struct arguments *a, size_t nodes)
+{
+    static const enum option_id lists[] = {OPT_WEIGHTS, OPT_ZONES};
+    size_t i, length;
+    for (i = 0; i < COUNT(lists); i++)
+        if (given(a, lists[i]) && nth_of(text_of(a, lists[i], ""), nodes, &length))
+            return fail(USAGE, "--%s has more than %lu entries, one for each node", i ? "zones" : "weights",
+                        (unsigned long)nodes);
     return DONE;
 }
 
@@ -2150,10 +2228,12 @@ static int build_map(struct placement *p, const struct arguments *a, const struc
     memset(&options, 0, sizeof options);
     options.size = sizeof options;
     options.shards = (uint32_t)shards;
+    options.replicas = (uint32_t)number_of(a, OPT_REPLICAS, 1);
+    if (given(a, OPT_REPLICAS) && (!options.replicas || number_of(a, OPT_REPLICAS, 1) > 16))
+        return fail(USAGE, "--replicas takes a number from 1 to 16 for a map");
     result = cluster_map_build(&p->map, nodes, p->nodes.count, &options);
     if (result == CLUSTER_E_INVALID)
-        return fail(USAGE, "no map of %lu nodes on %s shards: at most 65534 nodes, each named once",
-                    (unsigned long)p->nodes.count, text_of(a, OPT_SHARDS, "4096"));
+        return fail(USAGE, "no map of these nodes: each is named once, weights are at most 65535");
     return result < 0 ? fail(FAILED, "no map: %s", cluster_strerror(result)) : DONE;
 }
 
@@ -2194,7 +2274,9 @@ static int placement_build(struct placement *p, const struct arguments *a)
         nodes[i].name = p->nodes.at[i];
     }
     if (given(a, OPT_WEIGHTS))
-        status = parse_weights(nodes, count, text_of(a, OPT_WEIGHTS, ""));
+        status = parse_weights(p, nodes, text_of(a, OPT_WEIGHTS, ""));
+    if (!status && given(a, OPT_ZONES))
+        status = parse_zones(p, nodes, text_of(a, OPT_ZONES, ""));
     if (!status)
         status = !strcmp(p->kind->name, "map") ? build_map(p, a, nodes) : build_ring(p, a, nodes);
     free(nodes);
@@ -2206,6 +2288,7 @@ static void placement_clear(struct placement *p)
     cluster_map_free(p->map);
     cluster_ring_free(p->ring);
     names_clear(&p->nodes);
+    names_clear(&p->zones);
 }
 
 /* The first `capacity` owners of a key, in pointers to their names. */
@@ -2322,6 +2405,8 @@ static int run_owner(const struct arguments *a)
     if (!status && (!p.replicas || p.replicas > p.nodes.count))
         status = fail(USAGE, "--replicas takes a number from 1 to %lu, the number of nodes", (unsigned long)p.nodes.count);
     if (!status)
+        status = check_lists(a, p.nodes.count);
+    if (!status)
         status = placement_build(&p, a);
     for (i = 0; !status && i < a->count; i++) {
         if (!strcmp(a->operands[i], "-"))
@@ -2333,16 +2418,22 @@ static int run_owner(const struct arguments *a)
     return status;
 }
 
-static void move_print(uint64_t shard, const char *before, const char *after, bool json)
+/* place: which of the shard's owners moves, where it has more than one; else 0. */
+static void move_print(uint64_t shard, uint32_t place, const char *before, const char *after, bool json)
 {
     if (json) {
         json_begin("move");
         json_number("shard", shard);
+        if (place)
+            json_number("owner", place);
         json_text("from", before);
         json_text("to", after);
         json_end();
     } else {
-        printf("%lu %s -> %s\n", (unsigned long)shard, before ? before : "-", after ? after : "-");
+        printf("%lu %s -> %s", (unsigned long)shard, before ? before : "-", after ? after : "-");
+        if (place)
+            printf(" (owner %u)", (unsigned)place);
+        putchar('\n');
     }
 }
 
@@ -2352,7 +2443,8 @@ static void plan_print_map(const struct cluster_map *from, const struct cluster_
     struct cluster_move *moves = (struct cluster_move *)grow(NULL, (count + 1) * sizeof *moves);
     cluster_map_plan(from, to, moves, count);
     for (i = 0; i < count; i++)
-        move_print(moves[i].shard, cluster_map_node(from, moves[i].from), cluster_map_node(to, moves[i].to), json);
+        move_print(moves[i].shard, cluster_map_replicas(from) > 1 || cluster_map_replicas(to) > 1 ? moves[i].replica + 1 : 0,
+                   cluster_map_node(from, moves[i].from), cluster_map_node(to, moves[i].to), json);
     free(moves);
 }
 
@@ -2367,7 +2459,7 @@ static void plan_print_keys(const struct placement *from, const struct placement
         placement_owners(from, key, size, &before, 1);
         placement_owners(to, key, size, &after, 1);
         if (before && after ? strcmp(before, after) : before != after)
-            move_print(i, before, after, json);
+            move_print(i, 0, before, after, json);
     }
 }
 
@@ -2375,6 +2467,7 @@ static int run_plan(const struct arguments *a)
 {
     struct placement from, to;
     const bool json = given(a, OPT_JSON);
+    size_t i, new_ones;
     int status;
     memset(&from, 0, sizeof from);
     memset(&to, 0, sizeof to);
@@ -2390,6 +2483,11 @@ static int run_plan(const struct arguments *a)
         status = parse_nodes(&from.nodes, "from", text_of(a, OPT_FROM, ""));
     if (!status)
         status = parse_nodes(&to.nodes, "to", text_of(a, OPT_TO, ""));
+    to.first = &from.nodes;
+    for (i = new_ones = 0; !status && i < to.nodes.count; i++)
+        new_ones += order_of(&to, to.nodes.at[i]) >= from.nodes.count;
+    if (!status)
+        status = check_lists(a, from.nodes.count + new_ones);
     if (!status)
         status = placement_build(&from, a);
     if (!status)
@@ -2401,6 +2499,273 @@ static int run_plan(const struct arguments *a)
     placement_clear(&from);
     placement_clear(&to);
     return status;
+}
+
+/* ====================================================================================================================
+ * map: shards on the members, as text and as a picture
+ * ================================================================================================================== */
+
+#define SVG_WIDTH 960u
+#define SVG_MARGIN 24u
+#define SVG_ROW 22u   /* of a node */
+#define SVG_NAME 300u /* room of a name */
+#define SVG_SHARDS 65536u
+#define SVG_HEAD "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 960 " /* and the height */
+
+/* A drawing of a map, and how its nodes are grouped: sorted by zone, then by name. */
+struct drawing {
+    FILE *out;
+    const struct cluster_map *map;
+    const struct cluster_node *nodes; /* by index of the map */
+    uint32_t *order;                  /* indices by zone */
+    uint32_t *zone;                   /* of each node by index: the number of its zone */
+    uint32_t *first;                  /* of each zone: where it begins in `order`; one more at the end */
+    uint32_t count, zones, most;      /* the fullest node's load */
+};
+
+static const struct cluster_node *drawing_sorts; /* qsort has no context */
+
+static int compare_zones(const void *a, const void *b)
+{
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    const int order = strcmp(drawing_sorts[x].zone, drawing_sorts[y].zone);
+    return order ? order : x < y ? -1 : 1;
+}
+
+static void drawing_begin(struct drawing *p, const struct cluster_map *map, const struct cluster_node *nodes)
+{
+    uint32_t i;
+    memset(p, 0, sizeof *p);
+    p->map = map;
+    p->nodes = nodes;
+    p->count = cluster_map_nodes(map);
+    p->order = (uint32_t *)grow(NULL, (p->count + 1) * sizeof *p->order);
+    p->zone = (uint32_t *)grow(NULL, (p->count + 1) * sizeof *p->zone);
+    p->first = (uint32_t *)grow(NULL, (p->count + 1) * sizeof *p->first);
+    for (i = 0; i < p->count; i++) {
+        const uint32_t load = cluster_map_node_load(map, i);
+        p->order[i] = i;
+        p->most = load > p->most ? load : p->most;
+    }
+    drawing_sorts = nodes;
+    qsort(p->order, p->count, sizeof *p->order, compare_zones);
+    for (i = 0; i < p->count; i++) {
+        if (!i || strcmp(nodes[p->order[i]].zone, nodes[p->order[i - 1]].zone) != 0)
+            p->first[p->zones++] = i;
+        p->zone[p->order[i]] = p->zones - 1;
+    }
+    p->first[p->zones] = p->count;
+}
+
+static void drawing_end(struct drawing *p)
+{
+    free(p->order);
+    free(p->zone);
+    free(p->first);
+}
+
+/* Text between tags: what XML would read is written otherwise, and what cannot be shown as a question mark. */
+static void svg_text(FILE *out, const char *s, size_t most)
+{
+    size_t shown = 0;
+    while (*s && shown++ < most) {
+        const size_t length = utf8_length(s);
+        if (!length || (unsigned char)*s < 32 || *s == 127)
+            fputc('?', out);
+        else if (*s == '<' || *s == '&')
+            fputs(*s == '<' ? "&lt;" : "&amp;", out);
+        else
+            fwrite(s, 1, length, out);
+        s += length ? length : 1;
+    }
+    if (*s)
+        fputs("&#8230;", out);
+}
+
+/* Nodes of a zone have neighbouring hues, by turns lighter and darker; 0 is red, 1536 red again. */
+static void svg_colour(const struct drawing *p, uint32_t place, char *out)
+{
+    const uint32_t zone = p->zone[p->order[place]], nodes = p->first[zone + 1] - p->first[zone], nth = place - p->first[zone];
+    const uint32_t hue = (uint32_t)(1536 * ((uint64_t)zone * nodes * 4 + (uint64_t)nth * 3) / ((uint64_t)p->zones * nodes * 4));
+    const uint32_t lightest = 222 - nth % 2 * 44, darkest = 98 - nth % 2 * 36, part = hue % 256;
+    const uint32_t rise = darkest + (lightest - darkest) * part / 256, fall = lightest + darkest - rise;
+    const uint32_t by[6][3] = {{lightest, rise, darkest}, {fall, lightest, darkest}, {darkest, lightest, rise},
+                               {darkest, fall, lightest}, {rise, darkest, lightest}, {lightest, darkest, fall}};
+    const uint32_t *rgb = by[hue / 256 % 6];
+    snprintf(out, 8, "#%02x%02x%02x", (unsigned)rgb[0] & 255u, (unsigned)rgb[1] & 255u, (unsigned)rgb[2] & 255u);
+}
+
+/* The zones, each with its nodes: colour, name, a bar and a number of shards. Returns where it ends. */
+static uint32_t svg_zones(const struct drawing *p, uint32_t y)
+{
+    const uint32_t bar = SVG_WIDTH - 2 * SVG_MARGIN - SVG_NAME - 150;
+    uint32_t zone, i;
+    for (zone = 0; zone < p->zones; zone++) {
+        const char *name = p->nodes[p->order[p->first[zone]]].zone;
+        fprintf(p->out, "<text class=\"zone\" x=\"%u\" y=\"%u\">", SVG_MARGIN, y + 15);
+        svg_text(p->out, *name ? name : p->zones > 1 ? "no zone" : "nodes", 60);
+        fputs("</text>\n", p->out);
+        y += SVG_ROW;
+        for (i = p->first[zone]; i < p->first[zone + 1]; i++, y += SVG_ROW) {
+            const uint32_t index = p->order[i], load = cluster_map_node_load(p->map, index);
+            const uint32_t width = p->most ? (uint32_t)((uint64_t)bar * load / p->most) : 0;
+            char colour[8];
+            svg_colour(p, i, colour);
+            fprintf(p->out, "<rect x=\"%u\" y=\"%u\" width=\"14\" height=\"14\" rx=\"3\" fill=\"%s\"/>", SVG_MARGIN + 8, y + 4,
+                    colour);
+            fprintf(p->out, "<text x=\"%u\" y=\"%u\">", SVG_MARGIN + 30, y + 15);
+            svg_text(p->out, p->nodes[index].name, 36);
+            fprintf(p->out, "</text><rect x=\"%u\" y=\"%u\" width=\"%u\" height=\"12\" rx=\"2\" fill=\"%s\"/>",
+                    SVG_MARGIN + SVG_NAME, y + 5, width, colour);
+            fprintf(p->out, "<text x=\"%u\" y=\"%u\">%u", SVG_MARGIN + SVG_NAME + width + 8, y + 15, (unsigned)load);
+            if (p->nodes[index].weight > 1)
+                fprintf(p->out, " <tspan class=\"note\">weight %u</tspan>", (unsigned)p->nodes[index].weight);
+            if (p->nodes[index].flags)
+                fputs(" <tspan class=\"note\">draining</tspan>", p->out);
+            fputs("</text>\n", p->out);
+        }
+        y += 8;
+    }
+    return y;
+}
+
+/* The shards, a cell each, in the colour of the first owner; below it a stripe for each further one. */
+static uint32_t svg_shards(const struct drawing *p, uint32_t y)
+{
+    const uint32_t shards = cluster_map_shards(p->map), copies = cluster_map_replicas(p->map),
+                   room = SVG_WIDTH - 2 * SVG_MARGIN;
+    uint32_t columns = 1, rows, i, place, replica, owners[16];
+    double cell, gap;
+    while (columns < 64 ? columns < shards : columns * columns < shards)
+        columns *= 2;
+    rows = (shards + columns - 1) / columns;
+    cell = (double)room / (columns < 32 ? 32 : columns);
+    gap = cell > 6 ? 1 : 0;
+    fprintf(p->out,
+            "<text class=\"note\" x=\"%u\" y=\"%u\">the shards from 0 on, %u a row, in the colour of the owner%s</text>\n",
+            SVG_MARGIN, y + 20, (unsigned)columns, copies > 1 ? "; below in those of the further owners" : "");
+    y += 32;
+    for (place = 0; place < p->count; place++) {
+        char colour[8];
+        svg_colour(p, place, colour);
+        fprintf(p->out, "<path fill=\"%s\" d=\"", colour);
+        for (i = 0; i < shards; i++) {
+            const double x = SVG_MARGIN + i % columns * cell, top = y + i / columns * cell, height = cell - gap;
+            const double first = copies > 1 ? height * 0.6 : height, rest = copies > 1 ? height * 0.4 / (copies - 1) : 0;
+            const size_t count = cluster_map_shard_owners(p->map, i, owners, 16);
+            for (replica = 0; replica < count; replica++)
+                if (owners[replica] == p->order[place])
+                    fprintf(p->out, "M%.4g %.5gh%.4gv%.4gh-%.4gz", x, replica ? top + first + rest * (replica - 1) : top,
+                            cell - gap, replica ? rest : first, cell - gap);
+        }
+        fputs("\"/>\n", p->out);
+    }
+    return y + (uint32_t)(rows * cell + 1);
+}
+
+static int svg_write(const struct cluster_map *map, const struct cluster_node *nodes, const char *path)
+{
+    struct drawing p;
+    uint32_t height;
+    bool bad;
+    drawing_begin(&p, map, nodes);
+    p.out = fopen(path, "w");
+    if (!p.out) {
+        drawing_end(&p);
+        return fail(FAILED, "cannot write %s: %s", path, strerror(errno));
+    }
+    fputs(SVG_HEAD
+          "         \" font-family=\"system-ui, sans-serif\" font-size=\"13\">\n"
+          "<style>text{fill:#24292f}.title{font-size:20px;font-weight:600}.zone{font-weight:600}.note{fill:#6e7781}"
+          ".ground{fill:#fff}@media(prefers-color-scheme:dark){text{fill:#e6edf3}.note{fill:#9198a1}.ground{fill:#0d1117}}"
+          "</style>\n<rect class=\"ground\" width=\"100%\" height=\"100%\"/>\n",
+          p.out);
+    fprintf(p.out, "<text class=\"title\" x=\"%u\" y=\"42\">%u shards on %u node%s", SVG_MARGIN,
+            (unsigned)cluster_map_shards(map), (unsigned)p.count, p.count == 1 ? "" : "s");
+    if (p.zones > 1)
+        fprintf(p.out, " in %u zones", (unsigned)p.zones);
+    fputs("</text>\n", p.out);
+    fprintf(p.out, "<text class=\"note\" x=\"%u\" y=\"64\">%u owner%s each, fingerprint %016llx</text>\n", SVG_MARGIN,
+            (unsigned)cluster_map_replicas(map), cluster_map_replicas(map) == 1 ? "" : "s",
+            (unsigned long long)cluster_map_fingerprint(map));
+    height = svg_shards(&p, svg_zones(&p, 80)) + SVG_MARGIN;
+    fputs("</svg>\n", p.out);
+    /* the height is known now */
+    bad = ferror(p.out) != 0 || fseek(p.out, (long)strlen(SVG_HEAD), SEEK_SET) != 0;
+    fprintf(p.out, "%u", (unsigned)height);
+    bad = fclose(p.out) != 0 || bad;
+    drawing_end(&p);
+    return bad ? fail(FAILED, "cannot write %s: %s", path, strerror(errno)) : DONE;
+}
+
+static void map_print(const struct cluster_map *map, const struct cluster_node *nodes, bool json)
+{
+    uint32_t i;
+    for (i = 0; i < cluster_map_nodes(map); i++) {
+        if (json) {
+            json_begin("node");
+            json_text("name", nodes[i].name);
+            json_text("zone", nodes[i].zone);
+            json_number("weight", nodes[i].weight);
+            json_number("shards", cluster_map_node_load(map, i));
+            json_end();
+        } else {
+            print_safe(stdout, nodes[i].name);
+            printf(" %u\n", (unsigned)cluster_map_node_load(map, i));
+        }
+    }
+}
+
+/* The members' map. Members are sorted by name, so the map's indices are theirs. */
+static int map_members(const struct cluster *c, const struct arguments *a)
+{
+    const size_t count = cluster_member_count(c);
+    struct cluster_node *nodes = (struct cluster_node *)grow(NULL, (count + 1) * sizeof *nodes);
+    struct cluster_map_options options;
+    struct cluster_map *map = NULL;
+    size_t i;
+    int result, status = DONE;
+    memset(nodes, 0, (count + 1) * sizeof *nodes);
+    memset(&options, 0, sizeof options);
+    options.size = sizeof options;
+    options.shards = (uint32_t)number_of(a, OPT_SHARDS, 4096);
+    options.replicas = (uint32_t)number_of(a, OPT_REPLICAS, 1);
+    for (i = 0; i < count; i++) {
+        const struct cluster_member *m = cluster_member_at(c, i);
+        nodes[i].size = sizeof *nodes;
+        nodes[i].name = m->name;
+        nodes[i].zone = m->zone;
+        nodes[i].weight = m->weight < 65535 ? m->weight : 65535;
+        nodes[i].flags = m->flags & CLUSTER_MEMBER_DRAINING ? CLUSTER_NODE_DRAINING : 0;
+    }
+    result = cluster_map_build(&map, nodes, count, &options);
+    if (result < 0)
+        status = fail(FAILED, "no map: %s", cluster_strerror(result));
+    if (!status && given(a, OPT_SVG))
+        status = svg_write(map, nodes, text_of(a, OPT_SVG, ""));
+    if (!status)
+        map_print(map, nodes, given(a, OPT_JSON));
+    cluster_map_free(map);
+    free(nodes);
+    return status;
+}
+
+static int run_map(const struct arguments *a)
+{
+    struct loop l;
+    int ended, status = check_shards(a);
+    if (!status && given(a, OPT_SVG) && number_of(a, OPT_SHARDS, 4096) > SVG_SHARDS)
+        status = fail(USAGE, "--shards %s is too many for a picture: at most %u", text_of(a, OPT_SHARDS, ""), SVG_SHARDS);
+    if (!status && (!number_of(a, OPT_REPLICAS, 1) || number_of(a, OPT_REPLICAS, 1) > 16))
+        status = fail(USAGE, "--replicas takes a number from 1 to 16 for a map");
+    if (!status)
+        status = open_first_rounds(&l, a);
+    if (status)
+        return status;
+    if (cluster_member_count(l.c))
+        status = map_members(l.c, a);
+    ended = end_first_rounds(&l);
+    return status ? status : ended;
 }
 
 static int hex_digit(char c)
@@ -4215,16 +4580,25 @@ static const struct command commands[] = {
      "Tells the ports of this host's nodes, which register with it. Prints where it listens. Only programs of this host\n"
      "may register, whatever the address; nobody can stop it from outside.\n",
      run_epmd},
-    {"owner", ON_OWNER, 1, SIZE_MAX, "--nodes A,B,C [--kind KIND] [--weights 1,1,2] [--replicas N] KEY... | -",
+    {"owner", ON_OWNER, 1, SIZE_MAX, "--nodes A,B,C [--kind KIND] [--weights 1,1,2] [--zones a,a,b] [--replicas N] KEY... | -",
      "print which node owns a key",
      "Prints `KEY OWNER[,OWNER...]` a line. With `-` the keys are read from standard input, one a line.\n"
      "Kinds: map, rendezvous, jump; as other systems place them: libring, horde, ex_hash_ring, ketama, libmemcached,\n"
      "nginx, riak, modulo, nebulex, cachex, cachex-jump, phoenix-tracker. To these, give the nodes in their order.\n",
      run_owner},
-    {"plan", ON_PLAN, 0, 0, "--from A,B,C --to A,B [--kind KIND] [--shards N]", "print which shards move when the nodes change",
-     "Prints `SHARD FROM -> TO` a line; `-` stands for nobody, and an empty list for no nodes. For a kind without shards\n"
-     "the keys are placed that are the numbers below N, in decimal.\n",
+    {"plan", ON_PLAN, 0, 0, "--from A,B,C --to A,B [--kind KIND] [--shards N] [--weights 1,1,2] [--zones a,a,b] [--replicas N]",
+     "print which shards move when the nodes change",
+     "Prints `SHARD FROM -> TO` a line, in an order that is safe to follow; with --replicas also which of the shard's owners\n"
+     "it is. `-` stands for nobody, and an empty list for no nodes. Weights and zones are those of the nodes of --from, in\n"
+     "their order, then of those that only --to names. For a kind without shards the keys are placed that are the\n"
+     "numbers below N, in decimal.\n",
      run_plan},
+    {"map", ON_MAP, 1, SIZE_MAX, "URL... [--svg FILE] [--shards N] [--replicas N] [--node NAME] [--for TIME] [--json]",
+     "place shards on the members, and draw it",
+     "Prints `NODE SHARDS` a line, by the members after each source's first round, or after --for (10s), with their weights\n"
+     "and zones. With --svg it draws nodes, zones and shards in a file that a browser shows.\n"
+     "Ends with 1 when there is no member, with 3 when every source failed.\n",
+     run_map},
     {"hash", ON_HASH, 1, 2, "KIND KEY [--seed N | --key HEX | --range N | --etf HEX]", "print the hash of a key",
      "Prints it in decimal. Kinds: hash64 and siphash, of bytes; phash2, of a term in Erlang's syntax; and those of `owner`\n"
      "but map: what that system hashes a key to.\n",

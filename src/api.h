@@ -208,11 +208,12 @@ enum { CLUSTER_LOG_ERROR = 1, CLUSTER_LOG_WARN = 2, CLUSTER_LOG_INFO = 3, CLUSTE
 struct cluster_map_options {
     uint32_t size;
     uint32_t shards; /* a power of two, 1..2^24; 0: 4096, best to 32 nodes and good to 64. Never let it follow the node count */
-    uint32_t replicas;  /* owners of a shard, at most 16; 0: 1 */
-    uint32_t epsilon;   /* how far over its share a node may be loaded, in 1/1000; 0: 50 (5 %) */
-    uint64_t seed[2];   /* 128 bits that make the placement unpredictable to outsiders; equal on every node; 0: public */
-    const char *role;   /* only nodes of this role own anything; NULL: all */
-    const char *settle; /* of a handle's map, a duration: changes within it make one map; NULL: "0" */
+    uint32_t replicas;   /* owners of a shard, at most 16; 0: 1 */
+    uint32_t epsilon;    /* how far over its share a node may be loaded, in 1/1000; 0: 50 (5 %) */
+    uint64_t seed[2];    /* 128 bits that make the placement unpredictable to outsiders; equal on every node; 0: public */
+    const char *role;    /* only nodes of this role own anything; NULL: all */
+    const char *settle;  /* of a handle's map, a duration: changes within it from the first on make one map; NULL: "0" */
+    const char *members; /* of a handle's map: "all" (default) or "up", the own node and those that there is a link to */
 };
 
 struct cluster_options {
@@ -418,8 +419,9 @@ struct cluster_event {
     int32_t error;    /* 0 or CLUSTER_E... */
     uint32_t changed; /* CHANGE: CLUSTER_CHANGED_... */
     uint32_t state;   /* STATUS: CLUSTER_FORMING ...; SOURCE: CLUSTER_SOURCE_... */
-    uint32_t count;   /* STATUS: nodes counted; MAP: shards that moved; REPLY of cluster_resolve: seconds that it is good for */
-    uint32_t quorum;  /* STATUS: how many are needed */
+    uint32_t
+        count; /* STATUS: nodes counted; MAP: places that moved, one a shard and replica; REPLY of cluster_resolve: seconds that it is good for */
+    uint32_t quorum; /* STATUS: how many are needed */
     uint32_t reserved;
     uint64_t time;                       /* the step's now */
     uint64_t revision;                   /* membership events and RESYNC: the revision they led to */
@@ -930,9 +932,8 @@ struct cluster_move {
     uint32_t batch;   /* 0; cluster_map_batches sets it */
 };
 
-/* What moves between two maps of the same shard count; returns the total, fills at most capacity. Followed in this order, no
- * shard is ever without an owner that had one: shards with no owner left come first, and of a shard's owners one that can be
- * spared. All done, the old table is the new one; what is left after a part of it is the rest of the list, the same at each
+/* What moves between two maps of the same shard count, by shard; returns the total, fills at most capacity. Followed in this
+ * order, no shard that had an owner is ever without one: of its owners the first to go is one that can be spared. All done, the old table is the new one; what is left after a part of it is the rest of the list, the same at each
  * call. Nodes are matched by name. from NULL: everything is new. Different shard counts: 0. It says what moves between maps
  * of one seed. */
 CLUSTER_API size_t cluster_map_plan(const struct cluster_map *from, const struct cluster_map *to, struct cluster_move *out,

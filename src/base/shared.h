@@ -11,15 +11,22 @@ struct clu_shared {
     size_t references;
 };
 
-/* A zeroed object of `size` bytes that begins with a struct clu_shared, with one reference; NULL: no memory. */
-CLU_FN void *clu_share_new(const struct cluster_allocator *a, size_t size)
+/* An object of `size` bytes that begins with a struct clu_shared, with one reference, its first `zeroed` bytes zero but for that;
+ * NULL: no memory. */
+CLU_CALLED void *clu_share_begin(const struct cluster_allocator *a, size_t size, size_t zeroed)
 {
-    struct clu_shared *shared = (struct clu_shared *)clu_alloc_zero(a, size);
+    struct clu_shared *shared = (struct clu_shared *)clu_alloc(a, size);
     if (shared) {
+        memset(shared, 0, zeroed);
         shared->size = size;
         shared->references = 1;
     }
     return shared;
+}
+
+CLU_FN void *clu_share_new(const struct cluster_allocator *a, size_t size)
+{
+    return clu_share_begin(a, size, size);
 }
 
 CLU_FN void *clu_share(void *object)

@@ -58,8 +58,10 @@ CLU_FN int clu_options_map(struct cluster *c, const struct cluster_options *o)
 {
 #ifndef CLUSTER_NO_MAP
     const struct cluster_allocator memory = c->loop.memory;
+    struct cluster_map_options *m = &c->map_options;
     struct cluster_map *map;
-    int result;
+    const char *why = NULL;
+    int of, result;
     if (!o->map)
         return 0;
     result = cluster_map_build_in(&map, NULL, 0, o->map, &memory);
@@ -68,8 +70,22 @@ CLU_FN int clu_options_map(struct cluster *c, const struct cluster_options *o)
     if (result)
         return clu_fail(&c->loop, result, "options.map: shards is a power of two up to 2^24, replicas at most 16, size set");
     cluster_map_free(map);
-    (void)clu_read_struct(&c->map_options, sizeof c->map_options, o->map, o->map->size);
-    c->map_options.size = (uint32_t)sizeof c->map_options;
+    (void)clu_read_struct(m, sizeof *m, o->map, o->map->size);
+    m->size = (uint32_t)sizeof *m;
+    of = m->members ? clu_word_find("all up", clu_slice_str(m->members)) : 0;
+    if (m->settle && !clu_duration(clu_slice_str(m->settle), &c->map_settle_ns))
+        why = "options.map.settle is no duration: write it as 500ms, 5s, 1m";
+    else if (m->role && strlen(m->role) > CLU_OWN_ATTRIBUTE)
+        why = "options.map.role has at most 63 bytes";
+    else if (of < 0)
+        why = "options.map.members takes \"all\" or \"up\"";
+    if (why)
+        return clu_fail(&c->loop, CLUSTER_E_INVALID, why);
+    if (m->role)
+        m->role = (const char *)memcpy(c->map_role, m->role, strlen(m->role) + 1);
+    m->settle = m->members = NULL;
+    c->map_up = of > 0;
+    c->map_since_ns = CLUSTER_NEVER;
     c->has_map = true;
     return 0;
 #else

@@ -26,8 +26,11 @@ struct cluster {
     bool leaving;  /* CLUSTER_LEFT is owed */
 #ifndef CLUSTER_NO_MAP
     bool map_news;
+    bool map_up;           /* of members that are up only */
     uint32_t map_moves;    /* since the host was told */
-    uint64_t map_revision; /* of the members it was built of */
+    uint64_t map_state;    /* of the members it was built of */
+    uint64_t map_since_ns; /* since when it is not that of the members; CLUSTER_NEVER: it is */
+    uint64_t map_settle_ns;
     struct cluster_map *map;
 #endif
     struct clu_status status;
@@ -40,6 +43,7 @@ struct cluster {
     size_t polled_capacity;
 #ifndef CLUSTER_NO_MAP
     struct cluster_map_options map_options;
+    char map_role[CLU_OWN_ATTRIBUTE + 1];
 #endif
     struct cluster_event event;
     char text[256];

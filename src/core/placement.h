@@ -1,6 +1,6 @@
 /*
- * The handle's map: built anew after the members changed, at most once a step. When there is no memory for it the old one stays
- * and it is tried again.
+ * The handle's map: built anew after the members changed, or their links where only those up count, at most once a step and, with
+ * a settle time, once in that time. When there is no memory for it the old one stays and it is tried again.
  */
 #ifndef CLU_CORE_PLACEMENT_H
 #define CLU_CORE_PLACEMENT_H
@@ -8,6 +8,24 @@
 #include "../place/deal.h"
 #include "../place/plan.h"
 #include "handle.h"
+
+/* May this member own anything? */
+CLU_FN bool clu_map_counts(const struct cluster *c, const struct cluster_member *m)
+{
+    return !(m->flags & CLUSTER_MEMBER_ACCEPTED) &&
+           (!c->map_up || (m->flags & CLUSTER_MEMBER_SELF) || m->state == CLUSTER_MEMBER_UP);
+}
+
+/* What the map is made of, as a number: the members, and who of them is up. */
+CLU_FN uint64_t clu_map_state(const struct cluster *c)
+{
+    uint64_t state = c->table.revision;
+    size_t i;
+    for (i = 0; c->map_up && i < c->table.settled; i++)
+        if (clu_map_counts(c, &c->table.sorted[i]->record->view))
+            state += clu_mix64(c->table.sorted[i]->record->view.id, 0);
+    return state;
+}
 
 CLU_FN int clu_map_of_members(struct cluster *c, struct cluster_map **out)
 {
@@ -19,10 +37,12 @@ CLU_FN int clu_map_of_members(struct cluster *c, struct cluster_map **out)
         return CLUSTER_E_MEMORY;
     for (i = 0; i < c->table.settled; i++) {
         const struct cluster_member *m = &c->table.sorted[i]->record->view;
-        if (m->flags & CLUSTER_MEMBER_ACCEPTED)
+        if (!clu_map_counts(c, m))
             continue;
         nodes[count].size = (uint32_t)sizeof *nodes;
-        nodes[count].weight = m->weight;
+        nodes[count].weight = m->weight < CLU_WEIGHT_MAX ? m->weight : CLU_WEIGHT_MAX;
+        nodes[count].zone = m->zone;
+        nodes[count].role = m->role;
         nodes[count].flags = m->flags & CLUSTER_MEMBER_DRAINING ? CLUSTER_NODE_DRAINING : 0;
         nodes[count++].name = m->name;
     }
@@ -31,15 +51,26 @@ CLU_FN int clu_map_of_members(struct cluster *c, struct cluster_map **out)
     return result;
 }
 
-/* CLUSTER_NEVER, or when to try again. */
+/* CLUSTER_NEVER, or when to look again. */
 CLU_FN uint64_t clu_look_at_map(struct cluster *c)
 {
     struct cluster_map *map = NULL;
-    if (!c->has_map || (c->map && c->map_revision == c->table.revision))
+    uint64_t state;
+    if (!c->has_map)
         return CLUSTER_NEVER;
+    state = clu_map_state(c);
+    if (c->map && c->map_state == state) {
+        c->map_since_ns = CLUSTER_NEVER;
+        return CLUSTER_NEVER;
+    }
+    if (c->map_since_ns == CLUSTER_NEVER)
+        c->map_since_ns = c->loop.now;
+    if (c->map && c->loop.now - c->map_since_ns < c->map_settle_ns)
+        return clu_add_time(c->map_since_ns, c->map_settle_ns);
     if (clu_map_of_members(c, &map) < 0)
         return clu_add_time(c->loop.now, CLU_MAP_RETRY);
-    c->map_revision = c->table.revision;
+    c->map_since_ns = CLUSTER_NEVER;
+    c->map_state = state;
     if (!c->map || cluster_map_fingerprint(c->map) != cluster_map_fingerprint(map)) {
         c->map_moves += (uint32_t)cluster_map_plan(c->map, map, NULL, 0);
         c->map_news = true;

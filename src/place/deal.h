@@ -572,6 +572,7 @@ CLUSTER_DEF int cluster_map_build_in(struct cluster_map **out, const struct clus
         void **sorted = d.items + count;
         for (i = 0; i < d.able; i++)
             sorted[i] = &by_name[i];
+        clu_map_clear(d.map);
         clu_sort(sorted, d.able, clu_bin_by_stream);
         d.bins += d.able;
         for (i = 0; i < d.able; i++)

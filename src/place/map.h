@@ -84,16 +84,18 @@ struct clu_map_shape {
     size_t text; /* bytes of all names, with their NULs */
 };
 
-/* A block with every place vacant and no name yet, its text behind the owners. NULL: no memory. */
+/* A block with no owner and no name yet, its text behind the owners. NULL: no memory. */
 CLU_FN struct cluster_map *clu_map_new(const struct cluster_allocator *memory, const struct clu_map_shape *shape, char **text)
 {
     const bool wide = shape->nodes > CLU_MAP_NARROW;
     const size_t places = shape->copies ? (size_t)shape->shards * shape->copies : 1, table = places * (wide ? 4 : 2);
     const size_t each = sizeof(uint64_t) + sizeof(char *) + sizeof(uint32_t);
     struct cluster_map *map;
+    size_t head;
     if (shape->text > SIZE_MAX / 4)
         return NULL;
-    map = (struct cluster_map *)clu_share_new(memory, sizeof *map + shape->nodes * each + table + shape->text);
+    head = sizeof *map + shape->nodes * each;
+    map = (struct cluster_map *)clu_share_begin(memory, head + table + shape->text, head);
     if (!map)
         return NULL;
     map->memory = *memory;
@@ -112,9 +114,15 @@ CLU_FN struct cluster_map *clu_map_new(const struct cluster_allocator *memory, c
     map->names = (const char **)(void *)(map->streams + shape->nodes);
     map->loads = (uint32_t *)(void *)(map->names + shape->nodes);
     map->owners = map->loads + shape->nodes;
-    memset(map->owners, 0xff, table);
     *text = (char *)map->owners + table;
     return map;
+}
+
+/* Every place is vacant. */
+CLU_FN void clu_map_clear(struct cluster_map *map)
+{
+    const size_t places = map->copies ? (size_t)map->shards * map->copies : 1;
+    memset(map->owners, 0xff, places * (map->wide ? 4 : 2));
 }
 
 /* The next node by name. */

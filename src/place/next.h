@@ -183,12 +183,13 @@ CLU_FN void clu_next_deal(struct clu_deal *d, const struct cluster_map *from, ui
     uint32_t *bin_of = room, *bins = room + d->count, i;
     uint64_t vacant = (uint64_t)d->map->shards * d->map->copies;
     void **heap = d->items + d->count;
-    bool single = false;
+    const bool single = from && from->copies == 1 && d->map->copies == 1;
     for (i = 0; i < d->able; i++)
         bin_of[d->bins[i].index] = i;
     clu_deal_shares(d, d->map->copies);
+    if (!single)
+        clu_map_clear(d->map);
     if (from && from->copies) {
-        single = d->map->copies == 1 && from->copies == 1;
         vacant = clu_next_match(d, from, bins);
         d->map->sum = from->sum;
         if (!single)
@@ -221,7 +222,9 @@ CLUSTER_DEF int cluster_map_next(struct cluster_map **out, const struct cluster_
         result = CLUSTER_E_INVALID;
     if (!result)
         result = clu_deal_begin(&d, nodes, count, (count + 2 * (size_t)before) * sizeof(uint32_t));
-    if (!result && d.map->copies)
+    if (!result && !d.map->copies)
+        clu_map_clear(d.map);
+    else if (!result)
         clu_next_deal(&d, from, (uint32_t *)d.extra);
     return clu_deal_end(&d, result, out);
 }

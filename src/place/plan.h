@@ -1,10 +1,9 @@
 /*
  * The plan: what moves between two maps, place by place, in an order that is safe to follow. Reads both, never allocates.
  *
- * A place is one of the owners of a shard, and a move gives it another node. Shards whose every owner is gone come first, since
- * nobody serves them; those that end without an owner come last. Among the places of one shard the next to change is one whose
- * node the shard can spare: it owns nothing of it in the new map, or it has a second place of it already. So some node that has
- * the shard's data keeps it until another one has it too.
+ * A place is one of the owners of a shard, and a move gives it another node. Shards come by number. Among the places of one the
+ * next to change is one whose node the shard can spare: it owns nothing of it in the new map, or it has a second place of it
+ * already. So some node that has the shard's data keeps it until another one has it too.
  */
 #ifndef CLU_PLACE_PLAN_H
 #define CLU_PLACE_PLAN_H
@@ -53,34 +52,20 @@ CLU_FN uint32_t clu_plan_place(const struct clu_plan *p)
     return any;
 }
 
-/* 0: nobody serves it now, 1: it moves, 2: nobody will; 3: nothing moves. */
-CLU_FN int clu_plan_class(struct clu_plan *p, uint32_t shard)
-{
-    bool differs = false, served = false;
-    uint32_t i;
-    for (i = 0; i < p->places; i++) {
-        p->now[i] = clu_plan_name(p->from, shard, i);
-        p->then[i] = clu_plan_name(p->to, shard, i);
-        differs = differs || clu_plan_differs(p, i);
-    }
-    if (!differs)
-        return 3;
-    if (!p->to->copies)
-        return 2;
-    for (i = 0; i < p->places && !served; i++)
-        served = *p->now[i] && cluster_map_find(p->to, p->now[i]) != CLUSTER_NOBODY;
-    return served;
-}
-
 CLU_FN void clu_plan_shard(struct clu_plan *p, uint32_t shard)
 {
     uint32_t place;
+    for (place = 0; place < p->places; place++) {
+        p->now[place] = clu_plan_name(p->from, shard, place);
+        p->then[place] = clu_plan_name(p->to, shard, place);
+    }
     while ((place = clu_plan_place(p)) < p->places) {
         if (p->count < p->capacity) {
             struct cluster_move *move = &p->out[p->count];
             move->shard = shard;
             move->replica = place;
-            move->from = *p->now[place] ? clu_map_at(p->from, (size_t)shard * p->from->copies + place) : CLUSTER_NOBODY;
+            move->from =
+                p->from && *p->now[place] ? clu_map_at(p->from, (size_t)shard * p->from->copies + place) : CLUSTER_NOBODY;
             move->to = *p->then[place] ? clu_map_at(p->to, (size_t)shard * p->to->copies + place) : CLUSTER_NOBODY;
             move->batch = 0;
         }
@@ -94,7 +79,6 @@ CLUSTER_DEF size_t cluster_map_plan(const struct cluster_map *from, const struct
 {
     struct clu_plan p;
     uint32_t shard;
-    int pass;
     if (!to || (from && from->shards != to->shards))
         return 0;
     p.from = from;
@@ -103,10 +87,8 @@ CLUSTER_DEF size_t cluster_map_plan(const struct cluster_map *from, const struct
     p.capacity = capacity;
     p.count = 0;
     p.places = from && from->copies > to->copies ? from->copies : to->copies;
-    for (pass = 0; pass < 3; pass++)
-        for (shard = 0; shard < to->shards; shard++)
-            if (clu_plan_class(&p, shard) == pass)
-                clu_plan_shard(&p, shard);
+    for (shard = 0; shard < to->shards; shard++)
+        clu_plan_shard(&p, shard);
     return p.count;
 }
 

@@ -111,6 +111,7 @@ CLUSTER_DEF int cluster_map_load_in(struct cluster_map **out, const void *data, 
     map = clu_map_new(clu_allocator_or_default(allocator), &shape, &text);
     if (!map)
         return CLUSTER_E_MEMORY;
+    clu_map_clear(map);
     if (!clu_load_names(&r, map, shape.text, text) || !clu_load_owners(&r, map)) {
         cluster_map_free(map);
         return CLUSTER_E_PROTOCOL;

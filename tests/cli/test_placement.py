@@ -1,5 +1,10 @@
 """owner, plan and hash."""
+import os
+import re
+import shutil
+import tempfile
 import unittest
+import xml.etree.ElementTree
 
 from clitools import CtlTest, ctl
 
@@ -70,6 +75,14 @@ class Owner(CtlTest):
         outcome = ctl("owner", "--kind", "libring", "--nodes", "a,b,c", "--weights", "128,64,256", "--node-type", "binary", *keys)
         self.assertEqual(outcome.lines, ["%s %s" % (vector[2], vector[3]) for vector in vectors])
 
+    def test_weights_and_zones_of_a_map(self):
+        lines = ctl("owner", "--nodes", "a,b,c,d", "--weights", "1,1,1,6", *KEYS).lines
+        self.assertGreater(sum(line.endswith(" d") for line in lines), len(KEYS) / 2)
+        zone = {"a": "x", "b": "x", "c": "y", "d": "y"}
+        for line in ctl("owner", "--nodes", "a,b,c,d", "--zones", "x,x,y,y", "--replicas", "2", *KEYS).lines:
+            one, other = line.split(" ")[1].split(",")
+            self.assertNotEqual(zone[one], zone[other])
+
     def test_replicas_in_json(self):
         objects = ctl("owner", "--kind", "rendezvous", "--nodes", "a,b,c", "--replicas", "3", "--json", "k").objects
         self.assertEqual(sorted(objects[0]["owners"]), ["a", "b", "c"])
@@ -94,10 +107,14 @@ class Owner(CtlTest):
             (["--nodes", "a,b", "--kind", "nginx", "--replicas", "3", "k"], "--replicas takes a number from 1 to 2"),
             (["--nodes", "a,b", "--kind", "nginx", "--replicas", "0", "k"], "--replicas takes a number from 1 to 2"),
             (["--nodes", "a,b", "--kind", "nginx", "--weights", "1", "k"], "--weights takes a number from 1 to 4294967295 for each"),
-            (["--nodes", "a,b", "--kind", "nginx", "--weights", "1,2,3", "k"], "--weights takes"),
+            (["--nodes", "a,b", "--kind", "nginx", "--weights", "1,2,3", "k"], "--weights has more than 2 entries"),
             (["--nodes", "a,b", "--kind", "nginx", "--weights", "1,0", "k"], "--weights takes"),
             (["--nodes", "a,b", "--kind", "nginx", "--weights", "1,x", "k"], "--weights takes"),
             (["--nodes", "a,b", "--kind", "nginx", "--weights", "1,4294967295", "k"], "too much for nginx"),
+            (["--nodes", "a,b", "--weights", "1,65536", "k"], "weights are at most 65535"),
+            (["--nodes", "a,b", "--zones", "x", "k"], "--zones takes a zone for each node"),
+            (["--nodes", "a,b", "--zones", "x,y,z", "k"], "--zones has more than 2 entries"),
+            (["--nodes", "a,b", "--kind", "nginx", "--zones", "x,y", "k"], "--zones does not go with nginx"),
             (["--nodes", "a,b", "--kind", "libring", "--node-type", "string", "k"], "--node-type is atom or binary"),
             (["--nodes", "x" * 256, "--kind", "libring", "k"], "is no atom"),
             (["--nodes", "a", "--kind", "modulo", "--terms", "{a,"], '"{a," is no term'),
@@ -143,6 +160,21 @@ class Plan(CtlTest):
         self.assertEqual(ctl("plan", "--from", "", "--to", "a", "--shards", "1", "--json").objects,
                          [{"type": "move", "shard": 0, "from": None, "to": "a"}])
 
+    def test_weights_zones_and_replicas(self):
+        table = {}
+        for nodes, more in (["", "a,b,c"], ["x,y,y", "1,1,1"]), (["a,b,c", "b,d,a"], ["x,y,y,x", "1,1,1,3"]):
+            for line in ctl("plan", "--from", nodes[0], "--to", nodes[1], "--shards", "64", "--replicas", "2", "--zones", more[0],
+                            "--weights", more[1]).lines:
+                shard, before, _, after, place = line.split(" ", 4)
+                self.assertEqual(table.get((shard, place), "-"), before)
+                table[shard, place] = after
+        self.assertEqual(len(table), 128)
+        zones = dict(a="x", b="y", c="y", d="x")
+        for shard in range(64):
+            self.assertEqual({zones[table[str(shard), "(owner %d)" % i]] for i in (1, 2)}, {"x", "y"})
+        self.assertGreater(sum(node == "d" for node in table.values()), 40)
+        self.assertEqual({o["owner"] for o in ctl("plan", "--from", "", "--to", "a,b", "--replicas", "2", "--json").objects}, {1, 2})
+
     def test_nothing_moves(self):
         self.expect(ctl("plan", "--from", "a,b", "--to", "b,a"), 0, "")
 
@@ -151,6 +183,59 @@ class Plan(CtlTest):
         self.expect(ctl("plan", "--from", "a", "--to", "b", "--kind", "ring"), 2, "", "there is no kind ring")
         self.expect(ctl("plan", "--from", "a", "--to", "b", "--shards", "3"), 2, "", "--shards 3 is no power of two")
         self.expect(ctl("plan", "--from", "a,a", "--to", "b"), 2, "", "--from names a twice")
+        self.expect(ctl("plan", "--from", "a,b", "--to", "b,c", "--weights", "1,1"), 2, "", "--weights takes")
+        self.expect(ctl("plan", "--from", "a,b", "--to", "b,c", "--zones", "x,y,z,z"), 2, "", "--zones has more than 3 entries")
+        self.expect(ctl("plan", "--from", "a,b", "--to", "b", "--replicas", "17"), 2, "", "--replicas takes a number from 1 to 16")
+
+
+class Map(CtlTest):
+    LIST = "a@h zone=eu/1 weight=2\nb@h zone=eu/2\nc@h zone=us\nd<&>@h zone=us\n"
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.list = os.path.join(self.folder, "nodes")
+        with open(self.list, "w", encoding="utf-8") as f:
+            f.write(self.LIST)
+
+    def test_loads(self):
+        outcome = ctl("map", "file:" + self.list, "--shards", "1024")
+        self.expect(outcome, 0)
+        loads = {name: int(load) for name, load in (line.split(" ") for line in outcome.lines)}
+        self.assertEqual(sorted(loads), ["a@h", "b@h", "c@h", "d<&>@h"])
+        self.assertEqual(sum(loads.values()), 1024)
+        self.assertTrue(all(load <= (430 if name == "a@h" else 215) for name, load in loads.items()))
+        objects = ctl("map", "file:" + self.list, "--shards", "1024", "--json").objects
+        self.assertEqual(objects[0], {"type": "node", "name": "a@h", "zone": "eu/1", "weight": 2, "shards": loads["a@h"]})
+        self.assertEqual(len(ctl("map", "file:" + self.list, "--node", "me@h").lines), 5)
+
+    def test_the_picture(self):
+        picture = os.path.join(self.folder, "map.svg")
+        for shards, replicas in ((1, 1), (64, 2), (1024, 3), (65536, 1)):
+            outcome = ctl("map", "file:" + self.list, "--svg", picture, "--shards", str(shards), "--replicas", str(replicas))
+            self.expect(outcome, 0)
+            root = xml.etree.ElementTree.parse(picture).getroot()
+            space = "{http://www.w3.org/2000/svg}"
+            self.assertEqual(root.tag, space + "svg")
+            height = float(root.get("viewBox").split()[3])
+            texts = ["".join(text.itertext()) for text in root.iter(space + "text")]
+            for words in ("d<&>@h", "eu/2", "us", "%d shards on 4 nodes in 3 zones" % shards):
+                self.assertIn(words, texts)
+            cells = 0
+            for path in root.iter(space + "path"):
+                for x, y in re.findall(r"M([\d.]+) ([\d.]+)h", path.get("d")):
+                    cells += 1
+                    self.assertTrue(0 < float(x) < 960 and 0 < float(y) < height)
+            self.assertEqual(cells, shards * replicas)
+            self.assertEqual(len({path.get("fill") for path in root.iter(space + "path")}), 4)
+
+    def test_wrong(self):
+        self.expect(ctl("map", "static:"), 1, "")
+        self.expect(ctl("map", "file:" + self.folder + "/none", "--for", "5s"), 3, "", "none")
+        self.expect(ctl("map", "static:a@h", "--svg", self.folder), 3, "", "cannot write")
+        self.expect(ctl("map", "static:a@h", "--shards", "3"), 2, "", "--shards 3 is no power of two")
+        self.expect(ctl("map", "static:a@h", "--shards", "131072", "--svg", "/dev/null"), 2, "", "at most 65536")
+        self.expect(ctl("map", "static:a@h", "--replicas", "0"), 2, "", "--replicas takes a number")
 
 
 class Hash(CtlTest):

@@ -6,7 +6,7 @@ import unittest
 from clitools import ROOT, TOOL, CtlTest, ctl, environment
 
 COMMANDS = ["demo", "watch", "wait", "list", "names", "port", "resolve", "ping", "send", "call", "node", "epmd", "owner", "plan",
-            "hash", "help"]
+            "map", "hash", "help"]
 
 
 class Help(CtlTest):
@@ -98,8 +98,8 @@ class Wrong(CtlTest):
         (["send", "a@h", "p", "{a", "--cookie", "c"], "no term: "),
         (["call", "a@h", "m", "f", "a", "--cookie", "c"], "a list of arguments"),
         (["list", "static:a@h", "--cookie-file", "f"], "`list` takes no --cookie-file"),
-        (["owner", "--nodes", "a", "--replicas", "2", "k"], "--replicas does not go with map"),
-        (["owner", "--nodes", "a", "--weights", "2", "k"], "--weights does not go with map"),
+        (["owner", "--nodes", "a", "--kind", "jump", "--replicas", "2", "k"], "--replicas does not go with jump"),
+        (["owner", "--nodes", "a", "--kind", "jump", "--weights", "2", "k"], "--weights does not go with jump"),
         (["wait", "static:a@h", "--", "true"], "`wait` needs --quorum N"),
         (["wait", "static:a@h", "--quorum", "0", "--", "true"], "--quorum 0 waits for nothing"),
         (["wait", "static:a@h", "--quorum", "1"], "`wait` needs the command to run at the end"),

@@ -76,6 +76,8 @@ ROWS = [
     ("nodes of a ring", "CLU_RING_NODES", grouped, "fixed", "`CLUSTER_E_LIMIT`"),
     ("points of a ring", "CLU_RING_POINTS", power, "fixed", "`CLUSTER_E_LIMIT`"),
     ("overrides of a ring", "CLU_RING_OVERRIDES", power, "fixed", "`CLUSTER_E_LIMIT`"),
+    ("owners of a shard", "CLU_MAP_REPLICAS", grouped, "`cluster_map_options.replicas`, 1 unless set", "`CLUSTER_E_INVALID`"),
+    ("the weight of a node in a map", "CLU_WEIGHT_MAX", grouped, "`cluster_node.weight`", "`CLUSTER_E_INVALID`; a member's is cut to it"),
     ("the sentence of an error", "sizeof(((struct clu_loop *)0)->error) - 1", size, "fixed", "it is cut"),
     ("the sentence of a source", "sizeof(((struct cluster_source *)0)->why) - 1", size, "fixed", "it is cut"),
     ("memory", "0", lambda n: "what the allocator gives", "`allocator`", "`CLUSTER_E_MEMORY`; in a step it is tried again"),

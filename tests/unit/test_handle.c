@@ -236,6 +236,85 @@ static void the_map(void **state)
     fake_end(&f);
 }
 
+/* Changes within the settle time are one map; then there is nothing to wait for. */
+static void the_map_settles(void **state)
+{
+    struct cluster_options o = fake_begin(&f);
+    struct cluster_map_options map;
+    struct cluster_source *a;
+    struct cluster_map *first, *now;
+    (void)state;
+    memset(&map, 0, sizeof map);
+    map.size = (uint32_t)sizeof map;
+    map.settle = "2s";
+    map.role = "db";
+    o.node = "me@h";
+    o.role = "db";
+    o.map = &map;
+    begin(&o);
+    map.settle = map.role = "gone"; /* they were copied */
+    assert_int_equal(cluster_discover(c, "push:a", &a), 0);
+    assert_int_equal(cluster_step(c, FAKE_SECOND, NULL, 0), 0);
+    first = cluster_current_map(c);
+    assert_int_equal(cluster_map_nodes(first), 1); /* the first one is made at once */
+    assert_int_equal(cluster_map_node_load(first, 0), 4096);
+    assert_int_equal(publish(a, 0, 2), 0);
+    assert_int_equal(cluster_step(c, 2 * FAKE_SECOND, NULL, 0), 0);
+    assert_int_equal(cluster_deadline(c), 4 * FAKE_SECOND);
+    assert_int_equal(publish(a, 0, 3), 0);
+    assert_int_equal(cluster_step(c, 3 * FAKE_SECOND, NULL, 0), 0);
+    assert_int_equal(cluster_deadline(c), 4 * FAKE_SECOND);
+    now = cluster_current_map(c);
+    assert_ptr_equal(now, first);
+    cluster_map_free(now);
+    assert_int_equal(cluster_step(c, 4 * FAKE_SECOND, NULL, 0), 0);
+    now = cluster_current_map(c);
+    assert_int_equal(cluster_map_nodes(now), 4);
+    assert_int_equal(cluster_map_node_load(now, cluster_map_find(now, "me@h")), 4096); /* the others have no role */
+    assert_true(cluster_deadline(c) == CLUSTER_NEVER);
+    cluster_map_free(now);
+    cluster_map_free(first);
+    end();
+}
+
+/* Only the own node and those that there is a link to. */
+static void the_map_of_those_up(void **state)
+{
+    struct cluster_options o = fake_begin(&f);
+    struct cluster_map_options map;
+    struct cluster_source *a;
+    struct cluster_map *now;
+    size_t i;
+    (void)state;
+    memset(&map, 0, sizeof map);
+    map.size = (uint32_t)sizeof map;
+    map.members = "up";
+    o.node = "me@h";
+    o.map = &map;
+    begin(&o);
+    assert_int_equal(cluster_discover(c, "push:a", &a), 0);
+    assert_int_equal(publish(a, 0, 3), 0);
+    assert_int_equal(cluster_step(c, 1, NULL, 0), 0);
+    now = cluster_current_map(c);
+    assert_int_equal(cluster_map_nodes(now), 1);
+    cluster_map_free(now);
+    for (i = 0; i < c->table.settled; i++)
+        if (strcmp(c->table.sorted[i]->record->view.name, "n1@h") == 0)
+            c->table.sorted[i]->record->view.state = CLUSTER_MEMBER_UP;
+    assert_int_equal(cluster_step(c, 2, NULL, 0), 0);
+    now = cluster_current_map(c);
+    assert_int_equal(cluster_map_nodes(now), 2);
+    assert_int_equal(cluster_map_find(now, "n1@h"), 1);
+    cluster_map_free(now);
+    for (i = 0; i < c->table.settled; i++)
+        c->table.sorted[i]->record->view.state = 0;
+    assert_int_equal(cluster_step(c, 3, NULL, 0), 0);
+    now = cluster_current_map(c);
+    assert_int_equal(cluster_map_nodes(now), 1);
+    cluster_map_free(now);
+    end();
+}
+
 /* ---- no heap ---------------------------------------------------------- */
 
 /* The largest block that can be had. */
@@ -353,8 +432,14 @@ static void poll_and_wait(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_order_of_events),  cmocka_unit_test(resync),  cmocka_unit_test(places_for_replies),
-        cmocka_unit_test(the_life_of_an_event), cmocka_unit_test(the_map), cmocka_unit_test(on_a_fixed_buffer),
+        cmocka_unit_test(the_order_of_events),
+        cmocka_unit_test(resync),
+        cmocka_unit_test(places_for_replies),
+        cmocka_unit_test(the_life_of_an_event),
+        cmocka_unit_test(the_map),
+        cmocka_unit_test(the_map_settles),
+        cmocka_unit_test(the_map_of_those_up),
+        cmocka_unit_test(on_a_fixed_buffer),
         cmocka_unit_test(poll_and_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

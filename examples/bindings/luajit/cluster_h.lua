@@ -73,6 +73,7 @@ struct cluster_map_options {
     uint64_t seed[2];
     const char *role;
     const char *settle;
+    const char *members;
 };
 struct cluster_options {
     uint32_t size;
@@ -472,7 +473,7 @@ return {
         {"cluster_allocator", "size", "reserved", "ctx", "resize"},
         {"cluster_address", "bytes", "scope", "port", "family", "prefix"},
         {"cluster_io", "size", "reserved", "ctx", "open", "bind", "connect", "listen", "accept", "join", "send", "recv", "close", "interfaces", "read_file", "environment", "random", "wall_time", "tls_start", "tls_step", "tls_recv", "tls_send", "tls_close"},
-        {"cluster_map_options", "size", "shards", "replicas", "epsilon", "seed", "role", "settle"},
+        {"cluster_map_options", "size", "shards", "replicas", "epsilon", "seed", "role", "settle", "members"},
         {"cluster_options", "size", "quorum", "node", "quorum_of", "settle", "zone", "role", "expected", "port", "weight", "limit_members", "limit_events", "limit_watches", "limit_budget", "log_level", "seed", "map", "allocator", "io", "log", "log_ctx", "error", "error_size", "connect", "cookie", "backoff", "reconnect", "on_leave", "tick", "limit_dials", "limit_packet", "limit_output", "reserved_links", "epmd", "listen"},
         {"cluster_member", "size", "flags", "id", "name", "host", "address", "zone", "role", "port", "weight", "state", "sources"},
         {"cluster_counts", "size", "members", "sources", "watches", "steps", "rounds", "failures", "joins", "leaves", "changes", "resyncs", "sent", "received", "sent_bytes", "received_bytes", "dropped"},

@@ -236,6 +236,7 @@ cluster_map_options._fields_ = [
     ('seed', ctypes.c_uint64 * 2),
     ('role', ctypes.c_char_p),
     ('settle', ctypes.c_char_p),
+    ('members', ctypes.c_char_p),
 ]
 
 cluster_options._fields_ = [

@@ -178,6 +178,7 @@ pub struct cluster_map_options {
     pub seed: [u64; 2],
     pub role: *const c_char,
     pub settle: *const c_char,
+    pub members: *const c_char,
 }
 
 #[repr(C)]
