@@ -24,7 +24,7 @@ sys.dont_write_bytecode = True
 
 import deps  # noqa: E402
 import exampletools  # noqa: E402
-from tools import (CHECKED, ROOT, SANITIZERS, STRICT, Failure, Result, Skip, built, cmocka_results, compile_c,  # noqa: E402
+from tools import (CHECKED, QUICK, ROOT, SANITIZERS, STRICT, Failure, Result, Skip, built, cmocka_results, compile_c,  # noqa: E402
                    has_implementation, kill_all, must, run, tool)
 
 WORKERS = min(2, os.cpu_count() or 1)
@@ -59,7 +59,7 @@ def program(path, part, flags, before=(), arguments=(), seconds=300, cares=False
             sources.append("tests/build/implementation.c")
         libraries = (["-lcmocka"] if part != "fuzz" else []) + (["-lcares"] if cares else [])
         out = compile_c("gcc", built(part, name.replace(" ", "-")), sources,
-                        CHECKED + flags + (["-DCLUSTER_USE_CARES"] if cares else []), libraries)
+                        (QUICK if part in ("unit", "fuzz") else CHECKED) + flags + (["-DCLUSTER_USE_CARES"] if cares else []), libraries)
         return cmocka_results(name, run([out, *arguments], timeout=seconds, env=SANITIZERS))
     return name, job
 

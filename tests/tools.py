@@ -12,6 +12,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build", "tests")
 
 STRICT = "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror".split()
+# Of many programs that each run for a moment it is the compiler that takes the time.
+QUICK = "-std=c99 -g1 -O0 -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra -Werror".split()
 CHECKED = "-std=c99 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra -Werror".split()
 SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
 

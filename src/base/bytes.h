@@ -15,7 +15,7 @@ struct clu_reader {
     bool bad;
 };
 
-CLU_FN struct clu_reader clu_reader_of(const void *data, size_t size)
+CLU_CALLED struct clu_reader clu_reader_of(const void *data, size_t size)
 {
     struct clu_reader r;
     r.at = (const uint8_t *)(data ? data : ""); /* NULL has no end, not even of 0 bytes */

@@ -175,7 +175,7 @@ CLU_FN bool clu_event_of_queue(struct cluster *c, struct cluster_event *e)
         e->count = e->changed;
         e->changed = 0;
         e->term_size = queued->term_size;
-        if (e->term_size)
+        if (c->shown && e->term_size)
             e->term = (const char *)c->shown + c->shown->size - e->term_size;
         if (c->shown_member)
             e->member = &((struct clu_record *)(void *)c->shown_member)->view;

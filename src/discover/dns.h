@@ -361,6 +361,7 @@ CLU_FN int clu_dns_ask_hosts(struct clu_dns *d)
         struct clu_text t = clu_text_on(name, sizeof name);
         size_t at;
         int more;
+        memset(&r, 0, sizeof r);
         r.size = (uint32_t)sizeof r;
         more = cluster_source_record(d->source, d->next, &r);
         if (more < 0)

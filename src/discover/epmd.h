@@ -196,7 +196,7 @@ CLU_FN int clu_epmd_publish(struct clu_epmd *e)
 /* Ask DNS for the host's addresses of one family. */
 CLU_FN int clu_epmd_look(struct clu_epmd *e, const struct clu_epmd_host *host, uint32_t type)
 {
-    char name[CLU_DNS_TEXT_MAX + 1];
+    char name[CLU_NAME_MAX + 1]; /* longer ones are no names of DNS */
     struct clu_text t = clu_text_on(name, sizeof name);
     int result = CLUSTER_E_INVALID;
     if (e->cuts)

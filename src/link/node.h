@@ -239,7 +239,10 @@ CLU_FN void clu_node_free(struct clu_node *n)
 /* After the sources have ended: who waits only for an answer. */
 CLU_FN void clu_node_free_strays(struct clu_node *n)
 {
-    const struct cluster_allocator *memory = n->table ? &n->table->loop->memory : NULL;
+    const struct cluster_allocator *memory;
+    if (!n->table)
+        return;
+    memory = &n->table->loop->memory;
     while (n->strays) {
         struct clu_peer *p = n->strays;
         while (p->asks)
@@ -253,8 +256,7 @@ CLU_FN void clu_node_free_strays(struct clu_node *n)
         n->processes = process->next;
         clu_free(memory, process, process->size);
     }
-    if (memory)
-        clu_free(memory, n->slots, n->slots_capacity * sizeof *n->slots);
+    clu_free(memory, n->slots, n->slots_capacity * sizeof *n->slots);
 }
 
 #endif

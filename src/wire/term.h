@@ -231,7 +231,8 @@ CLU_FN bool clu_term_skip(struct clu_reader *r)
             (void)clu_term_atom(r, NULL, 0);
             continue;
         }
-        (void)clu_take(r, 1u + shape->before);
+        if (!clu_take(r, 1u + shape->before))
+            break;
         count = clu_read_be(r, shape->width);
         for (atoms = shape->atoms; atoms; atoms--)
             (void)clu_term_atom(r, NULL, 0);

@@ -6,7 +6,7 @@ import re
 
 from tools import ROOT, built, cmocka_results, compile_c, must, run, tool
 
-SHIM = ["-std=c99", "-g", "-O1", "-Itests/build/shim", "-Itests", "-Wall", "-Werror", "-Wno-unused"]
+SHIM = ["-std=c99", "-g1", "-O1", "-Itests/build/shim", "-Itests", "-Wall", "-Werror", "-Wno-unused"]
 MACHINES = {"i386": "i686-linux-gnu-gcc", "s390x": "s390x-linux-gnu-gcc"}
 PURE = {"api.h", "base", "wire", "member", "place"}
 
@@ -50,7 +50,7 @@ def jobs():
 def under_memory_sanitizer(path):
     def job():
         out = compile_c("clang", built("memory", name_of(path)), path,
-                        ["-fsanitize=memory", "-fsanitize-memory-track-origins", "-fno-omit-frame-pointer", *SHIM])
+                        ["-fsanitize=memory", "-fsanitize-memory-track-origins", "-fno-omit-frame-pointer", *SHIM, "-O0"])
         return cmocka_results(name_of(path), run([out], timeout=240))
     return name_of(path), job
 
