@@ -366,7 +366,7 @@ CLU_FN int clu_dns_ask_hosts(struct clu_dns *d)
         more = cluster_source_record(d->source, d->next, &r);
         if (more < 0)
             return more;
-        if (!more || r.additional) {
+        if (!more || r.additional || !r.text) {
             d->next++;
             continue;
         }

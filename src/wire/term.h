@@ -237,8 +237,10 @@ CLU_FN bool clu_term_skip(struct clu_reader *r)
         for (atoms = shape->atoms; atoms; atoms--)
             (void)clu_term_atom(r, NULL, 0);
         p = clu_take(r, (size_t)clu_min_u64(shape->bytes + count * shape->each, SIZE_MAX));
+        if (!p)
+            break;
         /* A bit string says how many bits of its last byte count, 0 only if it is empty. */
-        if (p && shape->tag == CLU_TERM_BIT_BINARY && (*p > 8 || (*p == 0) != (count == 0)))
+        if (shape->tag == CLU_TERM_BIT_BINARY && (*p > 8 || (*p == 0) != (count == 0)))
             r->bad = true;
         pending += shape->terms + count * shape->terms_each;
         if (pending > clu_left(r))
