@@ -191,7 +191,8 @@ static void push_packet(struct client *n, const void *data, size_t size)
 static struct clu_control heard(struct client *n)
 {
     struct clu_control said;
-    assert_true(n->heard_size && clu_control_read(n->heard, n->heard_size, &said));
+    assert_true(n->heard_size > 0);
+    assert_true(clu_control_read(n->heard, n->heard_size, &said));
     return said;
 }
 
