@@ -86,7 +86,7 @@ CLU_FN uint64_t clu_timers_next(const struct clu_timers *t)
     return t->count ? t->heap[0]->at : CLUSTER_NEVER;
 }
 
-/* Fire what is due, each timer at most once: one that is armed again for now waits for the next call. */
+/* Fire what is due, each timer at most once: one that is armed again, and is due at once, waits for the next call. */
 CLU_FN void clu_timers_fire(struct clu_timers *t, uint64_t now)
 {
     t->floor = clu_add_time(now, 1);

@@ -432,7 +432,7 @@ static void interfaces_have_loopback(void **state)
     assert_int_equal(io.interfaces(NULL, "no-such-interface", list, CLU_COUNT(list)), 0);
 }
 
-static char directory[] = "/tmp/test_posix_XXXXXX";
+static char directory[] = "/tmp/test_posix_......";
 static char path[sizeof directory + 16];
 
 static void put(const char *text)
@@ -650,6 +650,7 @@ int main(void)
         cmocka_unit_test(out_of_descriptors),
     };
     int failed;
+    memset(strchr(directory, '.'), 'X', 6); /* what mkdtemp(3) puts other letters for */
     if (!mkdtemp(directory))
         return 1;
     (void)snprintf(path, sizeof path, "%s/file", directory);

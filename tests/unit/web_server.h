@@ -16,7 +16,7 @@ static struct mirror mirror;
 static uint64_t now_ns;
 
 static struct {
-    const char *(*answer)(const char *request); /* a whole response; NULL: nothing is said, or for now */
+    const char *(*answer)(const char *request); /* a whole response; NULL: nothing is said, or not yet */
     unsigned requests;
     size_t chunk; /* bytes at a time; 0: all */
     bool ends;    /* the connection does, after each response */
