@@ -5,13 +5,7 @@
 #include "../../src/wire/address.h"
 #include "../../src/wire/glob.h"
 
-#define CHECK(x)                                                                                                               \
-    do {                                                                                                                       \
-        if (!(x))                                                                                                              \
-            abort();                                                                                                           \
-    } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "target.h"
 
 static void check_address(const struct cluster_address *a)
 {

@@ -5,14 +5,9 @@
  */
 #define CLUSTER_IMPLEMENTATION
 #include "../../cluster.h"
+#include "target.h"
 
 #define FDS 200
-
-#define CHECK(x)                                                                                                               \
-    do {                                                                                                                       \
-        if (!(x))                                                                                                              \
-            abort();                                                                                                           \
-    } while (0)
 
 static struct {
     const uint8_t *at, *end;
@@ -197,8 +192,6 @@ static void run(struct cluster *c)
     CHECK(c->epmd_server.streams == 0);
     CHECK(count_open() == c->loop.watch_count + c->loop.retired_count);
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

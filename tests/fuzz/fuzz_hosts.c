@@ -3,13 +3,7 @@
  */
 #include "../../src/wire/hosts.h"
 
-#define CHECK(x)                                                                                                               \
-    do {                                                                                                                       \
-        if (!(x))                                                                                                              \
-            abort();                                                                                                           \
-    } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "target.h"
 
 static size_t lines_before(const uint8_t *data, size_t size)
 {

@@ -4,13 +4,7 @@
  */
 #include "../../src/wire/http.h"
 
-#define CHECK(x)                                                                                                               \
-    do {                                                                                                                       \
-        if (!(x))                                                                                                              \
-            abort();                                                                                                           \
-    } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "target.h"
 
 /* What became of it, and a sum over the body. */
 static int judge(const uint8_t *data, size_t size, size_t chunk, uint64_t *sum, struct clu_http *h)

@@ -4,13 +4,7 @@
  */
 #include "../../src/wire/json.h"
 
-#define CHECK(x)                                                                                                               \
-    do {                                                                                                                       \
-        if (!(x))                                                                                                              \
-            abort();                                                                                                           \
-    } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "target.h"
 
 static bool judge(const uint8_t *data, size_t size, size_t chunk, bool many, uint64_t *sum)
 {

@@ -4,13 +4,7 @@
  */
 #include "../../src/place/save.h"
 
-#define CHECK(x)                                                                                                               \
-    do {                                                                                                                       \
-        if (!(x))                                                                                                              \
-            abort();                                                                                                           \
-    } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "target.h"
 
 static void look(const uint8_t *data, size_t size)
 {

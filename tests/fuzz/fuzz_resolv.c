@@ -1,13 +1,7 @@
 /* The text of resolv.conf: whatever it is, there is a server, all is within its caps, and every slice lies in the text. */
 #include "../../src/wire/resolv.h"
 
-#define CHECK(x)                                                                                                               \
-    do {                                                                                                                       \
-        if (!(x))                                                                                                              \
-            abort();                                                                                                           \
-    } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

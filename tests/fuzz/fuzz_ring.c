@@ -4,15 +4,9 @@
  */
 #include "../../src/place/ring.h"
 
+#include "target.h"
+
 #define NODES 5
-#define CHECK(x)                                                                                                               \
-    do {                                                                                                                       \
-        if (!(x))                                                                                                              \
-            abort();                                                                                                           \
-    } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const names[NODES] = {"a@h", "b@h", "c@h:1", "unix:d", "e"};

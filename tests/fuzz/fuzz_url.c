@@ -4,13 +4,7 @@
  */
 #include "../../src/wire/url.h"
 
-#define CHECK(x)                                                                                                               \
-    do {                                                                                                                       \
-        if (!(x))                                                                                                              \
-            abort();                                                                                                           \
-    } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "target.h"
 
 static const char gossip_keys[] = "secret secret-file auth if ttl broadcast announce wire";
 
