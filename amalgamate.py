@@ -56,6 +56,7 @@ MANIFEST = [
     ("base/sort.h", []),
     ("base/hash.h", []),
     ("base/decimal.h", ["TERM"]),
+    ("base/digest.h", ["ERLANG", "GOSSIP", "RING"]),
     ("base/md5.h", ["ERLANG", "RING"]),
     ("base/sha1.h", ["RING"]),
     ("base/crc32.h", ["RING"]),

@@ -5,11 +5,13 @@
 #ifndef CLU_BASE_MD5_H
 #define CLU_BASE_MD5_H
 
+#include "digest.h"
 #include "hash.h"
+#include "memory.h"
 
 #define CLU_MD5_SIZE 16
 
-CLU_FN void clu_md5_block(uint32_t state[4], const uint8_t *block)
+CLU_FN void clu_md5_block(uint32_t *state, const uint8_t *block)
 {
     static const uint32_t k[64] = {
         0xd76aa478, 0xe8c7b756, 0x242070db, 0xc1bdceee, 0xf57c0faf, 0x4787c62a, 0xa8304613, 0xfd469501, 0x698098d8, 0x8b44f7af,
@@ -52,23 +54,15 @@ CLU_FN void clu_md5_block(uint32_t state[4], const uint8_t *block)
 
 CLU_FN void clu_md5(const void *data, size_t size, uint8_t out[CLU_MD5_SIZE])
 {
-    uint32_t state[4] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476};
-    const uint8_t *p = (const uint8_t *)data;
-    uint8_t last[128];
-    size_t left = size, i, whole;
-    for (; left >= 64; left -= 64, p += 64)
-        clu_md5_block(state, p);
-    memset(last, 0, sizeof last);
-    if (left)
-        memcpy(last, p, left);
-    last[left] = 0x80;
-    whole = left < 56 ? 64 : 128;
-    for (i = 0; i < 8; i++)
-        last[whole - 8 + i] = (uint8_t)((uint64_t)size * 8 >> 8 * i);
-    for (i = 0; i < whole; i += 64)
-        clu_md5_block(state, last + i);
+    static const uint32_t start[4] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476};
+    struct clu_digest d;
+    unsigned i;
+    clu_digest_begin(&d, clu_md5_block, start, CLU_COUNT(start));
+    clu_digest_add(&d, data, size);
+    clu_digest_end(&d, true);
     for (i = 0; i < CLU_MD5_SIZE; i++)
-        out[i] = (uint8_t)(state[i / 4] >> 8 * (i % 4));
+        out[i] = (uint8_t)(d.state[i / 4] >> 8 * (i % 4));
+    clu_wipe(&d, sizeof d); /* a cookie may have been in it */
 }
 
 #endif

@@ -4,20 +4,14 @@
 #ifndef CLU_BASE_SHA1_H
 #define CLU_BASE_SHA1_H
 
-#include "bytes.h"
-
-struct clu_sha1 {
-    uint32_t state[5]; /* the digest, once it is ended */
-    uint64_t length;   /* bytes so far */
-    uint8_t block[64];
-};
+#include "digest.h"
 
 CLU_FN uint32_t clu_sha1_rotate(uint32_t value, unsigned by)
 {
     return value << by | value >> (32 - by);
 }
 
-CLU_FN void clu_sha1_block(uint32_t state[5], const uint8_t *block)
+CLU_FN void clu_sha1_block(uint32_t *state, const uint8_t *block)
 {
     uint32_t w[80], a = state[0], b = state[1], c = state[2], d = state[3], e = state[4];
     unsigned i;
@@ -50,36 +44,10 @@ CLU_FN void clu_sha1_block(uint32_t state[5], const uint8_t *block)
     state[4] += e;
 }
 
-CLU_FN void clu_sha1_init(struct clu_sha1 *h)
+CLU_FN void clu_sha1_begin(struct clu_digest *d)
 {
     static const uint32_t start[5] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0};
-    memcpy(h->state, start, sizeof start);
-    h->length = 0;
-}
-
-CLU_CALLED void clu_sha1_add(struct clu_sha1 *h, const void *data, size_t size)
-{
-    const uint8_t *p = (const uint8_t *)data;
-    while (size) {
-        size_t used = (size_t)(h->length % sizeof h->block), part = sizeof h->block - used;
-        if (part > size)
-            part = size;
-        memcpy(h->block + used, p, part);
-        h->length += part;
-        p += part;
-        size -= part;
-        if (used + part == sizeof h->block)
-            clu_sha1_block(h->state, h->block);
-    }
-}
-
-CLU_FN void clu_sha1_end(struct clu_sha1 *h)
-{
-    static const uint8_t pad[64] = {0x80};
-    uint8_t bits[8];
-    clu_put_be(bits, h->length * 8, 8);
-    clu_sha1_add(h, pad, 1 + (size_t)(119 - h->length % 64) % 64);
-    clu_sha1_add(h, bits, 8);
+    clu_digest_begin(d, clu_sha1_block, start, CLU_COUNT(start));
 }
 
 #endif

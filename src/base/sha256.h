@@ -4,17 +4,10 @@
 #ifndef CLU_BASE_SHA256_H
 #define CLU_BASE_SHA256_H
 
-#include "bytes.h"
+#include "digest.h"
 #include "memory.h"
 
 #define CLU_SHA256_SIZE 32
-#define CLU_SHA256_BLOCK 64
-
-struct clu_sha256 {
-    uint32_t state[8];
-    uint64_t length; /* bytes so far */
-    uint8_t block[CLU_SHA256_BLOCK];
-};
 
 CLU_FN uint32_t clu_sha256_load(const uint8_t *p)
 {
@@ -26,7 +19,7 @@ CLU_FN uint32_t clu_sha256_rotate(uint32_t value, unsigned by)
     return value >> by | value << (32 - by);
 }
 
-CLU_FN void clu_sha256_block(uint32_t state[8], const uint8_t *block)
+CLU_FN void clu_sha256_block(uint32_t *state, const uint8_t *block)
 {
     static const uint32_t k[64] = {
         0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01,
@@ -60,58 +53,36 @@ CLU_FN void clu_sha256_block(uint32_t state[8], const uint8_t *block)
         state[i] += s[i];
 }
 
-CLU_CALLED void clu_sha256_init(struct clu_sha256 *h)
+CLU_CALLED void clu_sha256_begin(struct clu_digest *d)
 {
     static const uint32_t start[8] = {
         0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
     };
-    memcpy(h->state, start, sizeof h->state);
-    h->length = 0;
-}
-
-CLU_FN void clu_sha256_add(struct clu_sha256 *h, const void *data, size_t size)
-{
-    const uint8_t *p = (const uint8_t *)data;
-    while (size) {
-        size_t used = (size_t)(h->length % CLU_SHA256_BLOCK), part = CLU_SHA256_BLOCK - used;
-        if (part > size)
-            part = size;
-        memcpy(h->block + used, p, part);
-        h->length += part;
-        p += part;
-        size -= part;
-        if (used + part == CLU_SHA256_BLOCK)
-            clu_sha256_block(h->state, h->block);
-    }
+    clu_digest_begin(d, clu_sha256_block, start, CLU_COUNT(start));
 }
 
 /* The digest; the state is wiped. */
-CLU_FN void clu_sha256_end(struct clu_sha256 *h, uint8_t out[CLU_SHA256_SIZE])
+CLU_FN void clu_sha256_end(struct clu_digest *d, uint8_t out[CLU_SHA256_SIZE])
 {
-    static const uint8_t pad[2] = {0x80, 0};
-    uint64_t bits = h->length * 8;
     unsigned i;
-    for (i = 0; i == 0 || h->length % CLU_SHA256_BLOCK != CLU_SHA256_BLOCK - 8; i = 1)
-        clu_sha256_add(h, pad + i, 1);
-    clu_put_be(h->block + CLU_SHA256_BLOCK - 8, bits, 8);
-    clu_sha256_block(h->state, h->block);
+    clu_digest_end(d, false);
     for (i = 0; i < 8; i++)
-        clu_put_be(out + 4 * i, h->state[i], 4);
-    clu_wipe(h, sizeof *h);
+        clu_put_be(out + 4 * i, d->state[i], 4);
+    clu_wipe(d, sizeof *d);
 }
 
 CLU_FN void clu_sha256_of(const void *data, size_t size, uint8_t out[CLU_SHA256_SIZE])
 {
-    struct clu_sha256 h;
-    clu_sha256_init(&h);
-    clu_sha256_add(&h, data, size);
-    clu_sha256_end(&h, out);
+    struct clu_digest d;
+    clu_sha256_begin(&d);
+    clu_digest_add(&d, data, size);
+    clu_sha256_end(&d, out);
 }
 
 CLU_FN void clu_hmac_sha256(const void *key, size_t key_size, const void *data, size_t size, uint8_t out[CLU_SHA256_SIZE])
 {
-    struct clu_sha256 h;
-    uint8_t block[CLU_SHA256_BLOCK];
+    struct clu_digest d;
+    uint8_t block[CLU_DIGEST_BLOCK];
     unsigned pass, i;
     memset(block, 0, sizeof block);
     if (key_size > sizeof block)
@@ -121,10 +92,10 @@ CLU_FN void clu_hmac_sha256(const void *key, size_t key_size, const void *data, 
     for (pass = 0; pass < 2; pass++) {
         for (i = 0; i < sizeof block; i++)
             block[i] ^= pass ? 0x36 ^ 0x5c : 0x36;
-        clu_sha256_init(&h);
-        clu_sha256_add(&h, block, sizeof block);
-        clu_sha256_add(&h, data, size);
-        clu_sha256_end(&h, out);
+        clu_sha256_begin(&d);
+        clu_digest_add(&d, block, sizeof block);
+        clu_digest_add(&d, data, size);
+        clu_sha256_end(&d, out);
         data = out;
         size = CLU_SHA256_SIZE;
     }

@@ -134,19 +134,19 @@ CLU_FN uint32_t clu_ring_phash_number(uint32_t h, uint32_t number)
 CLU_FN uint64_t clu_ring_riak_key(const char *bucket, const void *key, uint32_t size)
 {
     const uint32_t bucket_size = (uint32_t)strlen(bucket);
-    struct clu_sha1 sha;
+    struct clu_digest sha;
     uint8_t head[8];
-    clu_sha1_init(&sha);
+    clu_sha1_begin(&sha);
     clu_put_be(head,
                (uint64_t)CLU_TERM_VERSION << 56 | (uint64_t)CLU_TERM_SMALL_TUPLE << 48 | UINT64_C(2) << 40 |
                    (uint64_t)CLU_TERM_BINARY << 32 | bucket_size,
                8);
-    clu_sha1_add(&sha, head, 8);
-    clu_sha1_add(&sha, bucket, bucket_size);
+    clu_digest_add(&sha, head, 8);
+    clu_digest_add(&sha, bucket, bucket_size);
     clu_put_be(head, (uint64_t)CLU_TERM_BINARY << 32 | size, 5);
-    clu_sha1_add(&sha, head, 5);
-    clu_sha1_add(&sha, key, size);
-    clu_sha1_end(&sha);
+    clu_digest_add(&sha, head, 5);
+    clu_digest_add(&sha, key, size);
+    clu_digest_end(&sha, false);
     return (uint64_t)sha.state[0] << 32 | sha.state[1];
 }
 

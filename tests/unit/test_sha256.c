@@ -32,14 +32,14 @@ static void digests(void **state)
 
 static void a_million(void **state)
 {
-    struct clu_sha256 h;
+    struct clu_digest h;
     uint8_t piece[1000], out[32];
     int i;
     (void)state;
     memset(piece, 'a', sizeof piece);
-    clu_sha256_init(&h);
+    clu_sha256_begin(&h);
     for (i = 0; i < 1000; i++)
-        clu_sha256_add(&h, piece, sizeof piece);
+        clu_digest_add(&h, piece, sizeof piece);
     clu_sha256_end(&h, out);
     assert_hex(out, 32, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
@@ -55,10 +55,10 @@ static void any_pieces(void **state)
     for (size = 0; size <= sizeof message; size++) {
         clu_sha256_of(message, size, whole);
         for (step = 1; step < 70; step += 9) {
-            struct clu_sha256 h;
-            clu_sha256_init(&h);
+            struct clu_digest h;
+            clu_sha256_begin(&h);
             for (at = 0; at < size; at += step)
-                clu_sha256_add(&h, message + at, size - at < step ? size - at : step);
+                clu_digest_add(&h, message + at, size - at < step ? size - at : step);
             clu_sha256_end(&h, pieces);
             assert_memory_equal(whole, pieces, 32);
         }
@@ -105,7 +105,7 @@ static void rfc4231(void **state)
 static void compares_and_wipes(void **state)
 {
     uint8_t a[32], b[32];
-    struct clu_sha256 h;
+    struct clu_digest h;
     size_t i;
     (void)state;
     memset(a, 7, sizeof a);
@@ -119,8 +119,8 @@ static void compares_and_wipes(void **state)
     }
     b[31] = 0;
     assert_true(clu_equal_ct(a, b, 31));
-    clu_sha256_init(&h);
-    clu_sha256_add(&h, a, sizeof a);
+    clu_sha256_begin(&h);
+    clu_digest_add(&h, a, sizeof a);
     clu_sha256_end(&h, b);
     for (i = 0; i < sizeof h; i++)
         assert_int_equal(((const uint8_t *)&h)[i], 0);
