@@ -8,7 +8,8 @@
  *   lookup   the same from a key of 16 bytes
  *   build    cluster_ring_build
  *
- * and what rendezvous costs for each node. With --check the exit status is 1 if a ratio misses its goal.
+ * and what rendezvous costs for each node, beside its floor: a draw for each node and nothing else. With --check the exit status
+ * is 1 if a ratio misses its goal.
  */
 #include "../../src/place/ring.h"
 
@@ -186,7 +187,8 @@ static void rendezvous_row(uint32_t count, bool weighted)
 {
     const uint32_t lookups = 20000000 / count;
     struct cluster_ring *ring;
-    double best = 0;
+    double best = 0, floor = 0;
+    uint64_t drawn = 0;
     uint32_t i, sum = 0;
     int round;
     for (i = 0; i < count; i++)
@@ -201,10 +203,17 @@ static void rendezvous_row(uint32_t count, bool weighted)
             sum += cluster_ring_owner(ring, key, sizeof key);
         }
         best_of(&best, began, lookups);
+        began = now();
+        for (i = 0; i < lookups; i++) {
+            uint32_t j;
+            for (j = 0; j < count; j++)
+                drawn ^= clu_draw(ring->points[j] + i);
+        }
+        best_of(&floor, began, lookups);
     }
-    sink = sum;
-    printf("%-13s %6u %8s %8.1f %8.3f%c\n", weighted ? "weighted" : "rendezvous", count, "", best, best / count,
-           !weighted && count >= 100 ? judge(best / count, -0.8) : ' ');
+    sink = sum ^ (uint32_t)drawn;
+    printf("%-13s %6u %8s %8.1f %8.3f %8.3f %6.2f%c\n", weighted ? "weighted" : "rendezvous", count, "", best, best / count,
+           floor / count, best / floor, !weighted && count >= 1000 ? judge(best / floor, -1.5) : ' ');
     cluster_ring_free(ring);
     for (i = 0; i < count; i++)
         nodes[i].weight = 0;
@@ -226,7 +235,7 @@ int main(int argc, char **argv)
     for (i = 0; i < 3; i++)
         for (j = 0; j < 4; j++)
             ring_row(kinds[i], counts[j], counts[j] == 1000 ? 5 : 0);
-    printf("\n                                lookup   a node\n");
+    printf("\n                                lookup   a node    floor  ratio\n");
     for (j = 0; j < 4; j++)
         rendezvous_row(counts[j], false);
     for (j = 0; j < 3; j++)
