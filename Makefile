@@ -22,7 +22,7 @@ all: cluster.h build/clusterctl
 cluster.h: amalgamate.py LICENSE $(FRAGMENTS)
 	$(PYTHON) amalgamate.py
 
-build/clusterctl: examples/clusterctl.c examples/tls_openssl.h cluster.h
+build/clusterctl: examples/clusterctl.c $(wildcard examples/clusterctl/*.h) examples/tls_openssl.h cluster.h
 	@mkdir -p build
 	$(CC) -std=c99 $(CFLAGS) $(OPENSSL) -I. examples/clusterctl.c -o $@ $(LDFLAGS) $(if $(OPENSSL),-lssl -lcrypto)
 
