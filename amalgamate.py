@@ -29,6 +29,7 @@ PARTS = {
     "KUBERNETES": "kubernetes: sources",
     "MAP": "placement: cluster_map_..., options.map",
     "RANCHER": "rancher: sources",
+    "REFERENCE": "the reference of URLs: cluster_url_reference",
     "RING": "rings and routers of other systems: cluster_ring_..., cluster_phash2, cluster_jump",
     "TERM": "terms of Erlang as text: cluster_term_...",
     "POSIX": "the default I/O hooks and cluster_now: the host has its own",
@@ -36,9 +37,9 @@ PARTS = {
 
 # The parts that each preset leaves out.
 PRESETS = {
-    "core": ["CONSUL", "DNS", "EPMD", "EPMD_SERVER", "ERLANG", "ETCD", "GOSSIP", "HOSTS", "HTTP", "KUBERNETES", "MAP", "RANCHER", "RING", "TERM"],
-    "dns": ["CONSUL", "EPMD", "EPMD_SERVER", "ERLANG", "ETCD", "GOSSIP", "HOSTS", "HTTP", "KUBERNETES", "MAP", "RANCHER", "RING", "TERM"],
-    "beam": ["CONSUL", "ETCD", "HTTP", "KUBERNETES", "MAP", "RANCHER"],
+    "core": ["CONSUL", "DNS", "EPMD", "EPMD_SERVER", "ERLANG", "ETCD", "GOSSIP", "HOSTS", "HTTP", "KUBERNETES", "MAP", "RANCHER", "REFERENCE", "RING", "TERM"],
+    "dns": ["CONSUL", "EPMD", "EPMD_SERVER", "ERLANG", "ETCD", "GOSSIP", "HOSTS", "HTTP", "KUBERNETES", "MAP", "RANCHER", "REFERENCE", "RING", "TERM"],
+    "beam": ["CONSUL", "ETCD", "HTTP", "KUBERNETES", "MAP", "RANCHER", "REFERENCE"],
     "all": [],
 }
 
@@ -132,6 +133,7 @@ MANIFEST = [
     ("discover/schemes.h", []),
     ("discover/source.h", []),
     ("discover/open.h", []),
+    ("discover/reference.h", ["REFERENCE"]),
     ("core/handle.h", []),
     ("core/quorum.h", []),
     ("core/own.h", []),

@@ -27,6 +27,7 @@
 #include "clusterctl/nodes.h"
 #include "clusterctl/wait.h"
 #include "clusterctl/list.h"
+#include "clusterctl/urls.h"
 #include "clusterctl/epmd_client.h"
 #include "clusterctl/resolve.h"
 #include "clusterctl/epmd.h"
@@ -116,13 +117,14 @@ static const struct command commands[] = {
      "Prints it in decimal. Kinds: hash64 and siphash, of bytes; phash2, of a term in Erlang's syntax; and those of `owner`\n"
      "but map: what that system hashes a key to.\n",
      run_hash},
+    {"urls", ON_URLS, 0, 1, "[SCHEME] [--json]", "print every scheme and option of a URL",
+     "As the parser has them: what the target is, what each option takes, and what holds where it is not given.\n", run_urls},
     {"help", ON_ALL, 0, 1, "[COMMAND]", "say how a command is used", "", run_help},
 };
 
 /* Of the design, and not in this version. */
 static const struct refused_row refused_commands[] = {
     {"doctor", "`watch URL` says why a source fails"},
-    {"urls", "docs/urls.md lists every scheme and option"},
 };
 
 static const struct command *command_find(const char *name)

@@ -490,6 +490,25 @@ CLUSTER_API int cluster_source_refresh(struct cluster_source *s);       /* a rou
 CLUSTER_API int cluster_source_pause(struct cluster_source *s, int on); /* no new rounds, no ageing, while on */
 CLUSTER_API void cluster_source_remove(struct cluster_source *s);       /* its members leave at once unless listed elsewhere */
 
+#ifndef CLUSTER_NO_REFERENCE
+/* What a URL may be, from the table that reads it: a scheme, or an option of some. Texts are static. */
+struct cluster_url_entry {
+    uint32_t size;        /* set it: fields beyond are not written */
+    uint32_t least, most; /* items of a scheme's target; a number; of a duration least is in ms, with most 0 */
+    uint32_t misses;      /* of a scheme: the default of misses=; 0: it does not apply */
+    uint64_t interval_ns, timeout_ns, max_age_ns; /* the same; interval CLUSTER_NEVER: one round; timeout, max-age 0: none */
+    const char *scheme;                           /* its name; of an option the schemes that take it, with spaces; "": all do */
+    const char *key;                              /* of an option; of a scheme "" */
+    const char *takes;    /* how a target is written; what an option takes, or "" where it takes one of the choices */
+    const char *choices;  /* words that an option takes, with spaces between them */
+    const char *fallback; /* what holds where the option is not given */
+    const char *help;
+};
+
+/* The index-th entry, schemes first: 1; 0 past the end. Schemes that a program registered are not among them. */
+CLUSTER_API int cluster_url_reference(size_t index, struct cluster_url_entry *out);
+#endif
+
 /* A node as a source names it. name without '@' is a host: the source's node= is put before it. */
 struct cluster_node {
     uint32_t size;   /* sizeof(struct cluster_node): the stride of an array is its first element's */

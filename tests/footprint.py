@@ -29,6 +29,7 @@ LIMITS = {
     "DNS": 23 * 1024 + 256,  # where it stands, with what epmd: and http have of it, rounded up; it only goes down, and is to reach 16 KiB
     "ERLANG": 33 * 1024,  # where it stands, rounded up; it only goes down, and is to reach 24 KiB
     "MAP": 14 * 1024,
+    "REFERENCE": 4 * 1024 + 256,
     "RING": 12 * 1024 + 512,
     "TERM": 16 * 1024 + 512,
     "HTTP": 31 * 1024,  # with all that stands on it

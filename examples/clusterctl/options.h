@@ -23,8 +23,9 @@ enum command_bit {
     ON_CALL = 8192,
     ON_SERVE = 16384,
     ON_MAP = 32768,
+    ON_URLS = 65536,
     ON_ERLANG = ON_PING | ON_SEND | ON_CALL | ON_SERVE,
-    ON_ALL = 65535
+    ON_ALL = 131071
 };
 
 enum option_id {

@@ -97,9 +97,9 @@ class Pages(unittest.TestCase):
             texts = code(page) + [word.strip("'") for block in blocks(page) if block.language == "sh"
                                   for word in re.findall(r"'[^']+'|\S+", block.text)]
             wanted += [text for text in texts
-                       if re.match(r"(%s):\S*$" % "|".join(row[0] for row in urls.schemes()), text)
+                       if re.match(r"(%s):\S*$" % "|".join(row["scheme"] for row in urls.schemes()), text)
                        and not re.search(r"[A-Z]{2,}|\.\.\.|\u2026", text)
-                       and text not in ["%s:" % row[0] for row in urls.schemes() if row[2] != "0" or row[0] in ("dns", "kubernetes")]]
+                       and text not in ["%s:" % row["scheme"] for row in urls.schemes() if row["least"] or row["scheme"] in ("dns", "kubernetes")]]
         self.assertGreater(len(wanted), 15)
         with tempfile.TemporaryDirectory() as folder:
             source, out = os.path.join(folder, "parser.c"), os.path.join(folder, "parser")
@@ -137,7 +137,7 @@ class Generated(unittest.TestCase):
         self.assertEqual(facts.near(facts.PAGE, facts.regions(), True, facts.COMMAND), "")
 
     def test_every_scheme_has_its_heading(self):
-        self.assertLessEqual({row[0] for row in urls.schemes()}, anchors("docs/urls.md"))
+        self.assertLessEqual({row["scheme"] for row in urls.schemes()}, anchors("docs/urls.md"))
 
 
 if __name__ == "__main__":

@@ -1,84 +1,47 @@
 #!/usr/bin/env python3
-"""Write the tables of docs/urls.md from the library's own: the option and scheme rows of src/wire/url.h and the strategies of
-src/discover/schemes.h. With --check, say whether they are current."""
+"""Write the tables of docs/urls.md from what `clusterctl urls --json` says, which is the parser's own table. With --check, say whether
+they are current."""
+import functools
+import json
+import os
 import re
+import subprocess
 import sys
 
 sys.path[:0] = [__file__.rpartition("/")[0] or "."]
-from doctools import duration, main, read, values  # noqa: E402
+from doctools import ROOT, duration, main  # noqa: E402
 
 PAGE = "docs/urls.md"
 COMMAND = "python3 tests/docs/urls.py"
-NEVER = 2**64 - 1
 
 
-def arguments(text, at):
-    """The arguments of the call whose '(' is at text[at - 1]."""
-    found, depth, begin, quoted = [], 0, at, False
-    while True:
-        c = text[at]
-        if quoted:
-            at += c == "\\"
-            quoted = c != '"'
-        elif c == '"':
-            quoted = True
-        elif c == "(":
-            depth += 1
-        elif c in ",)" and depth == 0:
-            found.append(" ".join(text[begin:at].replace("\\\n", " ").split()))
-            begin = at + 1
-            if c == ")":
-                return found
-        elif c == ")":
-            depth -= 1
-        at += 1
-
-
-def calls(text, name):
-    return [arguments(text, found.end()) for found in re.finditer(r"\b%s\(" % name, text)]
-
-
-def unquoted(text):
-    return text[1:-1]
-
-
-class Option:
-    def __init__(self, row):
-        self.key, self.scheme, self.kind = unquoted(row[0]), unquoted(row[1]), row[2]
-        self.least, self.most = int(row[3]), int(row[4])
-        self.choices, self.fallback, self.help = (unquoted(cell) for cell in row[6:])
-
-    def takes(self):
-        if self.choices and self.kind == "CHOICE":
-            return " or ".join("`%s`" % word for word in self.choices.split())
-        if self.kind == "COUNT":
-            return "%d to %d" % (self.least, self.most)
-        return {"TEXT": "text", "FILLED": "text, not empty", "BASE": "a base name, without `@`",
-                "GLOBS": "patterns, `,` between them", "RANGES": "address ranges, `,` between them",
-                "DURATION": "0 or a duration" + (", at least %dms" % self.least if self.least > 1 else ""),
-                "PERIOD": "a duration", "PERCENT": "0% to 100%"}[self.kind]
+@functools.lru_cache(maxsize=None)
+def rows():
+    """The objects that the tool prints, of the sources as they are."""
+    subprocess.run(["make", "-s", "build/clusterctl"], cwd=ROOT, check=True, timeout=600, stdout=subprocess.DEVNULL)
+    done = subprocess.run([os.path.join(ROOT, "build", "clusterctl"), "urls", "--json"], capture_output=True, text=True, timeout=60,
+                          check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def schemes():
-    """Rows (scheme, target, least, most, help)."""
-    rows = [row for row in calls(read("src/wire/url.h"), "X") if len(row) == 5 and row[0].startswith('"')]
-    return [[unquoted(row[0]), unquoted(row[1]), row[2], row[3], unquoted(row[4])] for row in rows]
+    return [row for row in rows() if row["type"] == "scheme"]
 
 
-def options():
-    return [Option(row) for row in calls(read("src/wire/url.h"), "X") if len(row) == 9 and row[0].startswith('"')]
+def options(scheme=None):
+    """Those of one scheme, or those that every scheme has."""
+    return [row for row in rows() if row["type"] == "option" and (scheme in row["schemes"] if scheme else not row["schemes"])]
 
 
-def strategies():
-    """By scheme: interval, max_age and misses, as C expressions."""
-    text = read("src/discover/schemes.h")
-    found = re.finditer(r'\{"(\w+)",\s*CLU_STRATEGY\(', text)
-    return {one.group(1): arguments(text, one.end())[5:8] for one in found}
+def takes(row):
+    if " or ".join(row["choices"]) == row["takes"]:
+        return " or ".join("`%s`" % word for word in row["choices"])
+    return re.sub(r"'(\S)'", r"`\1`", row["takes"])
 
 
-def table(head, rows):
+def table(head, lines):
     return "\n".join(["| %s |" % " | ".join(head), "|%s" % ("---|" * len(head))]
-                     + ["| %s |" % " | ".join(cell.replace("|", "\\|") for cell in row) for row in rows])
+                     + ["| %s |" % " | ".join(cell.replace("|", "\\|") for cell in line) for line in lines])
 
 
 def fallback(text):
@@ -86,34 +49,35 @@ def fallback(text):
     return "`%s`" % text if re.fullmatch(r"\*|\d+%?|on|off|auto|optional|libcluster|limit_members", text) else text
 
 
+def seconds(value):
+    return duration(round(value * 10**9))
+
+
+def defaults(row):
+    """What the source of a scheme does where its URL does not say otherwise."""
+    pushed, hears = row["scheme"] == "push", row["max_age"] is not None
+    return ["`%s:`" % row["scheme"],
+            seconds(row["interval"]) if row["interval"] else "none: the program publishes" if pushed else "one round",
+            str(row["misses"] or "does not count"),
+            seconds(row["max_age"]) if hears else "never",
+            seconds(row["timeout"]) if row["timeout"] else "does not apply"]
+
+
+def of_options(found):
+    return table(["option", "takes", "default", "what it is for"],
+                 [["`%s=`" % o["option"], takes(o), fallback(o["default"]), o["help"]] for o in found])
+
+
 def regions():
-    known = strategies()
-    rows = schemes()
-    if {row[0] for row in rows} != set(known):
-        raise AssertionError("src/wire/url.h knows %s, src/discover/schemes.h %s" % (sorted(row[0] for row in rows), sorted(known)))
-    every = options()
-    asked = values(sorted({"CLU_INTERVAL", "CLU_TIMEOUT", "CLU_MISSES", *(e for row in known.values() for e in row)}))
-    defaults = []
-    for scheme, target, _, _, _ in rows:
-        interval, age, misses = (asked[expression] for expression in known[scheme])
-        hears = age > 0
-        interval = interval or asked["CLU_INTERVAL"]
-        defaults.append(["`%s:`" % scheme, "one round" if interval == NEVER and scheme != "push" else
-                         "none: the program publishes" if interval == NEVER else duration(interval),
-                         "does not count" if hears else str(misses or asked["CLU_MISSES"]),
-                         duration(age) if hears else "never",
-                         duration(asked["CLU_TIMEOUT"]) if not hears and scheme != "push" else "does not apply"])
     found = {
         "schemes": table(["URL", "what it does"],
-                         [["[`%s:%s`](#%s)" % (row[0], row[1], row[0]), row[4]] for row in rows]),
-        "defaults": table(["scheme", "`interval=`", "`misses=`", "`max-age=`", "`timeout=`"], defaults),
-        "common": table(["option", "takes", "default", "what it is for"],
-                        [["`%s=`" % o.key, o.takes(), fallback(o.fallback), o.help] for o in every if not o.scheme]),
+                         [["[`%s:%s`](#%s)" % (row["scheme"], row["target"], row["scheme"]), row["help"]] for row in schemes()]),
+        "defaults": table(["scheme", "`interval=`", "`misses=`", "`max-age=`", "`timeout=`"], [defaults(row) for row in schemes()]),
+        "common": of_options(options()),
     }
-    for row in rows:
-        own = [["`%s=`" % o.key, o.takes(), fallback(o.fallback), o.help] for o in every if row[0] in o.scheme.split()]
-        found["of-" + row[0]] = (table(["option", "takes", "default", "what it is for"], own) if own
-                                 else "No options beside the common ones.")
+    for row in schemes():
+        own = options(row["scheme"])
+        found["of-" + row["scheme"]] = of_options(own) if own else "No options beside the common ones."
     return found
 
 

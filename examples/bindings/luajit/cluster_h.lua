@@ -14,6 +14,7 @@ struct cluster_options;
 struct cluster_member;
 struct cluster_counts;
 struct cluster_event;
+struct cluster_url_entry;
 struct cluster_node;
 struct cluster_strategy;
 struct cluster_dns_answer;
@@ -163,6 +164,21 @@ struct cluster_event {
     const void *term;
     uint64_t term_size;
 };
+struct cluster_url_entry {
+    uint32_t size;
+    uint32_t least;
+    uint32_t most;
+    uint32_t misses;
+    uint64_t interval_ns;
+    uint64_t timeout_ns;
+    uint64_t max_age_ns;
+    const char *scheme;
+    const char *key;
+    const char *takes;
+    const char *choices;
+    const char *fallback;
+    const char *help;
+};
 struct cluster_node {
     uint32_t size;
     uint32_t weight;
@@ -294,6 +310,7 @@ struct cluster_source *cluster_source_at(const struct cluster *, size_t);
 int cluster_source_refresh(struct cluster_source *);
 int cluster_source_pause(struct cluster_source *, int);
 void cluster_source_remove(struct cluster_source *);
+int cluster_url_reference(size_t, struct cluster_url_entry *);
 int cluster_source_publish(struct cluster_source *, const struct cluster_node *, size_t);
 int cluster_source_fail(struct cluster_source *, int, const char *);
 int cluster_source_same(struct cluster_source *);
@@ -478,6 +495,7 @@ return {
         {"cluster_member", "size", "flags", "id", "name", "host", "address", "zone", "role", "port", "weight", "state", "sources"},
         {"cluster_counts", "size", "members", "sources", "watches", "steps", "rounds", "failures", "joins", "leaves", "changes", "resyncs", "sent", "received", "sent_bytes", "received_bytes", "dropped"},
         {"cluster_event", "size", "type", "error", "changed", "state", "count", "quorum", "reserved", "time", "revision", "request", "fingerprint", "source", "member", "text", "term", "term_size"},
+        {"cluster_url_entry", "size", "least", "most", "misses", "interval_ns", "timeout_ns", "max_age_ns", "scheme", "key", "takes", "choices", "fallback", "help"},
         {"cluster_node", "size", "weight", "port", "flags", "name", "address", "zone", "role"},
         {"cluster_strategy", "size", "open", "round", "ready", "close", "options", "interval_ns", "max_age_ns", "misses", "flags"},
         {"cluster_dns_answer", "size", "error", "rcode", "count", "ttl", "flags", "digest", "why", "name"},

@@ -146,6 +146,10 @@ class cluster_event(ctypes.Structure):
     pass
 
 
+class cluster_url_entry(ctypes.Structure):
+    pass
+
+
 class cluster_node(ctypes.Structure):
     pass
 
@@ -331,6 +335,22 @@ cluster_event._fields_ = [
     ('term_size', ctypes.c_uint64),
 ]
 
+cluster_url_entry._fields_ = [
+    ('size', ctypes.c_uint32),
+    ('least', ctypes.c_uint32),
+    ('most', ctypes.c_uint32),
+    ('misses', ctypes.c_uint32),
+    ('interval_ns', ctypes.c_uint64),
+    ('timeout_ns', ctypes.c_uint64),
+    ('max_age_ns', ctypes.c_uint64),
+    ('scheme', ctypes.c_char_p),
+    ('key', ctypes.c_char_p),
+    ('takes', ctypes.c_char_p),
+    ('choices', ctypes.c_char_p),
+    ('fallback', ctypes.c_char_p),
+    ('help', ctypes.c_char_p),
+]
+
 cluster_node._fields_ = [
     ('size', ctypes.c_uint32),
     ('weight', ctypes.c_uint32),
@@ -431,7 +451,7 @@ cluster_move._fields_ = [
     ('batch', ctypes.c_uint32),
 ]
 
-STRUCTS = [pollfd, cluster_allocator, cluster_address, cluster_io, cluster_map_options, cluster_options, cluster_member, cluster_counts, cluster_event, cluster_node, cluster_strategy, cluster_dns_answer, cluster_record, cluster_request, cluster_response, cluster_ring_override, cluster_ring_options, cluster_move]
+STRUCTS = [pollfd, cluster_allocator, cluster_address, cluster_io, cluster_map_options, cluster_options, cluster_member, cluster_counts, cluster_event, cluster_url_entry, cluster_node, cluster_strategy, cluster_dns_answer, cluster_record, cluster_request, cluster_response, cluster_ring_override, cluster_ring_options, cluster_move]
 
 # name, result, arguments
 FUNCTIONS = [
@@ -475,6 +495,7 @@ FUNCTIONS = [
     ('cluster_source_refresh', ctypes.c_int, [ctypes.POINTER(cluster_source)]),
     ('cluster_source_pause', ctypes.c_int, [ctypes.POINTER(cluster_source), ctypes.c_int]),
     ('cluster_source_remove', None, [ctypes.POINTER(cluster_source)]),
+    ('cluster_url_reference', ctypes.c_int, [ctypes.c_size_t, ctypes.POINTER(cluster_url_entry)]),
     ('cluster_source_publish', ctypes.c_int, [ctypes.POINTER(cluster_source), ctypes.POINTER(cluster_node), ctypes.c_size_t]),
     ('cluster_source_fail', ctypes.c_int, [ctypes.POINTER(cluster_source), ctypes.c_int, ctypes.c_char_p]),
     ('cluster_source_same', ctypes.c_int, [ctypes.POINTER(cluster_source)]),

@@ -283,6 +283,24 @@ pub struct cluster_event {
 
 #[repr(C)]
 #[derive(Clone, Copy)]
+pub struct cluster_url_entry {
+    pub size: u32,
+    pub least: u32,
+    pub most: u32,
+    pub misses: u32,
+    pub interval_ns: u64,
+    pub timeout_ns: u64,
+    pub max_age_ns: u64,
+    pub scheme: *const c_char,
+    pub key: *const c_char,
+    pub takes: *const c_char,
+    pub choices: *const c_char,
+    pub fallback: *const c_char,
+    pub help: *const c_char,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub struct cluster_node {
     pub size: u32,
     pub weight: u32,
@@ -440,6 +458,7 @@ extern "C" {
     pub fn cluster_source_refresh(s: *mut cluster_source) -> c_int;
     pub fn cluster_source_pause(s: *mut cluster_source, on: c_int) -> c_int;
     pub fn cluster_source_remove(s: *mut cluster_source);
+    pub fn cluster_url_reference(index: usize, out: *mut cluster_url_entry) -> c_int;
     pub fn cluster_source_publish(s: *mut cluster_source, nodes: *const cluster_node, count: usize) -> c_int;
     pub fn cluster_source_fail(s: *mut cluster_source, error: c_int, why: *const c_char) -> c_int;
     pub fn cluster_source_same(s: *mut cluster_source) -> c_int;
