@@ -15,7 +15,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
-from tools import ROOT, Failure, Skip, built, compile_c, must  # noqa: E402
+from tools import ROOT, Failure, Skip, built, compile_c, must, once  # noqa: E402
 
 sys.path.insert(0, ROOT)
 import amalgamate  # noqa: E402
@@ -46,6 +46,12 @@ of `size`: code, constants and the tables that unwind the stack (which -fno-asyn
 the object is writable. The goal is a text of {goal} bytes for the whole; it is not reached yet. The tests see to it that what has
 no limit of its own below does not grow past {rest} together.
 """
+
+
+@once
+def measured(preset, without):
+    """What `measure` says, measured once in a run."""
+    return measure("-".join(("check", preset) + without), preset, without)
 
 
 def measure(name, preset, without, times=1):
@@ -127,9 +133,13 @@ def figures(text):
     return found
 
 
-def measure_all():
+def on_x86_64():
     if platform.machine() != "x86_64":
         raise Skip("the figures are of x86-64, this is " + platform.machine())
+
+
+def measure_all():
+    on_x86_64()
     return {key: measure(key, preset, without, 3 if key in amalgamate.PRESETS else 1) for key, preset, without in builds()}
 
 
@@ -141,12 +151,11 @@ def within(what, text, limit):
 def part_is_within(part):
     if part not in amalgamate.PARTS:
         raise Failure("LIMITS names %s, which is no part of amalgamate.py" % part)
-    whole, without = (measure("limit-%s-%d" % (part, bool(left_out)), "all", left_out)["text"] for left_out in ([], [part]))
-    within(part, whole - without, LIMITS[part])
+    within(part, measured("all", ())["text"] - measured("all", (part,))["text"], LIMITS[part])
 
 
 def rest_is_within():
-    within("what has no limit of its own", measure("limit-rest", "all", list(LIMITS))["text"], REST)
+    within("what has no limit of its own", measured("all", tuple(LIMITS))["text"], REST)
 
 
 def is_current():
@@ -155,7 +164,8 @@ def is_current():
             written = f.read()
     except FileNotFoundError:
         raise Failure("docs/footprint.md: there is none: run `make footprint` and commit it")
-    sizes = measure_all()
+    on_x86_64()
+    sizes = {key: measured(preset, tuple(without)) for key, preset, without in builds()}
     now, then = figures(page(sizes)), figures(written)
     whole = sizes["all"]["text"]
     wrong = ["%s, column %d: written %s, measured %s" % (*key, then.get(key, "nothing"), now.get(key, "nothing"))
@@ -170,7 +180,10 @@ def is_current():
 
 
 def jobs():
-    return ([("%s is within %d bytes" % (part, limit), functools.partial(part_is_within, part)) for part, limit in LIMITS.items()]
+    def build(preset, without):
+        return lambda: measured(preset, tuple(without)) and None
+    return ([("build: " + key, build(preset, without)) for key, preset, without in builds()]
+            + [("%s is within %d bytes" % (part, limit), functools.partial(part_is_within, part)) for part, limit in LIMITS.items()]
             + [("the rest is within %d bytes" % REST, rest_is_within), ("docs/footprint.md is true", is_current)])
 
 

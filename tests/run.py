@@ -5,7 +5,6 @@ Each part yields jobs, each job the results of its cases. The last line is `N pa
 something could not run here; the exit status is 1 if anything failed. With CI=true a skip is a failure. DEPS=none installs
 nothing.
 """
-import concurrent.futures
 import difflib
 import glob
 import importlib.util
@@ -14,6 +13,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
 import traceback
 import unittest
@@ -25,7 +25,7 @@ sys.dont_write_bytecode = True
 import deps  # noqa: E402
 import exampletools  # noqa: E402
 from tools import (CHECKED, QUICK, ROOT, SANITIZERS, STRICT, Failure, Result, Skip, built, cmocka_results, compile_c,  # noqa: E402
-                   has_implementation, kill_all, must, run, tool)
+                   has_implementation, kill_all, must, once, run, tool)
 
 WORKERS = min(2, os.cpu_count() or 1)
 CI = os.environ.get("CI") == "true"
@@ -178,6 +178,7 @@ def part_memory():
     return cross.memory_jobs()
 
 
+@once
 def build_tool():
     # cluster.h as it is, whatever src/ says: that it is current is a test of its own
     must(["make", "-s", "-o", "amalgamate.py", "-o", "LICENSE", "FRAGMENTS=", "build/clusterctl"], timeout=300)
@@ -242,9 +243,19 @@ def part_footprint():
     return footprint.jobs()
 
 
+CORES, LINE = "cores", "line"  # as many jobs at once as there are cores; one after the other, beside those, since they mostly wait
+
+
 class Part:
-    def __init__(self, name, what, jobs, prepare=None, workers=WORKERS):
-        self.name, self.what, self.jobs, self.prepare, self.workers = name, what, jobs, prepare, workers
+    def __init__(self, name, what, jobs, prepare=None, lane=CORES, phase=0):
+        self.name, self.what, self.jobs, self.prepare, self.lane, self.phase = name, what, jobs, prepare, lane, phase
+        self.results, self.seconds, self.left = [], 0.0, 0
+
+    def prepared(self, job):
+        def both():
+            self.prepare()
+            return job()
+        return both if self.prepare else job
 
 
 PARTS = [
@@ -259,11 +270,11 @@ PARTS = [
     Part("sim", "many handles on a virtual network", part_sim),
     Part("faults", "failing every allocation and every hook", part_faults),
     Part("fuzz", "the corpora of all fuzz targets", part_fuzz),
-    Part("examples", "every example builds; some are run", part_examples, build_tool),
-    Part("bench", "every benchmark builds; goals that are no times", part_bench, workers=1),
-    Part("cli", "clusterctl", part_cli, build_tool, workers=1),
-    Part("interop", "against the real thing", part_interop, build_tool, workers=1),
-    Part("docs", "the programs in README and docs", part_docs, build_tool),
+    Part("examples", "every example builds; some are run", part_examples, build_tool, phase=1),
+    Part("bench", "every benchmark builds; goals that are no times", part_bench, lane=LINE, phase=2),
+    Part("cli", "clusterctl", part_cli, build_tool, LINE),
+    Part("interop", "against the real thing", part_interop, build_tool, LINE),
+    Part("docs", "the programs in README and docs", part_docs, build_tool, phase=1),
     Part("footprint", "docs/footprint.md is true; the size limit", part_footprint),
 ]
 
@@ -304,20 +315,71 @@ def perform(name, job):
         return [Result(name, "failed", traceback.format_exc())]
 
 
-def run_part(part, filters):
+def jobs_of(part, filters):
     jobs = part.jobs()
-    if filters:
-        jobs = [job for job in jobs if any(f in job[0] for f in filters)]
-        if not jobs:
-            print("tests/run.py: %s has no job like `%s`; it has: %s"
-                  % (part.name, ",".join(filters), ", ".join(name for name, _ in part.jobs())), file=sys.stderr)
-            sys.exit(2)
-    if part.prepare and jobs:
-        ready = perform("what it needs is built", part.prepare)
-        if ready[0].status != "passed":
-            return ready
-    with concurrent.futures.ThreadPoolExecutor(part.workers) as pool:
-        return [result for results in pool.map(lambda job: perform(*job), jobs) for result in results]
+    if not filters:
+        return jobs
+    found = [job for job in jobs if any(f in job[0] for f in filters)]
+    if not found:
+        print("tests/run.py: %s has no job like `%s`; it has: %s"
+              % (part.name, ",".join(filters), ", ".join(name for name, _ in jobs)), file=sys.stderr)
+        sys.exit(2)
+    return found
+
+
+class Run:
+    """All jobs of the chosen parts: phase after phase, in each the lanes side by side. A part is reported when its last job is done."""
+
+    def __init__(self, chosen):
+        self.lock, self.totals, self.running, self.done = threading.Lock(), {"passed": 0, "failed": 0, "skipped": 0}, [], 0
+        self.live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+        self.queues = {}
+        self.count = 0
+        for part, filters in chosen:
+            jobs = jobs_of(part, filters)
+            part.left = len(jobs)
+            self.count += len(jobs)
+            self.queues.setdefault(part.phase, {CORES: [], LINE: []})[part.lane] += [(part, *job) for job in jobs]
+
+    def whole(self):
+        for _, lanes in sorted(self.queues.items()):
+            threads = [threading.Thread(target=self.lane, args=(lanes[name],))
+                       for name, width in ((CORES, WORKERS), (LINE, 1)) for _ in range(width if lanes[name] else 0)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        return self.totals
+
+    def lane(self, jobs):
+        while True:
+            with self.lock:
+                if not jobs:
+                    return
+                part, name, job = jobs.pop(0)
+                self.running.append("%s/%s" % (part.name, name))
+                self.show()
+            began = time.monotonic()
+            results = perform(name, part.prepared(job))
+            with self.lock:
+                self.running.remove("%s/%s" % (part.name, name))
+                self.done += 1
+                part.results += results
+                part.seconds += time.monotonic() - began
+                part.left -= 1
+                if part.left == 0:
+                    self.clear()
+                    report(part, part.results, part.seconds, self.totals)
+                self.show()
+
+    def clear(self):
+        if self.live:
+            print("\r\033[K", end="", flush=True)
+
+    def show(self):
+        if self.live:
+            width = os.get_terminal_size().columns - 1
+            print("\r\033[K" + ("%d of %d: %s" % (self.done, self.count, ", ".join(self.running)))[:width], end="", flush=True)
 
 
 def report(part, results, seconds, totals):
@@ -374,10 +436,7 @@ def main():
     lacking = deps.install(concerned, lambda text: print(text, flush=True))
     if lacking:
         print(lacking, flush=True)
-    totals = {"passed": 0, "failed": 0, "skipped": 0}
-    for part, filters in chosen:
-        start = time.monotonic()
-        report(part, run_part(part, filters), time.monotonic() - start, totals)
+    totals = Run(chosen).whole()
     print("in %.0f s" % (time.monotonic() - began))
     print("%d passed, %d failed%s" % (totals["passed"], totals["failed"],
                                       ", %d skipped" % totals["skipped"] if totals["skipped"] else ""))

@@ -1,4 +1,6 @@
 """What the test scripts share: running programs with a time limit, compiling, and the results of test cases."""
+import concurrent.futures
+import functools
 import os
 import re
 import shlex
@@ -101,6 +103,25 @@ def tool(name):
     if not path:
         raise Skip("no %s%s" % (name, ": package " + PACKAGE_OF[name] if name in PACKAGE_OF else ""))
     return path
+
+
+def once(function):
+    """The function, called once for each list of arguments, whichever job asks first; the others wait for it and get the same, be
+    it a result or an exception."""
+    guard, calls = threading.Lock(), {}
+
+    @functools.wraps(function)
+    def asked(*arguments):
+        with guard:
+            first = arguments not in calls
+            call = calls.setdefault(arguments, concurrent.futures.Future())
+        if first:
+            try:
+                call.set_result(function(*arguments))
+            except Exception as problem:
+                call.set_exception(problem)
+        return call.result()
+    return asked
 
 
 def built(*name):

@@ -40,7 +40,7 @@ def cares():
     """With c-ares behind the resolver."""
     for compiler, flags in ("gcc", ["-std=c99"]), ("clang", ["-std=c99"]), ("g++", ["-x", "c++", "-std=c++11"]):
         name, job = compiles("CLUSTER_USE_CARES, " + compiler, compiler, "implementation.c",
-                             ["-Os", *flags, *STRICT, "-DCLUSTER_USE_CARES"])
+                             ["-O0", *flags, *STRICT, "-DCLUSTER_USE_CARES"])
         yield name, job if os.path.exists("/usr/include/ares.h") else no_cares
 
 
@@ -94,7 +94,7 @@ def parts():
         label = "all parts" if out == every and len(every) > 1 else out[0]
         for compiler in ("gcc", "clang") if out == every else ("gcc",):
             yield compiles("without %s, %s" % (label, compiler), compiler, "implementation.c",
-                           ["-Os", "-std=c99", *STRICT, *flags])
+                           ["-O0", "-std=c99", *STRICT, *flags])
 
     for compiler in "gcc", "clang":
         yield compiles("CLUSTER_STATIC without all parts, " + compiler, compiler, "static.c",
@@ -104,7 +104,7 @@ def parts():
         folder = built("compile", "physical" + re.sub(r"\W+", "_", arguments), "cluster.h")
         must([sys.executable, "amalgamate.py", *arguments.split(), "-o", folder])
         compile_c("gcc", folder[:-2] + ".o", HERE + "implementation.c",
-                  ["-c", "-Os", "-std=c99", "-I" + os.path.dirname(folder), *STRICT])
+                  ["-c", "-O0", "-std=c99", "-I" + os.path.dirname(folder), *STRICT])
     for preset in amalgamate.PRESETS:
         yield "preset " + preset, lambda preset=preset: physical("--preset " + preset)
     for part in every:

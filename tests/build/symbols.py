@@ -2,7 +2,7 @@
 import re
 import sys
 
-from tools import ROOT, Failure, built, compile_c, must
+from tools import ROOT, Failure, built, compile_c, must, once
 
 sys.path.insert(0, ROOT)
 import amalgamate  # noqa: E402
@@ -15,9 +15,9 @@ FORBIDDEN = re.compile(r"_*(s?n?printf|v\w*printf|f?puts|fwrite|putchar|perror|s
                        r"strcpy|strcat|gets|setjmp|longjmp|strerror|setenv|putenv)(@.*)?")
 
 
-def built_object(name, *flags):
+def built_object(name, *flags, level="-Os"):
     return compile_c("gcc", built("symbols", name + ".o"), "tests/build/implementation.c",
-                     ["-c", "-Os", "-std=c99", "-I.", *flags])
+                     ["-c", level, "-std=c99", "-I.", *flags])
 
 
 def symbols(path):
@@ -39,40 +39,45 @@ def expect(found, wanted, what):
                                                              " ".join(sorted(wanted - found)) or "none"))
 
 
+@once
+def whole():
+    return built_object("whole")
+
+
 def exports():
-    expect(exported(built_object("whole")), declared(), "the exported symbols are not the declared functions")
+    expect(exported(whole()), declared(), "the exported symbols are not the declared functions")
 
 
 def exports_in_namespace():
-    expect(exported(built_object("namespace", "-DCLUSTER_NAMESPACE=foo_")), {"foo_" + name for name in declared()},
+    expect(exported(built_object("namespace", "-DCLUSTER_NAMESPACE=foo_", level="-O0")), {"foo_" + name for name in declared()},
            "CLUSTER_NAMESPACE=foo_ does not rename all")
 
 
 def exports_static():
-    expect(exported(built_object("static", "-DCLUSTER_STATIC")), set(), "CLUSTER_STATIC leaves global symbols")
+    expect(exported(built_object("static", "-DCLUSTER_STATIC", level="-O0")), set(), "CLUSTER_STATIC leaves global symbols")
 
 
 def imports():
-    bad = sorted(name for kind, name in symbols(built_object("imports")) if kind == "U" and FORBIDDEN.fullmatch(name))
+    bad = sorted(name for kind, name in symbols(whole()) if kind == "U" and FORBIDDEN.fullmatch(name))
     if bad:
         raise Failure("the library must not call: " + " ".join(bad))
 
 
 def writable():
     bad = []
-    for line in must(["size", "-A", built_object("writable")]).split("\n"):
+    for line in must(["size", "-A", whole()]).split("\n"):
         section = line.split()
         if len(section) == 3 and re.match(r"\.(data|bss|tdata|tbss|common)", section[0]) and section[1] != "0":
             if not section[0].startswith(".data.rel.ro"):
                 bad.append("%s: %s bytes" % (section[0], section[1]))
-    names = [name for kind, name in symbols(built_object("writable")) if kind in "bBcC"]
+    names = [name for kind, name in symbols(whole()) if kind in "bBcC"]
     if bad or names:
         raise Failure("nothing in the object may be writable; but %s %s" % (", ".join(bad), " ".join(names)))
 
 
 def without(parts):
     """What is left out leaves no hole: no function of the library that is called and not there."""
-    path = built_object("without-" + "-".join(parts), *("-DCLUSTER_NO_" + part for part in parts))
+    path = built_object("without-" + "-".join(parts), *("-DCLUSTER_NO_" + part for part in parts), level="-O0")
     holes = {name for kind, name in symbols(path) if kind == "U" and name.startswith(("cluster_", "clu_"))}
     expect(holes, set(), "functions that are called and not defined")
     expect(exported(path) - declared(), set(), "exported and not declared")

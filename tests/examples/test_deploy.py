@@ -192,7 +192,8 @@ def image_folder():
             to = os.path.normpath(os.path.join(source, to))
             os.makedirs(to, exist_ok=True)
             for name in names:
-                shutil.copy(os.path.join(ROOT, name), to)
+                copy = shutil.copytree if os.path.isdir(os.path.join(ROOT, name)) else shutil.copy
+                copy(os.path.join(ROOT, name), to, **({"dirs_exist_ok": True} if copy is shutil.copytree else {}))
         elif stage < last and word == "RUN" and "apt-get" not in rest:
             subprocess.run(["sh", "-ec", rest], cwd=source, check=True, timeout=300)
         elif stage == last and word == "COPY":
