@@ -67,7 +67,7 @@ CLU_FN int clu_request_end(struct cluster *c, int result, uint64_t *request)
 CLU_FN int clu_links_term(struct cluster *c, const void *term, size_t size, struct clu_slice *out)
 {
     struct clu_reader r = clu_reader_of(term, term ? size : 0), at;
-    bool right = term && clu_read_u8(&r) == CLU_TERM_VERSION;
+    bool right = term && size < UINT32_MAX - 2 * CLU_CONTROL_SMALL && clu_read_u8(&r) == CLU_TERM_VERSION;
     at = r;
     *out = clu_slice_of((const char *)at.at, clu_left(&at));
     if (right && clu_term_skip(&r) && !clu_left(&r))

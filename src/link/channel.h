@@ -23,10 +23,11 @@ struct clu_channel {
     uint8_t width; /* of the length before a packet; 0: there is none, and all that came so far is given each time */
     bool held;     /* nothing is read */
     uint32_t most; /* bytes of a packet */
-    uint32_t full; /* bytes that wait to go out before nothing more is read */
+    uint32_t full; /* bytes that wait to go out, as answers, before nothing more is read */
     uint8_t *in, *out;
     size_t in_size, in_capacity;
     size_t out_at, out_size, out_capacity;
+    size_t owed;                /* of `out`: what answers packets that came; 0 again when all went out */
     uint64_t heard_ns, said_ns; /* the last bytes in and out */
 };
 
@@ -35,10 +36,16 @@ CLU_FN size_t clu_channel_waits(const struct clu_channel *ch)
     return ch->out_size - ch->out_at;
 }
 
+/* Is nothing read for now? Answers that the other side does not take stop it. What we say of our own accord does not: two that
+ * both had much to say would wait for each other for ever. */
+CLU_CALLED bool clu_channel_stopped(const struct clu_channel *ch)
+{
+    return ch->held || (ch->owed > ch->full && clu_channel_waits(ch) > ch->full);
+}
+
 CLU_FN void clu_channel_watch(struct clu_channel *ch)
 {
-    size_t waits = clu_channel_waits(ch);
-    int events = (ch->held || waits > ch->full ? 0 : POLLIN) | (waits ? POLLOUT : 0);
+    int events = (clu_channel_stopped(ch) ? 0 : POLLIN) | (clu_channel_waits(ch) ? POLLOUT : 0);
     (void)clu_watch(ch->loop, &ch->watcher, ch->fd, events); /* of what is ours already it cannot fail */
 }
 
@@ -53,7 +60,7 @@ CLU_FN void clu_channel_free_out(struct clu_channel *ch)
 {
     clu_free(&ch->loop->memory, ch->out, ch->out_capacity);
     ch->out = NULL;
-    ch->out_at = ch->out_size = ch->out_capacity = 0;
+    ch->out_at = ch->out_size = ch->out_capacity = ch->owed = 0;
 }
 
 CLU_FN void clu_channel_close(struct clu_channel *ch)
@@ -137,9 +144,10 @@ CLU_FN int clu_channel_deliver(struct clu_channel *ch)
     int result = 0, fd = ch->fd;
     if (!ch->width)
         return ch->in_size > ch->most ? CLUSTER_E_LIMIT : ch->in_size ? ch->packet(ch, ch->in, ch->in_size) : 0;
-    while (!result && !ch->held && clu_channel_waits(ch) <= ch->full && ch->in_size - at >= ch->width) {
+    while (!result && !clu_channel_stopped(ch) && ch->in_size - at >= ch->width) {
         struct clu_reader r = clu_reader_of(ch->in + at, ch->in_size - at);
         uint8_t width = ch->width;
+        size_t waited = clu_channel_waits(ch);
         uint64_t size = clu_read_be(&r, width);
         if (size > ch->most)
             return CLUSTER_E_LIMIT;
@@ -148,8 +156,12 @@ CLU_FN int clu_channel_deliver(struct clu_channel *ch)
         result = ch->packet(ch, r.at, (size_t)size);
         if (ch->fd != fd)
             return result;
-        if (!result)
+        if (!result) {
             at += width + (size_t)size;
+            ch->owed += clu_channel_waits(ch) - waited;
+        } else if (clu_channel_waits(ch) > waited) {
+            ch->out_size = ch->out_at + waited; /* whoever is given it again answers again */
+        }
     }
     if (at)
         memmove(ch->in, ch->in + at, ch->in_size - at);
@@ -164,7 +176,7 @@ CLU_FN int clu_channel_read(struct clu_channel *ch)
     for (;;) {
         int64_t got;
         int result = clu_channel_deliver(ch);
-        if (result < 0 || ch->fd != fd || ch->held || clu_channel_waits(ch) > ch->full)
+        if (result < 0 || ch->fd != fd || clu_channel_stopped(ch))
             return result;
         if (!clu_reserve(&ch->loop->memory, &ch->in, &ch->in_capacity, ch->in_size + CLU_CHANNEL_READ, 1))
             return CLUSTER_E_MEMORY;

@@ -23,7 +23,7 @@ CLU_FN void clu_peer_schedule(struct clu_peer *p)
     uint64_t most = n->backoff_ns, at = CLUSTER_NEVER;
     uint32_t i;
     for (i = 1; i < p->failures && most < n->backoff_most_ns; i++)
-        most *= 2;
+        most = clu_add_time(most, most);
     most = clu_min_u64(most, n->backoff_most_ns);
     if (!p->failures && (p->asks || p->wanted))
         at = 0;

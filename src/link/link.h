@@ -297,8 +297,17 @@ CLU_FN int clu_link_status(struct clu_link *link, const uint8_t *data, size_t si
     }
 }
 
+/* Does one of our own links wait for the answer to it? Then whoever says it is after the proof that it could not give itself. */
+CLU_FN bool clu_link_asks(const struct clu_link *link, uint32_t challenge)
+{
+    while (link && (link->state == CLU_LINK_UP || link->challenge != challenge))
+        link = link->next;
+    return link != NULL;
+}
+
 CLU_FN int clu_link_challenge(struct clu_link *link, const uint8_t *data, size_t size)
 {
+    const struct clu_links *home = link->home;
     struct clu_hello theirs;
     if (!clu_hello_read(data, size, true, &theirs))
         return clu_hello_is_old(data, size) ? clu_link_fail(link, CLU_WHY_OLD) : CLUSTER_E_PROTOCOL;
@@ -306,6 +315,8 @@ CLU_FN int clu_link_challenge(struct clu_link *link, const uint8_t *data, size_t
         return clu_link_fail(link, CLU_WHY_OTHER);
     if (!clu_flags_suffice(theirs.flags))
         return clu_link_fail(link, CLU_WHY_OLD);
+    if (clu_link_asks(home->first, theirs.challenge) || clu_link_asks(home->half, theirs.challenge))
+        return CLUSTER_E_PROTOCOL;
     link->state = CLU_LINK_ACK;
     return clu_link_prove(link, 'r', theirs.challenge);
 }
@@ -457,20 +468,18 @@ CLU_FN int clu_link_control(struct clu_link *link, const uint8_t *data, size_t s
 CLU_FN void clu_link_watch(struct clu_link *link, uint64_t now)
 {
     struct clu_channel *ch = &link->channel;
-    uint64_t tick = link->home->tick_ns, quarter = tick / 4, at;
-    if (ch->held) {
-        ch->held = false;
+    uint64_t tick = link->home->tick_ns, quarter = tick / 4, from = ch->said_ns;
+    bool held = ch->held;
+    if (held)
         ch->heard_ns = now;
-        if (now - ch->said_ns >= quarter && !clu_channel_waits(ch))
-            (void)clu_link_say_tick(link);
-        clu_link_timer(link, clu_add_time(now, quarter));
+    if (now - from >= quarter && !clu_channel_waits(ch) && clu_link_say_tick(link))
+        quarter = CLU_LINK_AGAIN;
+    if (clu_channel_waits(ch) || now - from >= quarter)
+        from = now;
+    clu_link_timer(link, clu_min_u64(clu_add_time(from, quarter), clu_add_time(ch->heard_ns, tick)));
+    ch->held = false;
+    if (held)
         clu_channel_work(ch);
-        return;
-    }
-    if (now - ch->said_ns >= quarter && !clu_channel_waits(ch))
-        (void)clu_link_say_tick(link);
-    at = clu_min_u64(clu_add_time(clu_channel_waits(ch) ? now : ch->said_ns, quarter), clu_add_time(ch->heard_ns, tick));
-    clu_link_timer(link, at);
 }
 
 CLU_FN int clu_link_packet(struct clu_channel *channel, const uint8_t *data, size_t size)
@@ -513,8 +522,9 @@ CLU_FN void clu_link_fire(struct clu_timer *timer, uint64_t now)
     else if (link->state != CLU_LINK_UP)
         result = ch->fd < 0 ? clu_link_fail(link, CLU_WHY_CROWDED) : CLUSTER_E_TIMEOUT;
     else if (!ch->held && now - ch->heard_ns >= link->home->tick_ns) {
-        result = clu_channel_read(ch); /* the host may have been away for longer than the peer was */
-        if (!result && ch->heard_ns != now)
+        /* The host may have been away for longer than the peer was. What could not be read in this step is in the next. */
+        result = clu_channel_read(ch);
+        if (!result && ch->heard_ns != now && link->home->loop->budget_left)
             result = CLUSTER_E_TIMEOUT;
     }
     if (result)

@@ -85,7 +85,7 @@ CLU_FN int clu_node_up(struct clu_link *link)
         return CLUSTER_E_MEMORY;
     p->kept++;
     if (p->link)
-        clu_node_ended(p->link, CLU_WHY_ANEW, CLUSTER_E_CLOSED);
+        n->links.ended(p->link, CLU_WHY_ANEW, CLUSTER_E_CLOSED);
     memset(&says, 0, sizeof says);
     says.name = clu_peer_name(p);
     says.length = strlen(says.name);

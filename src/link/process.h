@@ -407,6 +407,8 @@ CLU_FN int clu_process_tell(struct clu_link *link, const char *text, struct clu_
     const struct clu_peer *p = (const struct clu_peer *)link->peer;
     struct clu_reader check = r;
     int result;
+    if (!clu_queue_has_room(&l->events, home->limit_packet, clu_left(&r)))
+        return CLUSTER_E_AGAIN; /* before all of it is looked at, which is done once that way */
     if (!clu_term_skip(&check) || clu_left(&check))
         return CLUSTER_E_PROTOCOL;
     result = clu_queue_message(&l->memory, &l->events, home->limit_packet, &p->member->record->shared, text, r.at, clu_left(&r),

@@ -10,6 +10,7 @@
 
 #define CLU_SERVED_MAX 1024 /* calls that wait for the host's answer; others are refused */
 #define CLU_CALL_TEXT (2 * CLU_ATOM_MAX + 16)
+#define CLU_SERVED_BYTES (CLU_CONTROL_SMALL - 512) /* of what is kept of a call, so that its answer has room */
 
 /* Who asked, what the answer bears, and of a spawn request also its first argument; the function. */
 enum { CLU_SERVED_PID, CLU_SERVED_TAG, CLU_SERVED_RESULT, CLU_SERVED_MODULE, CLU_SERVED_FUNCTION, CLU_SERVED_TERMS };
@@ -137,6 +138,10 @@ CLU_FN int clu_rpc_came(struct clu_link *link, struct clu_served *from, struct c
     clu_text_u64(&t, arity);
     if (!named || arity == SIZE_MAX || strlen(name) != t.length)
         return 0; /* no list, no atoms, or such as no C program can name */
+    for (i = 0; i < CLU_SERVED_TERMS; i++)
+        size += from->terms[i].length;
+    if (size > CLU_SERVED_BYTES)
+        return CLUSTER_E_PROTOCOL;
     from->link = link;
     from->request = *n->links.requests + 1;
     result = cast || strncmp(name, "cluster:", 8) != 0 ? CLUSTER_E_NOT_FOUND : 1;
@@ -151,8 +156,6 @@ CLU_FN int clu_rpc_came(struct clu_link *link, struct clu_served *from, struct c
         result = clu_rpc_inspect(from, name + 8);
         return result == CLUSTER_E_NOT_FOUND ? clu_rpc_answer(from, NULL, "undef") : result;
     }
-    for (i = 0; i < CLU_SERVED_TERMS; i++)
-        size += from->terms[i].length;
     s = (struct clu_served *)clu_alloc_zero(&l->memory, size);
     if (!s || (w->begin && w->bad))
         result = CLUSTER_E_MEMORY;
@@ -218,6 +221,8 @@ CLU_FN int clu_rpc_spawn(struct clu_link *link, const struct clu_control *c)
     struct clu_served from;
     struct clu_writer w = clu_process_begin(link);
     bool cast;
+    if (!w.begin)
+        return CLUSTER_E_MEMORY;
     memset(&from, 0, sizeof from);
     from.spawned = true;
     from.terms[CLU_SERVED_PID] = c->arguments[1];

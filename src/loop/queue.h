@@ -124,14 +124,19 @@ CLU_FN struct clu_shared *clu_reply_text(const struct cluster_allocator *a, cons
     return clu_text_object(a, text, NULL, 0);
 }
 
+/* May a message of this size be queued now? */
+CLU_CALLED bool clu_queue_has_room(const struct clu_queue *q, size_t most_bytes, size_t size)
+{
+    return q->count + q->replies < q->limit - q->limit / 4 && (!q->bytes || q->bytes + size <= most_bytes);
+}
+
 /* A message to a process of the own node, from a member. CLUSTER_E_AGAIN: there is no room for it now; CLUSTER_E_MEMORY. */
 CLU_FN int clu_queue_message(const struct cluster_allocator *a, struct clu_queue *q, size_t most_bytes, struct clu_shared *from,
                              const char *text, const void *term, size_t size, struct clu_event **out)
 {
     struct clu_event *e;
     struct clu_shared *object;
-    size_t most = q->limit - q->limit / 4;
-    if (q->count + q->replies >= most || (q->bytes && q->bytes + size > most_bytes))
+    if (!clu_queue_has_room(q, most_bytes, size))
         return CLUSTER_E_AGAIN;
     object = clu_queue_reserve(a, q, q->count + q->replies + 1) ? clu_text_object(a, text, term, size) : NULL;
     if (!object)

@@ -34,7 +34,9 @@ static struct node {
     int fd;         /* its newest stream */
     bool up;
     char said[16]; /* true or false, after alive */
-    unsigned ticks, accepted, asked;
+    unsigned ticks, accepted, asked, proofs;
+    uint32_t challenge;        /* that we gave it */
+    const struct node *echoes; /* it gives us the challenge that we gave to that one */
 } nodes[40];
 
 static int node_count;
@@ -105,7 +107,7 @@ static void say_challenge(struct node *n)
     struct clu_writer w = clu_writer_on(body, sizeof body);
     struct clu_hello h;
     h.flags = n->flags;
-    h.challenge = 0x01020304;
+    h.challenge = n->echoes ? n->echoes->challenge : 0x01020304;
     h.creation = 5;
     h.name = clu_slice_str(n->name);
     clu_hello_write(&w, &h, true);
@@ -136,6 +138,8 @@ static void shake(struct node *n, const uint8_t *data, size_t size)
     } else {
         theirs = clu_proof_read(data, size, 'r', &challenge);
         assert_non_null(theirs);
+        n->proofs++;
+        n->challenge = challenge;
         clu_cookie_digest(clu_slice_str(n->cookie), 0x01020304, digest);
         if (memcmp(theirs, digest, 16) != 0) {
             f.s[n->fd].ended = true; /* as nodes do */
@@ -500,6 +504,44 @@ static void alive_of_a_link_that_was_lost(void **state)
 }
 
 /* It is about to dial us: nothing to report. */
+/* Whoever gives us our own challenge is after the proof that another link waits for. */
+static void reflected(void **state)
+{
+    struct node *a = node("a@10.0.0.1", 9001), *b = node("b@10.0.0.1", 9002);
+    (void)state;
+    a->stage = ACK;
+    a->way = SILENT;
+    b->echoes = a;
+    once("static:a@10.0.0.1?port=9001");
+    wait_ms(0);
+    assert_int_equal(a->proofs, 1);
+    assert_int_equal(cluster_discover(c, "static:b@10.0.0.1?port=9002", NULL), 0);
+    wait_ms(0);
+    assert_int_equal(b->accepted, 1);
+    assert_int_equal(b->proofs, 0);
+    expect_down("b@10.0.0.1", CLUSTER_E_PROTOCOL, "malformed");
+    end();
+}
+
+/* The time between dials doubles to the longest, also where twice that is more than fits. */
+static void longest_backoff(void **state)
+{
+    struct cluster_options o = options();
+    struct node *n = node("n@10.0.0.1", 9001);
+    uint64_t request;
+    int i;
+    (void)state;
+    n->refuses = true;
+    o.backoff = "1ms..5000000h";
+    begin(&o, "static:n@10.0.0.1?port=9001");
+    for (i = 0; i < 70; i++) {
+        assert_int_equal(cluster_ping(c, "n@10.0.0.1", &request), 0);
+        wait_ms(0);
+    }
+    assert_true(n->accepted >= 70);
+    end();
+}
+
 static void nok(void **state)
 {
     struct node *n = node("n@10.0.0.1", 9001);
@@ -1335,6 +1377,8 @@ int main(void)
         cmocka_unit_test_setup(hostile_at_every_byte, machine),
         cmocka_unit_test_setup(oversize, machine),
         cmocka_unit_test_setup(alive_of_a_link_that_was_lost, machine),
+        cmocka_unit_test_setup(reflected, machine),
+        cmocka_unit_test_setup(longest_backoff, machine),
         cmocka_unit_test_setup(nok, machine),
         cmocka_unit_test_setup(reconnect_and_backoff, machine),
         cmocka_unit_test_setup(many_in_turns, machine),

@@ -684,6 +684,16 @@ static const char spawned[] = "70836806611d5a0003770b62403132372e302e302e316b01b
                               "2e302e3100000057000000006b01be"
                               "4b58770b62403132372e302e302e3100000047000000006b01be4b680377016d77016661006a836a";
 
+/* The first of them, of cluster:members() */
+static size_t spawned_members(uint8_t *out, size_t room)
+{
+    static const char tail[] = "77016d7701666c0000000261017701786a6a";
+    static const uint8_t members[] = "w\7clusterw\7membersjj";
+    size_t size = unhex(spawned_call, out, room) - (sizeof tail - 1) / 2;
+    memcpy(out + size, members, sizeof members - 1);
+    return size + sizeof members - 1;
+}
+
 static void called(void **state)
 {
     const struct cluster_event *e;
@@ -881,6 +891,191 @@ static void calling(void **state)
     end();
 }
 
+/* ---- what a peer could make us do --------------------------------------- */
+
+/* The link of a call that waits is replaced: the call goes with it. */
+static void replaced_under_a_call(void **state)
+{
+    uint8_t packet[600];
+    struct client *n;
+    uint64_t request;
+    (void)state;
+    begin();
+    n = linked("a@10.0.0.1");
+    push_packet(n, packet, rex_call(packet, "m", "f"));
+    wait_ms(0);
+    request = next(CLUSTER_CALL)->request;
+    n = linked("a@10.0.0.1");
+    assert_int_equal(c->linked.served_count, 0);
+    assert_int_equal(cluster_answer(c, request, "\x83j", 2), CLUSTER_E_NOT_FOUND);
+    end();
+}
+
+/* Calls that came together are all answered, though the first answers fill the output. */
+static void answered_to_the_last(void **state)
+{
+    struct cluster_options o = options();
+    uint8_t packets[12 * 300];
+    struct client *n;
+    size_t size = 0;
+    int i;
+    (void)state;
+    o.limit_output = 200;
+    assert_int_equal(cluster_create(&c, &o), 0);
+    checked_ms(0);
+    n = linked("a@10.0.0.1");
+    for (i = 0; i < 12; i++) {
+        size_t one = rex_call(packets + size + 4, "cluster", "status");
+        clu_put_be(packets + size, one, 4);
+        size += 4 + one;
+    }
+    assert_true(size <= sizeof packets);
+    fake_push(&f, n->fd, packets, size, NULL);
+    checked_ms(0);
+    assert_int_equal(n->heard_count, 12);
+    end();
+}
+
+/* Two that send each other more than fits go on reading: else both would wait for ever. */
+static void both_full(void **state)
+{
+    struct cluster_options o = options();
+    uint8_t big[400] = "\x83m\0\0\1\x80", packet[400];
+    struct client *n;
+    int i;
+    (void)state;
+    o.limit_output = 1000;
+    assert_int_equal(cluster_create(&c, &o), 0);
+    checked_ms(0);
+    assert_int_equal(cluster_register(c, "p"), 0);
+    n = linked("a@10.0.0.1");
+    f.s[n->fd].send_error = CLUSTER_E_AGAIN;
+    while (!cluster_send(c, "a@10.0.0.1", "q", big, 6 + 384))
+        continue;
+    checked_ms(0);
+    push_packet(n, packet, message(packet, "p", 0, 1));
+    wait_ms(0);
+    assert_string_equal(next(CLUSTER_MESSAGE)->text, "p");
+    /* But what it has us answer is bounded all the same. */
+    for (i = 0; i < 200; i++)
+        push_packet(n, packet, rex_call(packet, "cluster", "status"));
+    wait_ms(0);
+    assert_true(c->linked.links.first->channel.out_size < 3500);
+    f.s[n->fd].send_error = 0;
+    wait_ms(0);
+    assert_true(n->heard_count > 200);
+    end();
+}
+
+/* The host was away for longer than a peer may be silent, and comes back to more of them than it may read in one step. */
+static void away_from_many(void **state)
+{
+    struct cluster_options o = options();
+    char names[75][16];
+    int i;
+    (void)state;
+    o.limit_budget = 4;
+    assert_int_equal(cluster_create(&c, &o), 0);
+    checked_ms(0);
+    for (i = 0; i < 75; i++) {
+        (void)snprintf(names[i], sizeof names[i], "n%d@10.0.0.1", i);
+        (void)linked(names[i]);
+    }
+    for (i = 0; i < 75; i++)
+        push_packet(&clients[i], NULL, 0);
+    now_ns += 70 * SECOND;
+    checked_ms(0);
+    assert_int_equal(mirror.seen[CLUSTER_DOWN], 0);
+    checked_ms(59000);
+    assert_int_equal(mirror.seen[CLUSTER_DOWN], 0);
+    checked_ms(1100);
+    assert_int_equal(mirror.seen[CLUSTER_DOWN], 75);
+    end();
+}
+
+/* A call whose answer would not fit is none, and nothing of it is kept. */
+static void call_with_a_large_tag(void **state)
+{
+    static uint8_t packet[8000];
+    struct clu_writer w = clu_writer_on(packet, sizeof packet);
+    struct client *n;
+    (void)state;
+    begin();
+    n = linked("a@10.0.0.1");
+    clu_control_write(&w, CLU_OP_REG_SEND, 4);
+    clu_pid_write(&w, "a@10.0.0.1", 7, 80, 0);
+    clu_atom_write(&w, "");
+    clu_atom_write(&w, "rex");
+    clu_write_be(&w, CLU_TERM_VERSION, 1);
+    clu_tuple_write(&w, 3);
+    clu_atom_write(&w, "$gen_call");
+    clu_tuple_write(&w, 2);
+    clu_pid_write(&w, "a@10.0.0.1", 7, 80, 0);
+    clu_term_write_binary_size(&w, 4000);
+    (void)clu_room(&w, 4000);
+    clu_tuple_write(&w, 5);
+    clu_atom_write(&w, "call");
+    clu_atom_write(&w, "m");
+    clu_atom_write(&w, "f");
+    clu_write(&w, "j", 1);
+    clu_atom_write(&w, "user");
+    push_packet(n, packet, clu_written(&w));
+    checked_ms(0);
+    assert_int_equal(c->linked.served_count, 0);
+    assert_int_equal(mirror.seen[CLUSTER_CALL], 0);
+    assert_int_equal(mirror.down_error, CLUSTER_E_PROTOCOL);
+    end();
+}
+
+/* While there is no room for a message it is not looked at over and over. */
+static void not_read_while_full(void **state)
+{
+    struct cluster_options o = options();
+    uint8_t packet[400];
+    struct client *n;
+    size_t size;
+    int i;
+    (void)state;
+    o.limit_events = 16;
+    assert_int_equal(cluster_create(&c, &o), 0);
+    checked_ms(0);
+    assert_int_equal(cluster_register(c, "p"), 0);
+    n = linked("a@10.0.0.1");
+    for (i = 0; i < 12; i++)
+        push_packet(n, packet, message(packet, "p", 0, 1));
+    size = message(packet, "p", 0, 1);
+    packet[size - 2] = 1; /* no term */
+    push_packet(n, packet, size);
+    wait_ms(1000);
+    assert_int_equal(cluster_member_find(c, "a@10.0.0.1")->state, CLUSTER_MEMBER_UP);
+    checked_ms(0);
+    checked_ms(100);
+    assert_int_equal(mirror.seen[CLUSTER_MESSAGE], 12);
+    assert_int_equal(mirror.down_error, CLUSTER_E_PROTOCOL);
+    end();
+}
+
+/* Without memory there are no ticks; and no turning in circles, which fake_run would notice. */
+static void no_memory_for_ticks(void **state)
+{
+    struct client *n;
+    (void)state;
+    begin();
+    n = linked("a@10.0.0.1");
+    n->ticks = 0;
+    fake_memory_fail(&f.memory, 1, true);
+    wait_ms(20000);
+    assert_int_equal(n->ticks, 0);
+    fake_memory_fail(&f.memory, 0, false);
+    checked_ms(100);
+    assert_int_equal(n->ticks, 1);
+    /* A term that no packet could hold is not even looked at. */
+#if SIZE_MAX > UINT32_MAX
+    assert_int_equal(cluster_send(c, "a@10.0.0.1", "q", "\x83j", (size_t)UINT32_MAX), CLUSTER_E_INVALID);
+#endif
+    end();
+}
+
 /* ---- the lease -------------------------------------------------------- */
 
 static void lease(void **state)
@@ -972,7 +1167,7 @@ static void every_allocation(void **state)
         assert_true(n->up && registrations >= 1);
         push_packet(n, packet, message(packet, "p", 0, 1));
         push_packet(n, packet, rex_call(packet, "m", "f"));
-        push_packet(n, packet, rex_call(packet, "cluster", "members"));
+        push_packet(n, packet, spawned_members(packet, sizeof packet));
         checked_ms(1000);
         while (cluster_send(c, "a@10.0.0.1", "q", "\x83j", 2) == CLUSTER_E_MEMORY)
             continue;
@@ -982,7 +1177,7 @@ static void every_allocation(void **state)
         assert_int_equal(mirror.seen[CLUSTER_MESSAGE], 1);
         assert_int_equal(mirror.seen[CLUSTER_CALL], 1);
         assert_int_equal(cluster_member_find(c, OWN)->port, 9100);
-        assert_int_equal(n->heard_count, 2);
+        assert_int_equal(n->heard_count, 3); /* the process is there, it has ended; and the message */
         end();
     }
     assert_true(count > 20);
@@ -1055,6 +1250,13 @@ int main(void)
         cmocka_unit_test_setup(called, machine),
         cmocka_unit_test_setup(hostile_messages, machine),
         cmocka_unit_test_setup(calling, machine),
+        cmocka_unit_test_setup(replaced_under_a_call, machine),
+        cmocka_unit_test_setup(answered_to_the_last, machine),
+        cmocka_unit_test_setup(both_full, machine),
+        cmocka_unit_test_setup(away_from_many, machine),
+        cmocka_unit_test_setup(call_with_a_large_tag, machine),
+        cmocka_unit_test_setup(not_read_while_full, machine),
+        cmocka_unit_test_setup(no_memory_for_ticks, machine),
         cmocka_unit_test_setup(lease, machine),
         cmocka_unit_test_setup(left, machine),
         cmocka_unit_test_setup(anybody, machine),
