@@ -37,6 +37,8 @@ CLU_FN uint64_t clu_look_at_leaving(struct cluster *c)
     struct clu_loop *l = &c->loop;
     struct cluster_source *s = c->discovery.first;
     struct clu_event *e;
+    char said[512];
+    struct clu_text t = clu_text_on(said, sizeof said);
     if (!c->leaving)
         return CLUSTER_NEVER;
     if (!c->leave_end_ns)
@@ -51,7 +53,11 @@ CLU_FN uint64_t clu_look_at_leaving(struct cluster *c)
     e->error = s ? CLUSTER_E_TIMEOUT : 0;
     e->time = l->now;
     e->request = c->leave_request;
-    e->object = s ? clu_reply_text(&l->memory, s->shown) : NULL;
+    if (s) {
+        clu_text_add(&t, "the others see this node until it has aged out, for one source did not take its good-bye in time: ");
+        clu_text_add(&t, s->shown);
+        e->object = clu_reply_text(&l->memory, said);
+    }
     return CLUSTER_NEVER;
 }
 
