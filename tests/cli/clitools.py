@@ -60,8 +60,8 @@ def ctl(*arguments, stdin=b"", prefix=(), **env):
 class Running:
     """clusterctl (or another program) at work: its lines are read as they come."""
 
-    def __init__(self, *arguments, program=None, prefix=(), **env):
-        self.process = subprocess.Popen([*prefix, program or TOOL, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    def __init__(self, *arguments, program=None, prefix=(), stdin=subprocess.DEVNULL, **env):
+        self.process = subprocess.Popen([*prefix, program or TOOL, *arguments], stdin=stdin, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, cwd=ROOT, env=environment(**env), start_new_session=True)
         self.lines, self.errors = [], []
         self.fresh = queue.Queue()
