@@ -1,14 +1,18 @@
 """Programs of C among real Erlang nodes: a PubSub's topic, and the drills, which print what docs/drills.md shows."""
 import os
+import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import unittest
 
-from exampletools import example
-from interoptools import HERE, LOOPBACK, ROOT, Epmd, Node, Running, ctl, lacks, until
-from tools import SANITIZERS
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs")]
+from doctools import blocks  # noqa: E402
+from exampletools import example  # noqa: E402
+from interoptools import LOOPBACK, ROOT, Epmd, Node, Running, ctl, lacks, until  # noqa: E402
+from tools import SANITIZERS  # noqa: E402
 
 WHY = lacks("epmd", "erl", "erlc")
 
@@ -133,6 +137,102 @@ class PubSub(Mixed):
         self.member(c, a, 1)
         self.broadcast(a, 1, "room:1", "1")
         c.line("a@127.0.0.1: 1")
+        self.assertEqual(c.stop(), 0, c.story())
+
+
+class Drills(Mixed):
+    modules = ["examples/drills/drill.erl"]
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.url = "epmd:%s?interval=100ms" % cls.epmd.at
+
+    def drill(self, name, *arguments):
+        return self.start(example("examples/drills/%s.c" % name, "drill-" + name), *arguments)
+
+    def shows(self, program, session):
+        """It has printed what docs/drills.md shows, in whatever order."""
+        block, = (block for block in blocks("docs/drills.md") if block.mark("session") == session)
+        for line in block.text.splitlines()[1:]:
+            until(lambda: line in program.lines, "%s is printed:\n%s" % (line, program.story()))
+
+    def test_1_call(self):
+        a = self.drill("1_call", "a@" + LOOPBACK, self.url)
+        b = self.drill("1_call", "b@" + LOOPBACK, self.url)
+        for one, own, other in ((a, "a", "b"), (b, "b", "a")):
+            hashed = self.ctl("call", other + "@" + LOOPBACK, "erlang", "phash2", "[{hello, '%s@127.0.0.1'}]" % own).out.strip()
+            one.line("up %s@127.0.0.1" % other)
+            until(lambda: "the answer is %s, as it is here" % hashed in one.lines, one.story())
+            until(lambda: "%s@127.0.0.1 calls erlang:phash2/1 with [{hello,'%s@127.0.0.1'}]" % (other, other) in one.lines, one.story())
+        self.shows(a, "drill 1")
+        n = self.node("n", "ok")
+        a.line("up n@127.0.0.1")
+        a.line(lambda line: re.match(r"the answer is \d+, as it is here$", line))
+        term = "[{[1, 2.5, x], <<\"b\">>}]"
+        self.assertEqual(self.evaluate(n, "rpc", "call", "['a@127.0.0.1', erlang, phash2, %s]" % term),
+                         self.evaluate(n, "erlang", "phash2", term))
+        self.assertIn("undef", self.ctl("call", n.name, "rpc", "call", "['a@127.0.0.1', erlang, phash3, %s]" % term).out)
+        for one in (a, b):
+            self.assertEqual(one.stop(), 0, one.story())
+
+    def test_2_dispatcher(self):
+        keys = ["user:%d" % i for i in range(1, 9)]
+        workers = {name: self.node(name, "drill:worker()") for name in "ab"}
+        one, two = (self.drill("2_dispatcher", "%s@%s" % (name, LOOPBACK), self.url + "&role=worker", "2", *keys)
+                    for name in ("d1", "d2"))
+
+        def owners(program):
+            return {key: node for key, node in re.findall(r"^(user:\d): shard \d+ (?:on|moved from \S+ to) (\S+)$",
+                                                          "\n".join(program.lines), re.M)}
+        for program in (one, two):
+            until(lambda: len(owners(program)) == len(keys), program.story())
+        before = owners(one)
+        self.assertEqual(owners(two), before)
+        maps = [[line for line in program.lines if line.startswith("2 workers; map ")] for program in (one, two)]
+        self.assertEqual(maps, [maps[0]] * 2, one.story() + two.story())
+        until(lambda: all(sum(line.endswith(": " + key) for line in workers[before[key][0]].running.lines) > 4 for key in keys),
+              "each key comes again and again")
+        for name, worker in workers.items():
+            came = {line.split(": ")[1] for line in worker.running.lines if line.startswith("'%s@" % name)}
+            self.assertEqual(came, {key for key in keys if before[key] == worker.name})
+        self.assertFalse([line for line in one.lines if " moved" in line])
+        c = Running("node", "--node", "c@" + LOOPBACK, "--cookie", "interop", "--listen", LOOPBACK + ":0", "--register", "worker",
+                    ERL_EPMD_PORT=self.epmd.port)
+        self.addCleanup(c.__exit__)
+        for program in (one, two):
+            program.line(lambda line: re.match(r"3 workers now: \d+ of 4096 shards moved$", line))
+            until(lambda: "c@127.0.0.1" in owners(program).values(), program.story())
+        after = owners(one)
+        until(lambda: owners(two) == after, "both say the same")
+        for key in keys:
+            self.assertTrue(after[key] in (before[key], "c@127.0.0.1"), "only to the new one")
+            if after[key] == "c@127.0.0.1":
+                c.line(lambda line: line.endswith("worker {work,<<\"%s\">>}" % key))
+        c.signal(signal.SIGKILL)
+        for program in (one, two):
+            program.line("down c@127.0.0.1")
+            until(lambda: owners(program) == before, "back where they were")
+            self.shows(program, "drill 2")
+            self.assertEqual(program.stop(), 0, program.story())
+
+    def test_6_global(self):
+        a, b = self.node("a", "drill:svc(7)"), self.node("b", "pong = net_adm:ping('a@127.0.0.1')")
+        until(lambda: "{svc,7} is at 'a@127.0.0.1'" in a.running.lines, a.running.story())
+        until(lambda: self.evaluate(b, "global", "whereis_name", "[{svc, 7}]").startswith("#Pid"), "all know it")
+        self.evaluate(b, "drill", "svc", "[7]")
+        plain = Running("node", "--node", "c@" + LOOPBACK, "--cookie", "interop", "--listen", LOOPBACK + ":0",
+                        ERL_EPMD_PORT=self.epmd.port)  # one that has no global
+        self.addCleanup(plain.__exit__)
+        c = self.drill("6_global", "d@" + LOOPBACK, self.url, "7")
+        c.line("{svc,7} answers from 'a@127.0.0.1'")
+        a.kill()
+        c.line("{svc,7} answers from 'b@127.0.0.1'")
+        self.shows(c, "drill 6")
+        self.node("a", "pong = net_adm:ping('b@127.0.0.1'), global:sync(), drill:svc(7)")
+        c.line("up a@127.0.0.1")
+        b.kill()
+        c.line("{svc,7} answers from 'a@127.0.0.1'")
         self.assertEqual(c.stop(), 0, c.story())
 
 
