@@ -341,7 +341,10 @@ CLU_FN int clu_epmd_looked(struct clu_epmd *e)
 CLU_FN int64_t clu_epmd_send(struct clu_epmd *e)
 {
     uint8_t request[3 + CLU_NAME_MAX];
-    size_t size = clu_epmd_request(request, sizeof request, clu_epmd_asked(e->asked));
+    struct clu_writer w = clu_writer_on(request, sizeof request);
+    size_t size;
+    clu_epmd_request_write(&w, clu_epmd_asked(e->asked));
+    size = clu_written(&w);
     while (e->sent < size) {
         int64_t sent = cluster_source_send(e->source, e->fd, request + e->sent, size - e->sent, NULL);
         if (sent < 0)

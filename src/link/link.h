@@ -412,8 +412,7 @@ CLU_FN int clu_link_open(struct clu_link *link)
         result = clu_link_say_hello(link, false);
     } else {
         struct clu_writer w = clu_channel_begin(ch, 3 + CLU_NAME_MAX);
-        struct clu_slice name = clu_slice_of(link->name, strcspn(link->name, "@"));
-        w.at += clu_epmd_request(w.at, w.bad ? 0 : 3 + CLU_NAME_MAX, name);
+        clu_epmd_request_write(&w, clu_slice_of(link->name, strcspn(link->name, "@")));
         result = clu_channel_end(ch, &w);
     }
     if (result)

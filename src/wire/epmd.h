@@ -11,12 +11,10 @@
 #include "number.h"
 
 /* The request for the port of a name, which is what stands before '@', or with an empty one for all names. */
-CLU_FN size_t clu_epmd_request(uint8_t *out, size_t room, struct clu_slice name)
+CLU_CALLED void clu_epmd_request_write(struct clu_writer *w, struct clu_slice name)
 {
-    struct clu_writer w = clu_writer_on(out, room);
-    clu_write_be(&w, (name.length + 1) << 8 | (name.length ? 'z' : 'n'), 3);
-    clu_write(&w, name.at, name.length);
-    return clu_written(&w);
+    clu_write_be(w, (name.length + 1) << 8 | (name.length ? 'z' : 'n'), 3);
+    clu_write(w, name.at, name.length);
 }
 
 struct clu_epmd_port {

@@ -21,7 +21,7 @@ static uint64_t now_ns;
 /* ---- the other nodes -------------------------------------------------- */
 
 enum { STATUS, CHALLENGE, ACK, STAGES };
-enum { WELL, CUT, SILENT, FLIPPED, DRIBBLED };
+enum { WELL, CUT, SILENT, GARBAGE, FLIPPED, DRIBBLED };
 
 static struct node {
     const char *name, *cookie, *status;
@@ -77,7 +77,7 @@ static void speak(struct node *n, int stage, const uint8_t *body, size_t size)
     packet[1] = (uint8_t)size;
     memcpy(packet + 2, body, size);
     size += 2;
-    if ((n->way == CUT || n->way == SILENT) && n->stage < stage)
+    if (n->way >= CUT && n->way <= GARBAGE && n->stage < stage)
         return;
     if (n->way == WELL || n->stage != stage) {
         fake_push(&f, n->fd, packet, size, NULL);
@@ -92,6 +92,10 @@ static void speak(struct node *n, int stage, const uint8_t *body, size_t size)
         fake_push(&f, n->fd, packet, n->at, NULL);
     if (n->way == CUT)
         f.s[n->fd].ended = true;
+    if (n->way == GARBAGE) {
+        memset(packet, 0xa5, sizeof packet);
+        fake_push(&f, n->fd, packet, sizeof packet, NULL);
+    }
 }
 
 static void say_status(struct node *n, const char *status)

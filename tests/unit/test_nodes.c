@@ -22,7 +22,7 @@ static uint64_t now_ns;
 /* ---- another node, which connects ------------------------------------- */
 
 enum { SAY_NAME, SAY_PROOF };
-enum { WELL, CUT, SILENT, FLIPPED, DRIBBLED };
+enum { WELL, CUT, SILENT, GARBAGE, FLIPPED, DRIBBLED };
 
 static struct client {
     const char *name, *cookie, *alive;
@@ -45,7 +45,7 @@ static void speak(struct client *n, int stage, const uint8_t *body, size_t size)
 {
     uint8_t packet[700];
     size_t i;
-    if ((n->way == CUT || n->way == SILENT) && n->stage < stage)
+    if (n->way >= CUT && n->way <= GARBAGE && n->stage < stage)
         return;
     packet[0] = (uint8_t)(size >> 8);
     packet[1] = (uint8_t)size;
@@ -64,6 +64,10 @@ static void speak(struct client *n, int stage, const uint8_t *body, size_t size)
         fake_push(&f, n->fd, packet, n->at, NULL);
     if (n->way == CUT)
         f.s[n->fd].ended = true;
+    if (n->way == GARBAGE) {
+        memset(packet, 0xa5, sizeof packet);
+        fake_push(&f, n->fd, packet, sizeof packet, NULL);
+    }
 }
 
 static void say_name(struct client *n)
