@@ -42,13 +42,13 @@ static int fail(int status, const char *format, ...) PRINTF_LIKE(2, 3);
 
 static int fail(int status, const char *format, ...)
 {
+    char sentence[4096]; /* written at once, for others may write to the same terminal */
     va_list list;
     fflush(stdout);
-    fputs("clusterctl: ", stderr);
     va_start(list, format);
-    vfprintf(stderr, format, list);
+    vsnprintf(sentence, sizeof sentence, format, list);
     va_end(list);
-    fputc('\n', stderr);
+    fprintf(stderr, "clusterctl: %s\n", sentence);
     return status;
 }
 

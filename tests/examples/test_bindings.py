@@ -9,7 +9,7 @@ import sys
 import tempfile
 import unittest
 
-from clitools import FakeEpmd, Running, until
+from clitools import TOOL, FakeEpmd, Running, free_port, until
 from tools import ROOT, STRICT, built
 
 BINDINGS = os.path.join(ROOT, "examples", "bindings")
@@ -33,8 +33,20 @@ def needs(*programs):
 MAKE = ["make", "-s", "-o", "amalgamate.py", "-o", "LICENSE", "FRAGMENTS="]  # cluster.h as it is, whatever src/ says
 
 
+PEERS = []  # an epmd, and two nodes that are registered there
+epmd_port = 0
+COOKIE = "a-cookie"
+
+
 def setUpModule():
     sh(*MAKE, "lib")
+    global epmd_port
+    epmd_port = free_port()
+    for arguments in ["epmd", "--port", str(epmd_port)], *(["node", "--node", name + "@127.0.0.1", "--cookie", COOKIE] for name in ("n1", "n2")):
+        PEERS.append(Running(*arguments, ERL_EPMD_PORT=epmd_port))
+        unittest.addModuleCleanup(PEERS[-1].__exit__, None, None, None)
+        PEERS[-1].line(lambda line: line.startswith(("epmd is served", "listen ")))
+    until(lambda: sh(TOOL, "names", "127.0.0.1:%d" % epmd_port).count("\n") == 2, "both nodes are registered")
 
 
 def generate(*arguments):
@@ -140,6 +152,32 @@ class Binding:
             shown = re.search(r"^```\n(user:42 .*?)```$", f.read(), re.S | re.M).group(1)
         self.assertEqual(sh(*self.place()), shown)
 
+    def test_ring(self):
+        self.assertEqual(sh(*self.ring()), "a@h a@h,b@h\n")
+
+    def called(self, *arguments):
+        done = subprocess.run([*self.call(), *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, cwd=ROOT)
+        return done.returncode, sorted(done.stdout.splitlines()), done.stderr
+
+    def test_call(self):
+        """A function of every node that epmd lists; wrong cookies, terms, names and sources."""
+        url = "epmd:127.0.0.1:%d" % epmd_port
+        self.assertEqual(self.called("me@127.0.0.1", COOKIE, url, "cluster", "status"),
+                         (0, ["n1@127.0.0.1 {ready,1,1}", "n2@127.0.0.1 {ready,1,1}"], ""))
+        self.assertEqual(self.called("me@127.0.0.1", "another", url, "cluster", "status"),
+                         (1, ["n%d@127.0.0.1 its cookie is another one" % i for i in (1, 2)], ""))
+        self.assertEqual(self.called("me@127.0.0.1", COOKIE, "static:", "cluster", "status"), (0, [], ""))
+        for code, sentence, *arguments in (
+                (2, "is missing here", "me@127.0.0.1", COOKIE, url, "cluster", "status", "[a"),
+                (2, "NAME@HOST", "me", COOKIE, url, "cluster", "status"),
+                (2, "unknown scheme 'edmp'", "me@127.0.0.1", COOKIE, "edmp:x", "cluster", "status"),
+                (2, "say who you are", "me@127.0.0.1"),
+                (3, "none runs there", "me@127.0.0.1", COOKIE, "epmd:127.0.0.1:%d" % free_port(), "cluster", "status")):
+            with self.subTest(arguments):
+                said = self.called(*arguments)
+                self.assertEqual((said[0], said[1], said[2].count("\n")), (code, [], 1), said)
+                self.assertIn(sentence, said[2])
+
     def test_bad_input(self):
         self.fails(2, "name a source")
         self.fails(2, "unknown scheme 'edmp'", "edmp:localhost")
@@ -154,6 +192,69 @@ class Binding:
 class Python(Binding, unittest.TestCase):
     def watch(self):
         return [PYTHON, "examples/bindings/python/watch.py"]
+
+    def call(self):
+        return [PYTHON, "examples/bindings/python/call.py"]
+
+    def ring(self):
+        return [PYTHON, "-c", """
+import sys
+sys.path.insert(0, "examples/bindings/python")
+import cluster
+ring = cluster.Ring("libring", ["a@h", {"name": "b@h", "weight": 128}])
+print(ring.owner(b"k"), ",".join(ring.owners(b"k", 3)))
+try:
+    cluster.Ring("no", [])
+except cluster.Error as error:
+    assert "no kind of ring" in str(error), error
+else:
+    raise AssertionError("no error")
+"""]
+
+    def test_messages(self):
+        """A process of one's own, sends, monitors, answers: with a node in the same program."""
+        sh(PYTHON, "-c", """
+import sys
+sys.path.insert(0, "examples/bindings/python")
+import cluster, cluster_h as h
+a = cluster.Cluster(node="a@127.0.0.1", cookie="c", listen="127.0.0.1:0")
+b = cluster.Cluster(node="b@127.0.0.1", cookie="c")
+a.register("box")
+
+def run(until):
+    seen = {a: [], b: []}
+    while not until(seen):
+        for c in a, b:
+            c.poll(0.001)
+            seen[c] += c.events()
+    return seen
+
+run(lambda seen: [e for e in seen[a] if e.type == h.CLUSTER_CHANGE])
+port = [m.port for m in a.members() if m.name == a.name][0]
+b.discover("static:a@127.0.0.1?port=%d" % port)
+asked = b.ping("a@127.0.0.1")
+run(lambda seen: [e for e in seen[b] if e.type == h.CLUSTER_REPLY and e.request == asked and e.text == "pong"])
+b.send("a@127.0.0.1", "box", "{hello, [1, 2.5], <<\\"x\\">>}")
+seen = run(lambda seen: [e for e in seen[a] if e.type == h.CLUSTER_MESSAGE])
+said = [e for e in seen[a] if e.type == h.CLUSTER_MESSAGE][0]
+assert (said.text, said.member.name, cluster.term_text(said.term)) == ("box", "b@127.0.0.1", '{hello,[1,2.5],<<"x">>}'), said
+asked = b.call("a@127.0.0.1", "mod", "double", "[21]")
+seen = run(lambda seen: [e for e in seen[a] if e.type == h.CLUSTER_CALL])
+call = [e for e in seen[a] if e.type == h.CLUSTER_CALL][0]
+assert (call.text, cluster.term_text(call.term)) == ("mod:double/1", "[21]"), call
+a.answer(call.request, "42")
+seen = run(lambda seen: [e for e in seen[b] if e.type == h.CLUSTER_REPLY])
+assert [(e.request, cluster.term_text(e.term)) for e in seen[b] if e.type == h.CLUSTER_REPLY] == [(asked, "42")]
+asked = b.monitor("a@127.0.0.1", "box")
+b.drain()
+left = b.leave()
+run(lambda seen: [e for e in seen[b] if e.type == h.CLUSTER_LEFT and e.request == left])
+a.close()
+while not [e for e in b.events() if e.type == h.CLUSTER_REPLY and e.request == asked]:
+    b.poll(1)
+b.close()
+assert cluster.term_text(b"no term") is None
+""")
 
     def place(self):
         return [PYTHON, "examples/bindings/python/place.py"]
@@ -207,6 +308,8 @@ class Asyncio(Binding, unittest.TestCase):
     def watch(self):
         return [PYTHON, "examples/bindings/python/watch_asyncio.py"]
 
+    test_call = test_ring = None  # as without asyncio
+
     def place(self):
         return Python.place(self)
 
@@ -252,6 +355,18 @@ class LuaJIT(Binding, unittest.TestCase):
     def watch(self):
         return [shutil.which("luajit"), "examples/bindings/luajit/watch.lua"]
 
+    def call(self):
+        return ["luajit", "examples/bindings/luajit/call.lua"]
+
+    def ring(self):
+        return ["luajit", "-e", """
+package.path = "examples/bindings/luajit/?.lua;" .. package.path
+local cluster = require("cluster")
+local ring = assert(cluster.ring("libring", {"a@h", {name = "b@h", weight = 128}}))
+print(ring:owner("k") .. " " .. table.concat(ring:owners("k", 3), ","))
+assert(select(2, cluster.ring("no", {})) == "there is no such kind of ring")
+"""]
+
     def place(self):
         return ["luajit", "examples/bindings/luajit/place.lua"]
 
@@ -287,12 +402,40 @@ class Cxx(Binding, unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         needs("g++")
-        for name in "watch", "place":
-            sh("g++", "-std=c++11", *STRICT, "-g", "-fsanitize=address,undefined", "-I.", "-o", built("bindings", "cxx-" + name),
-               "examples/bindings/cxx/%s.cpp" % name, "build/libcluster.a")
+        for name in "watch", "place", "call":
+            cls.compile("examples/bindings/cxx/%s.cpp" % name)
+
+    @staticmethod
+    def compile(source):
+        out = built("bindings", "cxx-" + os.path.basename(source)[:-4])
+        sh("g++", "-std=c++11", *STRICT, "-g", "-fsanitize=address,undefined", "-I.", "-o", out, source, "build/libcluster.a")
+        return out
 
     def watch(self):
         return [built("bindings", "cxx-watch")]
+
+    def call(self):
+        return [built("bindings", "cxx-call")]
+
+    def ring(self):
+        source = built("bindings", "ring.cpp")
+        with open(source, "w", encoding="ascii") as f:
+            f.write("""#include "examples/bindings/cxx/cluster.hpp"
+#include <iostream>
+int main()
+{
+    clusterxx::ring ring("libring", {"a@h", "b@h"});
+    std::vector<std::string> owners = ring.owners("k", 3);
+    std::cout << ring.owner("k") << ' ' << owners.at(0) << ',' << owners.at(1) << std::endl;
+    try {
+        clusterxx::ring("no", {});
+    } catch (const clusterxx::error &e) {
+        return e.code == CLUSTER_E_UNSUPPORTED && owners.size() == 2 ? 0 : 1;
+    }
+    return 1;
+}
+""")
+        return [self.compile(source)]
 
     def place(self):
         return [built("bindings", "cxx-place")]
@@ -305,7 +448,7 @@ class Rust(Binding, unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         needs("rustc")
-        for name in "watch", "place":
+        for name in "watch", "place", "call":
             cls.compile("examples/bindings/rust/%s.rs" % name, "-D", "warnings", "-L", "build", "-l", "static=cluster")
 
     @staticmethod
@@ -316,6 +459,23 @@ class Rust(Binding, unittest.TestCase):
 
     def watch(self):
         return [built("bindings", "rust-watch")]
+
+    def call(self):
+        return [built("bindings", "rust-call")]
+
+    def ring(self):
+        source = built("bindings", "ring.rs")
+        with open(source, "w", encoding="ascii") as f:
+            f.write("""#![allow(dead_code)]
+#[path = "%s/rust/cluster.rs"]
+mod cluster;
+fn main() {
+    let ring = cluster::Ring::new("libring", &["a@h", "b@h"]).unwrap();
+    println!("{} {}", ring.owner(b"k").unwrap(), ring.owners(b"k", 3).join(","));
+    assert!(cluster::Ring::new("no", &[]).is_err() && cluster::term("[a").is_err() && cluster::term_text(b"x").is_none());
+}
+""" % BINDINGS)
+        return [self.compile(source, "-L", "build", "-l", "static=cluster")]
 
     def place(self):
         return [built("bindings", "rust-place")]
@@ -360,8 +520,8 @@ class Go(Binding, unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         needs("go")
-        cls.go("build", "-o", built("bindings", "go-watch"), "./watch")
-        cls.go("build", "-o", built("bindings", "go-place"), "./place")
+        for name in "watch", "place", "call":
+            cls.go("build", "-o", built("bindings", "go-" + name), "./" + name)
 
     @classmethod
     def go(cls, *arguments):
@@ -369,6 +529,31 @@ class Go(Binding, unittest.TestCase):
 
     def watch(self):
         return [built("bindings", "go-watch")]
+
+    def call(self):
+        return [built("bindings", "go-call")]
+
+    def ring(self):
+        source, out = built("bindings", "ring.go"), built("bindings", "go-ring")
+        with open(source, "w", encoding="ascii") as f:
+            f.write("""package main
+
+import (
+    "cluster"
+    "fmt"
+    "strings"
+)
+
+func main() {
+    ring, err := cluster.NewRing("libring", "a@h", "b@h")
+    if _, none := cluster.NewRing("no"); err != nil || none == nil {
+        panic("rings")
+    }
+    fmt.Println(ring.Owner("k"), strings.Join(ring.Owners("k", 3), ","))
+}
+""")
+        self.go("build", "-o", out, source)
+        return [out]
 
     def place(self):
         return [built("bindings", "go-place")]
@@ -395,6 +580,17 @@ class Node(Binding, unittest.TestCase):
 
     def watch(self):
         return [shutil.which("node"), "examples/bindings/node/watch.js"]
+
+    def call(self):
+        return ["node", "examples/bindings/node/call.js"]
+
+    def ring(self):
+        return ["node", "-e", """
+const { Ring } = require("./examples/bindings/node/cluster.js");
+const ring = new Ring("libring", ["a@h", "b@h"]);
+console.log(ring.owner("k"), ring.owners("k", 3).join(","));
+require("node:assert").throws(() => new Ring("no", []), /no such kind/);
+"""]
 
     def place(self):
         return ["node", "examples/bindings/node/place.js"]

@@ -104,6 +104,67 @@ class map
     std::shared_ptr<struct cluster_map> m;
 };
 
+/* A ring or router as another system has it: "libring", "ketama" ... Give the nodes in the order in which that one got them. */
+class ring
+{
+  public:
+    ring(const std::string &kind, const std::vector<std::string> &names,
+         cluster_ring_options options = sized<cluster_ring_options>())
+    {
+        std::vector<cluster_node> nodes(names.size(), sized<cluster_node>());
+        struct cluster_ring *made = nullptr;
+        for (size_t i = 0; i < names.size(); i++)
+            nodes[i].name = names[i].c_str();
+        int result = cluster_ring_build(&made, kind.c_str(), nodes.data(), nodes.size(), &options);
+        if (result < 0)
+            throw error(result,
+                        result == CLUSTER_E_UNSUPPORTED ? "there is no such kind of ring" : "these nodes make no such ring");
+        r = std::shared_ptr<struct cluster_ring>(made, cluster_ring_free);
+    }
+    struct cluster_ring *get() const
+    {
+        return r.get();
+    }
+    std::string owner(const std::string &key) const
+    {
+        const char *name = cluster_ring_node(get(), cluster_ring_owner(get(), key.data(), key.size()));
+        return name ? name : "";
+    }
+    std::vector<std::string> owners(const std::string &key, size_t count) const
+    {
+        std::vector<uint32_t> found(count);
+        std::vector<std::string> names;
+        found.resize(cluster_ring_owners(get(), key.data(), key.size(), found.data(), count));
+        for (uint32_t index : found)
+            names.push_back(cluster_ring_node(get(), index));
+        return names;
+    }
+
+  private:
+    std::shared_ptr<struct cluster_ring> r;
+};
+
+/* A term in Erlang's syntax, as bytes of the external format. */
+inline std::string term(const std::string &text)
+{
+    size_t size = 0;
+    cluster_term_parse(text.c_str(), nullptr, 0, &size);
+    std::string bytes(size, '\0');
+    int result = cluster_term_parse(text.c_str(), &bytes[0], size, &size);
+    if (result < 0)
+        throw error(result, cluster_term_why(text.c_str(), nullptr));
+    return bytes;
+}
+
+/* A term of the external format in Erlang's syntax; empty where it is none. */
+inline std::string term_text(const void *data, size_t size)
+{
+    std::string text(cluster_term_print(data, size, nullptr, 0) + 1, '\0');
+    cluster_term_print(data, size, &text[0], text.size());
+    text.pop_back();
+    return text;
+}
+
 /* A handle. It moves, and does not copy. */
 class handle
 {
@@ -171,6 +232,54 @@ class handle
         for (size_t i = 0; i < cluster_member_count(get()); i++)
             names.push_back(cluster_member_at(get(), i)->name);
         return names;
+    }
+    /* Erlang nodes; terms are text. What returns a request is answered by a CLUSTER_REPLY with it. */
+    uint64_t ping(const std::string &node)
+    {
+        uint64_t request = 0;
+        check(cluster_ping(get(), node.c_str(), &request));
+        return request;
+    }
+    uint64_t call(const std::string &node, const std::string &module, const std::string &function,
+                  const std::string &arguments = "[]", uint64_t timeout_ns = 0)
+    {
+        uint64_t request = 0;
+        const std::string bytes = term(arguments);
+        check(cluster_call(get(), node.c_str(), module.c_str(), function.c_str(), bytes.data(), bytes.size(), timeout_ns,
+                           &request));
+        return request;
+    }
+    uint64_t monitor(const std::string &node, const std::string &process)
+    {
+        uint64_t request = 0;
+        check(cluster_monitor(get(), node.c_str(), process.c_str(), &request));
+        return request;
+    }
+    void send(const std::string &node, const std::string &process, const std::string &message)
+    {
+        const std::string bytes = term(message);
+        check(cluster_send(get(), node.c_str(), process.c_str(), bytes.data(), bytes.size()));
+    }
+    /* Have a process of this name: what is sent to it comes as CLUSTER_MESSAGE. */
+    void register_process(const std::string &process)
+    {
+        check(cluster_register(get(), process.c_str()));
+    }
+    void answer(uint64_t request, const std::string &result)
+    {
+        const std::string bytes = term(result);
+        check(cluster_answer(get(), request, bytes.data(), bytes.size()));
+    }
+    void drain(bool on)
+    {
+        check(cluster_drain(get(), on));
+    }
+    /* Withdraw what was announced of the own node; CLUSTER_LEFT says when that is done. */
+    uint64_t leave(int timeout_ms)
+    {
+        uint64_t request = 0;
+        check(cluster_leave(get(), timeout_ms, &request));
+        return request;
     }
     map current_map() const
     {

@@ -1,4 +1,4 @@
--- cluster.h for LuaJIT: handles, events, placement. The declarations are in cluster_h.lua, which is generated. The library is
+-- cluster.h for LuaJIT: handles, events, Erlang nodes, placement. The declarations are in cluster_h.lua, which is generated. The library is
 -- libcluster.so: `make lib` builds it, CLUSTER_LIBRARY names another place.
 local ffi = require("ffi")
 local h = require("cluster_h")
@@ -42,6 +42,27 @@ end
 
 local function text(pointer)
     return pointer ~= nil and ffi.string(pointer) or nil
+end
+
+-- ---- terms: text in Erlang's syntax here, bytes of the external format there ----------------------------------------------
+
+-- A term's bytes, or nil and a sentence.
+function M.term(source)
+    local size = ffi.new("size_t[1]")
+    lib.cluster_term_parse(source, nil, 0, size)
+    local out = ffi.new("char[?]", math.max(tonumber(size[0]), 1))
+    if lib.cluster_term_parse(source, out, size[0], size) < 0 then
+        return nil, ffi.string(lib.cluster_term_why(source, nil))
+    end
+    return ffi.string(out, size[0])
+end
+
+-- The text of a term's bytes, nil where they are none.
+function M.term_text(bytes)
+    local size = tonumber(lib.cluster_term_print(bytes, #bytes, nil, 0))
+    local out = ffi.new("char[?]", size + 1)
+    lib.cluster_term_print(bytes, #bytes, out, size + 1)
+    return size > 0 and ffi.string(out, size) or nil
 end
 
 -- ---- handles ------------------------------------------------------------------------------------------------------------
@@ -93,6 +114,10 @@ function Cluster:events()
             return nil
         end
         local event = {type = e.type, error = e.error, state = e.state, count = e.count, text = ffi.string(e.text)}
+        event.request = tonumber(e.request)
+        if e.term ~= nil then
+            event.term = M.term_text(ffi.string(e.term, e.term_size))
+        end
         if e.member ~= nil then
             event.member = {name = ffi.string(e.member.name), address = ffi.string(e.member.address), port = e.member.port}
         end
@@ -114,6 +139,66 @@ function Cluster:members()
         names[#names + 1] = ffi.string(lib.cluster_member_at(self.c, i).name)
     end
     return names
+end
+
+-- ---- Erlang nodes: terms are text. What returns a request is answered by a REPLY with it ---------------------------------
+
+-- The request (true of a call without one), or nil and a sentence.
+local function outcome(self, result, request)
+    if result < 0 then
+        return nil, ffi.string(lib.cluster_last_error(self.c))
+    end
+    return request and tonumber(request[0]) or true
+end
+
+function Cluster:ping(node)
+    local request = ffi.new("uint64_t[1]")
+    return outcome(self, lib.cluster_ping(self.c, node, request), request)
+end
+
+-- As rpc:call does.
+function Cluster:call(node, module, func, arguments)
+    local request, bytes, why = ffi.new("uint64_t[1]"), M.term(arguments or "[]")
+    if not bytes then
+        return nil, why
+    end
+    return outcome(self, lib.cluster_call(self.c, node, module, func, bytes, #bytes, 0, request), request)
+end
+
+function Cluster:monitor(node, process)
+    local request = ffi.new("uint64_t[1]")
+    return outcome(self, lib.cluster_monitor(self.c, node, process, request), request)
+end
+
+function Cluster:send(node, process, message)
+    local bytes, why = M.term(message)
+    if not bytes then
+        return nil, why
+    end
+    return outcome(self, lib.cluster_send(self.c, node, process, bytes, #bytes))
+end
+
+-- Have a process of this name: what is sent to it comes as MESSAGE.
+function Cluster:register(process)
+    return outcome(self, lib.cluster_register(self.c, process))
+end
+
+function Cluster:answer(request, result)
+    local bytes, why = M.term(result)
+    if not bytes then
+        return nil, why
+    end
+    return outcome(self, lib.cluster_answer(self.c, request, bytes, #bytes))
+end
+
+function Cluster:drain(on)
+    return outcome(self, lib.cluster_drain(self.c, on and 1 or 0))
+end
+
+-- Withdraw what was announced of the own node; LEFT says when that is done.
+function Cluster:leave(milliseconds)
+    local request = ffi.new("uint64_t[1]")
+    return outcome(self, lib.cluster_leave(self.c, milliseconds or 5000, request), request)
 end
 
 -- ---- placement ----------------------------------------------------------------------------------------------------------
@@ -161,6 +246,33 @@ function Map:plan(after)
         found[#found + 1] = {shard = moves[i].shard, from = self:node(moves[i].from), to = after:node(moves[i].to)}
     end
     return found
+end
+
+local Ring = {}
+Ring.__index = Ring
+
+-- A ring or router as another system has it: "libring", "ketama" ..., or nil and a sentence. Give the nodes in the order in which that
+-- one got them. options: the fields of struct cluster_ring_options.
+function M.ring(kind, list, options)
+    local anchors, out = {}, ffi.new("struct cluster_ring *[1]")
+    local made = struct("struct cluster_ring_options", options, anchors)
+    local result = lib.cluster_ring_build(out, kind, nodes_of(list, anchors), #list, made)
+    if result < 0 then
+        return nil, result == h.E_UNSUPPORTED and "there is no such kind of ring" or "these nodes make no such ring"
+    end
+    return setmetatable({r = ffi.gc(out[0], lib.cluster_ring_free)}, Ring), #anchors
+end
+
+function Ring:owner(key)
+    return text(lib.cluster_ring_node(self.r, lib.cluster_ring_owner(self.r, key, #key)))
+end
+
+function Ring:owners(key, count)
+    local found, names = ffi.new("uint32_t[?]", math.max(count, 1)), {}
+    for i = 0, tonumber(lib.cluster_ring_owners(self.r, key, #key, found, count)) - 1 do
+        names[#names + 1] = text(lib.cluster_ring_node(self.r, found[i]))
+    end
+    return names
 end
 
 return M

@@ -195,6 +195,20 @@ static void follow(struct node *n)
         change(n, fds[i].fd, fds[i].events);
 }
 
+/* A term of an event in Erlang's syntax, undefined without memory. */
+static napi_value term_text(napi_env env, const void *term, size_t size)
+{
+    size_t length = cluster_term_print(term, size, NULL, 0);
+    char *out = (char *)calloc(length + 1, 1);
+    napi_value v = NULL;
+    if (out) {
+        cluster_term_print(term, size, out, length + 1);
+        v = text(env, out);
+    }
+    free(out);
+    return v;
+}
+
 /* Hand one event to the script. What it throws is uncaught, as of any other callback. */
 static void hand_over(struct node *n, const struct cluster_event *e)
 {
@@ -213,6 +227,10 @@ static void hand_over(struct node *n, const struct cluster_event *e)
         set(n->env, object, "address", text(n->env, e->member->address));
         set(n->env, object, "port", number(n->env, e->member->port));
     }
+    if (e->request)
+        set(n->env, object, "request", number(n->env, (double)e->request));
+    if (e->term)
+        set(n->env, object, "term", term_text(n->env, e->term, (size_t)e->term_size));
     if (e->source)
         set(n->env, object, "url", text(n->env, cluster_source_url(e->source)));
     napi_get_global(n->env, &global);
@@ -276,21 +294,22 @@ static void on_collected(napi_env env, void *data, void *hint)
     let_go(n);
 }
 
-/* create(name or "", quorum, onEvent) */
+/* create(name or "", cookie or "", quorum, onEvent) */
 static napi_value create(napi_env env, napi_callback_info info)
 {
     struct cluster_options options;
     struct node *n = (struct node *)calloc(1, sizeof *n);
-    napi_value argv[3], out = NULL;
-    char name[TEXT] = "", error[256] = "";
-    arguments(env, info, argv, 3);
+    napi_value argv[4], out = NULL;
+    char name[TEXT] = "", cookie[TEXT] = "", error[256] = "";
+    arguments(env, info, argv, 4);
     cluster_options_init(&options);
-    if (!n || !string_of(env, argv[0], name)) {
+    if (!n || !string_of(env, argv[0], name) || !string_of(env, argv[1], cookie)) {
         free(n);
-        return fail(env, "the name is no string");
+        return fail(env, "name and cookie are strings");
     }
     options.node = *name ? name : NULL;
-    options.quorum = number_of(env, argv[1]);
+    options.cookie = *cookie ? cookie : NULL;
+    options.quorum = number_of(env, argv[2]);
     options.limit_watches = 64;
     options.error = error;
     options.error_size = sizeof error;
@@ -299,7 +318,7 @@ static napi_value create(napi_env env, napi_callback_info info)
         return fail(env, error);
     }
     n->env = env;
-    napi_create_reference(env, argv[2], 1, &n->on_event);
+    napi_create_reference(env, argv[3], 1, &n->on_event);
     napi_get_uv_event_loop(env, &n->loop);
     uv_timer_init(n->loop, &n->timer);
     n->timer.data = n;
@@ -359,6 +378,120 @@ static napi_value publish(napi_env env, napi_callback_info info)
         return fail(env, cluster_last_error(n->c));
     uv_timer_start(&n->timer, on_timer, 0, 0);
     return NULL;
+}
+
+/* ---- Erlang nodes ----------------------------------------------------- */
+
+/* A term in Erlang's syntax as bytes, from malloc; NULL with an exception. */
+static void *term_of(napi_env env, napi_value v, size_t *size)
+{
+    size_t length = 0;
+    char *source = NULL;
+    void *out = NULL;
+    if (napi_get_value_string_utf8(env, v, NULL, 0, &length) == napi_ok)
+        source = (char *)malloc(length + 1);
+    if (!source) {
+        fail(env, "a term is a string in Erlang's syntax");
+        return NULL;
+    }
+    napi_get_value_string_utf8(env, v, source, length + 1, &length);
+    cluster_term_parse(source, NULL, 0, size);
+    out = malloc(*size + 1);
+    if (!out || cluster_term_parse(source, out, *size, size) < 0) {
+        fail(env, out ? cluster_term_why(source, NULL) : "no memory");
+        free(out);
+        out = NULL;
+    }
+    free(source);
+    return out;
+}
+
+/* What a call of the library came to: its request, if it has one, or an exception. The next step is due at once. */
+static napi_value outcome(napi_env env, struct node *n, int result, uint64_t request)
+{
+    if (result < 0)
+        return fail(env, cluster_last_error(n->c));
+    if (!n->busy)
+        uv_timer_start(&n->timer, on_timer, 0, 0);
+    return request ? number(env, (double)request) : NULL;
+}
+
+/* ask(handle, what, strings...): the last of call and send is a term. Returns the request, if there is one. */
+static napi_value ask(napi_env env, napi_callback_info info)
+{
+    napi_value argv[6];
+    struct node *n;
+    char what[TEXT], s[3][TEXT];
+    size_t size = 0, i, strings, terms;
+    uint64_t request = 0;
+    void *term = NULL;
+    int result = CLUSTER_E_INVALID;
+    arguments(env, info, argv, 6);
+    n = node_of(env, argv[0]);
+    if (!n || !string_of(env, argv[1], what))
+        return NULL;
+    terms = !strcmp(what, "call") || !strcmp(what, "send");
+    strings = !strcmp(what, "call") ? 3 : !strcmp(what, "ping") || !strcmp(what, "register") ? 1 : 2;
+    for (i = 0; i < strings; i++)
+        if (!string_of(env, argv[2 + i], s[i]))
+            return fail(env, "names are strings, and not too long");
+    if (terms && (term = term_of(env, argv[2 + strings], &size)) == NULL)
+        return NULL;
+    if (!strcmp(what, "ping"))
+        result = cluster_ping(n->c, s[0], &request);
+    else if (!strcmp(what, "call"))
+        result = cluster_call(n->c, s[0], s[1], s[2], term, size, 0, &request);
+    else if (!strcmp(what, "send"))
+        result = cluster_send(n->c, s[0], s[1], term, size);
+    else if (!strcmp(what, "monitor"))
+        result = cluster_monitor(n->c, s[0], s[1], &request);
+    else if (!strcmp(what, "register"))
+        result = cluster_register(n->c, s[0]);
+    free(term);
+    return outcome(env, n, result, request);
+}
+
+/* answer(handle, request, term) */
+static napi_value answer(napi_env env, napi_callback_info info)
+{
+    napi_value argv[3];
+    struct node *n;
+    double request = 0;
+    size_t size = 0;
+    void *term;
+    int result;
+    arguments(env, info, argv, 3);
+    n = node_of(env, argv[0]);
+    term = n ? term_of(env, argv[2], &size) : NULL;
+    if (!term)
+        return NULL;
+    napi_get_value_double(env, argv[1], &request);
+    result = cluster_answer(n->c, (uint64_t)request, term, size);
+    free(term);
+    return outcome(env, n, result, 0);
+}
+
+static napi_value drain(napi_env env, napi_callback_info info)
+{
+    napi_value argv[2];
+    struct node *n;
+    arguments(env, info, argv, 2);
+    n = node_of(env, argv[0]);
+    return n ? outcome(env, n, cluster_drain(n->c, (int)number_of(env, argv[1])), 0) : NULL;
+}
+
+static napi_value leave(napi_env env, napi_callback_info info)
+{
+    napi_value argv[2];
+    struct node *n;
+    uint64_t request = 0;
+    int result;
+    arguments(env, info, argv, 2);
+    n = node_of(env, argv[0]);
+    if (!n)
+        return NULL;
+    result = cluster_leave(n->c, (int)number_of(env, argv[1]), &request);
+    return outcome(env, n, result, request);
 }
 
 static napi_value members(napi_env env, napi_callback_info info)
@@ -482,14 +615,67 @@ static napi_value map_plan(napi_env env, napi_callback_info info)
     return list;
 }
 
+static void on_ring_collected(napi_env env, void *data, void *hint)
+{
+    (void)env, (void)hint;
+    cluster_ring_free((struct cluster_ring *)data);
+}
+
+/* ringBuild(kind, names) */
+static napi_value ring_build(napi_env env, napi_callback_info info)
+{
+    struct cluster_ring *ring = NULL;
+    struct cluster_node *nodes;
+    napi_value argv[2], out = NULL;
+    char kind[TEXT] = "";
+    uint32_t count;
+    int result;
+    arguments(env, info, argv, 2);
+    nodes = string_of(env, argv[0], kind) ? nodes_of(env, argv[1], &count) : NULL;
+    result = nodes ? cluster_ring_build(&ring, kind, nodes, count, NULL) : CLUSTER_E_INVALID;
+    free(nodes);
+    if (result < 0)
+        return fail(env, result == CLUSTER_E_UNSUPPORTED ? "there is no such kind of ring" : "these nodes make no such ring");
+    napi_create_external(env, ring, on_ring_collected, NULL, &out);
+    return out;
+}
+
+/* ringOwners(ring, key, count): names */
+static napi_value ring_owners(napi_env env, napi_callback_info info)
+{
+    napi_value argv[3], list = NULL;
+    const struct cluster_ring *ring;
+    char key[TEXT];
+    uint32_t *found, count;
+    size_t i, size;
+    arguments(env, info, argv, 3);
+    ring = (const struct cluster_ring *)pointer_of(env, argv[0]);
+    count = number_of(env, argv[2]);
+    if (!ring || !string_of(env, argv[1], key))
+        return fail(env, "the key is no string, or too long");
+    if (count > cluster_ring_nodes(ring))
+        count = cluster_ring_nodes(ring);
+    found = (uint32_t *)calloc((size_t)count + 1, sizeof *found);
+    if (!found)
+        return fail(env, "no memory");
+    size = cluster_ring_owners(ring, key, strlen(key), found, count);
+    napi_create_array(env, &list);
+    for (i = 0; i < size; i++)
+        napi_set_element(env, list, (uint32_t)i, text(env, cluster_ring_node(ring, found[i])));
+    free(found);
+    return list;
+}
+
 NAPI_MODULE_INIT()
 {
     static const struct {
         const char *name;
         napi_callback call;
-    } calls[] = {{"create", create},      {"discover", discover},  {"publish", publish},
-                 {"members", members},    {"close", close_handle}, {"mapBuild", map_build},
-                 {"mapNodes", map_nodes}, {"mapPlace", map_place}, {"mapPlan", map_plan}};
+    } calls[] = {{"create", create},      {"discover", discover},    {"publish", publish},
+                 {"members", members},    {"close", close_handle},   {"ask", ask},
+                 {"answer", answer},      {"drain", drain},          {"leave", leave},
+                 {"mapBuild", map_build}, {"mapNodes", map_nodes},   {"mapPlace", map_place},
+                 {"mapPlan", map_plan},   {"ringBuild", ring_build}, {"ringOwners", ring_owners}};
     size_t i;
     for (i = 0; i < sizeof calls / sizeof calls[0]; i++) {
         napi_value function;

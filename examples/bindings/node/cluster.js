@@ -21,9 +21,9 @@ class Cluster extends EventEmitter {
   #handle;
   #sources = new Set();
 
-  constructor({ node = "", quorum = 0 } = {}) {
+  constructor({ node = "", cookie = "", quorum = 0 } = {}) {
     super();
-    this.#handle = addon.create(node, quorum, (event) => {
+    this.#handle = addon.create(node, cookie, quorum, (event) => {
       this.emit("event", event);
       this.emit(event.name, event);
     });
@@ -40,6 +40,42 @@ class Cluster extends EventEmitter {
   publish(source, names) {
     if (!source || !this.#sources.has(source)) throw new Error("this source is not one of this handle's");
     addon.publish(this.#handle, source, names);
+  }
+
+  // Erlang nodes: terms are text in Erlang's syntax. What returns a request is answered by a "reply" with it.
+  ping(node) {
+    return addon.ask(this.#handle, "ping", node);
+  }
+
+  // As rpc:call does. The reply has the result in term, or error and text.
+  call(node, module, func, list = "[]") {
+    return addon.ask(this.#handle, "call", node, module, func, list);
+  }
+
+  monitor(node, process) {
+    return addon.ask(this.#handle, "monitor", node, process);
+  }
+
+  send(node, process, message) {
+    addon.ask(this.#handle, "send", node, process, message);
+  }
+
+  // Have a process of this name: what is sent to it comes as "message".
+  register(process) {
+    addon.ask(this.#handle, "register", process);
+  }
+
+  answer(request, result) {
+    addon.answer(this.#handle, request, result);
+  }
+
+  drain(on = true) {
+    addon.drain(this.#handle, on ? 1 : 0);
+  }
+
+  // Withdraw what was announced of the own node; "left" says when that is done.
+  leave(milliseconds = 5000) {
+    return addon.leave(this.#handle, milliseconds);
   }
 
   get members() {
@@ -77,4 +113,23 @@ class Placement {
   }
 }
 
-module.exports = { Cluster, Placement, h };
+// A ring or router as another system has it: "libring", "ketama" ... Give the names in the order in which that one got them.
+class Ring {
+  #ring;
+
+  constructor(kind, names) {
+    this.#ring = addon.ringBuild(kind, names);
+  }
+
+  // null: there is nobody.
+  owner(key) {
+    return this.owners(key, 1)[0] ?? null;
+  }
+
+  // The first distinct owners, at most that many.
+  owners(key, count) {
+    return addon.ringOwners(this.#ring, key, count);
+  }
+}
+
+module.exports = { Cluster, Placement, Ring, h };

@@ -1,4 +1,4 @@
-"""cluster.h for Python, with nothing but ctypes: handles, sources, events, placement, and asyncio.
+"""cluster.h for Python, with nothing but ctypes: handles, sources, events, Erlang nodes, placement, and asyncio.
 
 The declarations are in cluster_h.py, which is generated; here they become Python. Strings are str, events are values that outlive the
 step they came from, errors are exceptions with the library's own sentence. The library is libcluster.so: `make lib` builds it,
@@ -32,7 +32,7 @@ def _load():
 lib = _load()
 now = lib.cluster_now
 Member = collections.namedtuple("Member", "name host address port weight zone role flags id state sources")
-Event = collections.namedtuple("Event", "type error changed state count quorum time revision request fingerprint source member text")
+Event = collections.namedtuple("Event", "type error changed state count quorum time revision request fingerprint source member text term")
 Move = collections.namedtuple("Move", "shard replica origin target")
 
 
@@ -60,6 +60,26 @@ def _member(pointer):
     m = pointer.contents
     return Member(m.name.decode(), m.host.decode(), m.address.decode(), m.port, m.weight, m.zone.decode(), m.role.decode(), m.flags,
                   m.id, m.state, m.sources)
+
+
+def term(text):
+    """A term in Erlang's syntax, as bytes of the external format."""
+    at, size = ctypes.c_size_t(), ctypes.c_size_t()
+    lib.cluster_term_parse(text.encode(), None, 0, ctypes.byref(size))
+    out = ctypes.create_string_buffer(max(size.value, 1))
+    result = lib.cluster_term_parse(text.encode(), out, size.value, ctypes.byref(size))
+    if result < 0:
+        why = lib.cluster_term_why(text.encode(), ctypes.byref(at)).decode()
+        raise Error(result, "%s, at byte %d of %r" % (why, at.value, text) if why else "")
+    return out.raw[:size.value]
+
+
+def term_text(data):
+    """A term of the external format in Erlang's syntax; None where it is no term."""
+    size = lib.cluster_term_print(data, len(data), None, 0)
+    out = ctypes.create_string_buffer(size + 1)
+    lib.cluster_term_print(data, len(data), out, size + 1)
+    return out.value.decode() if size else None
 
 
 class Source:
@@ -154,6 +174,49 @@ class Cluster:
         pointer = lib.cluster_current_map(self)
         return Map(_pointer=pointer) if pointer else None
 
+    # Erlang nodes; terms are text in Erlang's syntax. What returns a request is answered by a REPLY with it.
+
+    def _request(self, function, *arguments):
+        request = ctypes.c_uint64()
+        self._check(function(self, *arguments, ctypes.byref(request)))
+        return request.value
+
+    def ping(self, node):
+        return self._request(lib.cluster_ping, node.encode())
+
+    def call(self, node, module, function, arguments="[]", timeout=5):
+        """As rpc:call does; timeout in seconds. The REPLY has the result in term, or error and text."""
+        data = term(arguments)
+        return self._request(lib.cluster_call, node.encode(), module.encode(), function.encode(), data, len(data), int(timeout * 1e9))
+
+    def monitor(self, node, process):
+        return self._request(lib.cluster_monitor, node.encode(), process.encode())
+
+    def send(self, node, process, message):
+        data = term(message)
+        self._check(lib.cluster_send(self, node.encode(), process.encode(), data, len(data)))
+
+    def register(self, process):
+        """Have a process of this name: what is sent to it comes as MESSAGE."""
+        self._check(lib.cluster_register(self, process.encode()))
+
+    def answer(self, request, result):
+        """Answer a CALL; None: there is no such function."""
+        data = term(result) if result is not None else None
+        self._check(lib.cluster_answer(self, request, data, len(data) if data else 0))
+
+    def resolve(self, name, kind="a"):
+        return self._request(lib.cluster_resolve, name.encode(), kind.encode())
+
+    def drain(self, on=True):
+        self._check(lib.cluster_drain(self, on))
+
+    def leave(self, timeout=5):
+        """Withdraw what was announced of the own node; LEFT says when that is done."""
+        request = ctypes.c_uint64()
+        self._check(lib.cluster_leave(self, int(timeout * 1000), ctypes.byref(request)))
+        return request.value
+
     # the loop
 
     def events(self):
@@ -164,7 +227,8 @@ class Cluster:
                 return
             e = pointer.contents
             yield Event(e.type, e.error, e.changed, e.state, e.count, e.quorum, e.time, e.revision, e.request, e.fingerprint,
-                        Source(self, e.source) if e.source else None, _member(e.member), e.text.decode())
+                        Source(self, e.source) if e.source else None, _member(e.member), e.text.decode(),
+                        ctypes.string_at(e.term, e.term_size) if e.term else None)
 
     def watches(self):
         """[(fd, events)] to wait for, as select.poll takes them."""
@@ -296,6 +360,36 @@ class Map:
     @property
     def fingerprint(self):
         return lib.cluster_map_fingerprint(self)
+
+
+class Ring:
+    """A ring or router as another system has it: kind is libring, ketama, nginx ...; nodes in the order in which that one got them:
+    names, or dicts of the fields of struct cluster_node. Options: the fields of struct cluster_ring_options."""
+
+    def __init__(self, kind, nodes, **options):
+        self._as_parameter_ = ctypes.POINTER(h.cluster_ring)()
+        made = (h.cluster_node * max(len(nodes), 1))(*(_struct(h.cluster_node, **(n if isinstance(n, dict) else {"name": n}))
+                                                       for n in nodes))
+        result = lib.cluster_ring_build(ctypes.byref(self._as_parameter_), kind.encode(), made, len(nodes),
+                                        ctypes.byref(_struct(h.cluster_ring_options, **options)))
+        if result < 0:
+            raise Error(result, "there is no kind of ring %r" % kind if result == h.CLUSTER_E_UNSUPPORTED
+                        else "these nodes and options make no ring of kind %s" % kind)
+
+    def __del__(self):
+        if getattr(self, "_as_parameter_", None):
+            lib.cluster_ring_free(self)
+
+    def owner(self, key):
+        """The name of the node that owns a key (bytes); None: there is nobody."""
+        name = lib.cluster_ring_node(self, lib.cluster_ring_owner(self, key, len(key)))
+        return name.decode() if name is not None else None
+
+    def owners(self, key, count):
+        """The names of the first distinct owners, at most that many."""
+        out = (ctypes.c_uint32 * max(count, 1))()
+        found = lib.cluster_ring_owners(self, key, len(key), out, count)
+        return [lib.cluster_ring_node(self, index).decode() for index in out[:found]]
 
 
 def event_name(kind):
