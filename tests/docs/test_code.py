@@ -195,6 +195,20 @@ class Code(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     @unittest.skipIf(lacks("erl", "epmd"), lacks("erl", "epmd"))
+    def test_a_look_from_inside(self):
+        """operations.md's: an Erlang node asks a C node."""
+        block = next(block for block in blocks("docs/operations.md") if block.mark("session") == "shell")
+        command, _, output = block.text.removeprefix("$ ").partition("\n")
+        epmd = Epmd()
+        self.addCleanup(epmd.kill)
+        with Running("node", "--node", "c@127.0.0.1", "--cookie", "secret", ERL_EPMD_PORT=epmd.port) as node:
+            node.line(lambda line: line.startswith("listen "))
+            until(lambda: epmd.names() == ["c"], "it is registered")
+            done = subprocess.run(["sh", "-c", command], env=dict(os.environ, ERL_EPMD_PORT=str(epmd.port)), capture_output=True, text=True,
+                                  timeout=120)
+            self.assertEqual((done.stdout, done.returncode), (output, 0), done.stderr)
+
+    @unittest.skipIf(lacks("erl", "epmd"), lacks("erl", "epmd"))
     def test_the_first_session(self):
         """README's: two real nodes, one is stopped."""
         block = next(block for block in blocks("README.md") if block.mark("session") == "two nodes")
