@@ -60,6 +60,9 @@ extern "C" {
 #ifndef CLUSTER_NO_CONSUL
 #define CLUSTER_NO_CONSUL
 #endif
+#ifndef CLUSTER_NO_EC2
+#define CLUSTER_NO_EC2
+#endif
 #ifndef CLUSTER_NO_ETCD
 #define CLUSTER_NO_ETCD
 #endif

@@ -32,7 +32,7 @@ LIMITS = {
     "REFERENCE": 4 * 1024 + 256,
     "RING": 12 * 1024 + 512,
     "TERM": 16 * 1024 + 512,
-    "HTTP": 31 * 1024,  # with all that stands on it
+    "HTTP": 42 * 1024,  # with all that stands on it
     "HOSTS": 1 * 1024 + 768,
 }
 REST = 69 * 1024  # the whole without those parts: where it stands, rounded up; it only goes down

@@ -13,9 +13,9 @@ CLU_FN int clu_consul_token(struct clu_web *w, int token)
 {
     int result = 0;
     if (w->json.id == CLU_CONSUL_SERVICE_ADDRESS)
-        clu_web_take(w, token, w->host, sizeof w->host);
+        clu_web_take(&w->json, token, w->host, sizeof w->host);
     if (w->json.id == CLU_CONSUL_NODE_ADDRESS)
-        clu_web_take(w, token, w->other, sizeof w->other);
+        clu_web_take(&w->json, token, w->other, sizeof w->other);
     if (w->json.id == CLU_CONSUL_ENTRY && token == '}') {
         result = clu_web_add(w, *w->host ? w->host : w->other); /* a service without an address is where its node is */
         w->host[0] = w->other[0] = '\0';
@@ -63,7 +63,7 @@ CLU_FN int clu_consul_open(void *ctx, struct cluster_source *s, const char *targ
         {0, 0, NULL},
     };
     static const struct clu_web_kind kind = {
-        paths, clu_consul_token, clu_consul_ask, "127.0.0.1:8500", "X-Consul-Token: ", NULL, NULL};
+        paths, clu_consul_token, clu_consul_ask, "127.0.0.1:8500", "X-Consul-Token: ", NULL, NULL, NULL, 0};
     (void)ctx;
     (void)target;
     return clu_web_open(s, &kind, state);

@@ -155,7 +155,6 @@ CLU_FN int clu_etcd_go(struct clu_web *w, uint8_t own)
     int result;
     w->own = own;
     w->answered = 0;
-    w->answer[0] = '\0';
     result = clu_web_send(w, CLU_WEB_OWN, clu_etcd_announce);
     w->own = result ? (uint8_t)CLU_ETCD_NONE : own;
     return result;
@@ -198,17 +197,9 @@ CLU_FN bool clu_etcd_number(const char *text, const char *key, char *out, size_t
 /* A step of announcing has its answer. */
 CLU_FN int clu_etcd_announced(struct clu_web *w)
 {
-    struct cluster_response r;
     char number[24];
-    const void *data;
-    int64_t got;
+    int64_t got = clu_web_answer(w, w->answer, sizeof w->answer);
     uint8_t own = w->own;
-    while ((got = cluster_source_body(w->source, CLU_WEB_OWN, &data)) > 0) {
-        size_t room = sizeof w->answer - 1 - w->answered, size = (size_t)got < room ? (size_t)got : room;
-        memcpy(w->answer + w->answered, data, size);
-        w->answered += size;
-        w->answer[w->answered] = '\0';
-    }
     if (got == CLUSTER_E_AGAIN)
         return 0;
     w->own = CLU_ETCD_NONE;
@@ -217,11 +208,7 @@ CLU_FN int clu_etcd_announced(struct clu_web *w)
         return 0;
     }
     if (got < 0) {
-        memset(&r, 0, sizeof r);
-        r.size = (uint32_t)sizeof r;
-        r.why = "";
-        (void)cluster_source_fetched(w->source, CLU_WEB_OWN, &r);
-        cluster_source_log(w->source, CLUSTER_LOG_WARN, r.why);
+        cluster_source_log(w->source, CLUSTER_LOG_WARN, clu_web_why(w, CLU_WEB_OWN));
         return 0;
     }
     if (own == CLU_ETCD_GRANTS)
@@ -254,7 +241,7 @@ CLU_FN int clu_etcd_open(void *ctx, struct cluster_source *s, const char *target
         {CLU_ETCD_KV, CLU_ETCD_KEY, "key"}, {0, CLU_ETCD_MORE, "more"}, {0, 0, NULL},
     };
     static const struct clu_web_kind kind = {
-        paths, clu_etcd_token, clu_etcd_ask, "127.0.0.1:2379", "Authorization: ", clu_etcd_before, clu_etcd_other};
+        paths, clu_etcd_token, clu_etcd_ask, "127.0.0.1:2379", "Authorization: ", clu_etcd_before, clu_etcd_other, NULL, 0};
     (void)ctx;
     (void)target;
     if (strlen(cluster_source_item(s, NULL)) > 255)

@@ -12,7 +12,7 @@ CLU_FN int clu_rancher_token(struct clu_web *w, int token)
 {
     int result = 0;
     if (w->json.id == CLU_RANCHER_IP)
-        clu_web_take(w, token, w->host, sizeof w->host); /* the first counts */
+        clu_web_take(&w->json, token, w->host, sizeof w->host); /* the first counts */
     if (w->json.id == CLU_RANCHER_CONTAINER && token == '}') {
         result = clu_web_add(w, w->host);
         w->host[0] = '\0';
@@ -43,7 +43,8 @@ CLU_FN int clu_rancher_open(void *ctx, struct cluster_source *s, const char *tar
         {CLU_RANCHER_IPS, CLU_RANCHER_IP, NULL},
         {0, 0, NULL},
     };
-    static const struct clu_web_kind kind = {paths, clu_rancher_token, clu_rancher_ask, "rancher-metadata", NULL, NULL, NULL};
+    static const struct clu_web_kind kind = {
+        paths, clu_rancher_token, clu_rancher_ask, "rancher-metadata", "", NULL, NULL, NULL, 0};
     (void)ctx;
     (void)target;
     return clu_web_open(s, &kind, state);

@@ -6,6 +6,7 @@
 
 #include "consul.h"
 #include "dns.h"
+#include "ec2.h"
 #include "epmd.h"
 #include "etcd.h"
 #include "file.h"
@@ -57,6 +58,10 @@ CLU_FN const struct cluster_strategy *clu_builtin_find(struct clu_slice scheme)
 #ifndef CLUSTER_NO_ETCD
         {"etcd", CLU_STRATEGY(clu_etcd_open, clu_web_round, clu_web_ready, clu_web_close,
                               "server watch announce token token-file ca insecure", 0, 0, 0, CLUSTER_STRATEGY_ANNOUNCES)},
+#endif
+#ifndef CLUSTER_NO_EC2
+        {"ec2", CLU_STRATEGY(clu_ec2_open, clu_web_round, clu_web_ready, clu_web_close,
+                             "server region group match host key secret secret-file ca insecure", 30 * CLU_SECOND, 0, 0, 0)},
 #endif
 #ifndef CLUSTER_NO_RANCHER
         {"rancher", CLU_STRATEGY(clu_rancher_open, clu_web_round, clu_web_ready, clu_web_close, "server", 0, 0, 0, 0)},

@@ -23,13 +23,17 @@ struct clu_web_kind {
     void (*ask)(struct clu_web *w, struct clu_text *url, struct cluster_request *r); /* url has the server, and gets the rest */
     const char *server;                                                              /* without server= */
     const char *token_field;                                                         /* of the request, up to the token */
-    int (*before)(struct clu_web *w);                                                /* what a round begins with, or NULL */
+    int (*before)(struct clu_web *w);               /* what a round begins with, or NULL; 1: `other` asks */
     int (*other)(struct clu_web *w, uint32_t slot); /* something came there; NULL: there is none */
+    int (*feed)(struct clu_web *w, const void *data,
+                size_t size); /* what reads the document; NULL: JSON's reader and `token` */
+    size_t size;              /* of the state, which begins with a struct clu_web; 0: it is one */
 };
 
 struct clu_web {
     struct cluster_source *source;
     const struct clu_web_kind *kind;
+    const char *server; /* whom to ask */
     struct clu_found found;
     struct clu_json json;
     bool busy;       /* a request is under way */
@@ -42,27 +46,32 @@ struct clu_web {
     char *url, *file;
     size_t url_capacity, file_capacity;
     char index[24], lease[24], host[CLU_NAME_MAX + 1], other[CLU_NAME_MAX + 1], text[1024], body[1024], answer[512];
+    char page[1024]; /* the rest of the list begins there; "": this is all */
 };
 
 CLU_FN void clu_web_close(void *state)
 {
     struct clu_web *w = (struct clu_web *)state;
     const struct cluster_allocator *memory = cluster_source_allocator(w->source);
+    size_t size = w->kind->size ? w->kind->size : sizeof *w;
     if (w->file)
         clu_wipe(w->file, w->file_capacity);
     clu_found_free(&w->found);
     clu_free(memory, w->url, w->url_capacity);
     clu_free(memory, w->file, w->file_capacity);
-    clu_free(memory, w, sizeof *w);
+    clu_wipe(w, size);
+    clu_free(memory, w, size);
 }
 
 CLU_FN int clu_web_open(struct cluster_source *s, const struct clu_web_kind *kind, void **state)
 {
+    const char *server = cluster_source_option(s, "server");
     struct clu_web *w;
-    if (clu_state_new(s, sizeof *w, state))
+    if (clu_state_new(s, kind->size ? kind->size : sizeof *w, state))
         return CLUSTER_E_MEMORY;
     w = (struct clu_web *)*state;
     w->kind = kind;
+    w->server = server ? server : kind->server;
     w->found.source = s;
     if (clu_choice(s, "watch", "off on", 0) > 0)
         (void)cluster_source_streams(s);
@@ -84,20 +93,23 @@ CLU_FN int clu_web_add(struct clu_web *w, const char *name)
 }
 
 /* The text of the token, where it is one and whole. */
-CLU_FN void clu_web_take(const struct clu_web *w, int token, char *out, size_t room)
+CLU_FN void clu_web_take(const struct clu_json *j, int token, char *out, size_t room)
 {
-    if (token == '"' && !w->json.cut && w->json.length < room && !*out)
-        memcpy(out, w->text, w->json.length + 1);
+    if (token == '"' && !j->cut && j->length < room && !*out)
+        memcpy(out, j->text, j->length + 1);
 }
 
-/* The token, in its field, as one line ended by LF; an empty text where there is none. */
+/* The token or secret, in its field, as one line ended by LF; an empty text where there is none. */
 CLU_FN int clu_web_secret(struct clu_web *w)
 {
     const struct cluster_allocator *memory = cluster_source_allocator(w->source);
     const char *token = cluster_source_option(w->source, "token"), *path = cluster_source_option(w->source, "token-file");
-    size_t field = w->kind->token_field ? strlen(w->kind->token_field) : 0, size = token ? strlen(token) : 0;
+    token = token ? token : cluster_source_option(w->source, "secret");
+    path = path ? path : cluster_source_option(w->source, "secret-file");
+    size_t field = strlen(w->kind->token_field), size;
     uint64_t stamp = 0;
     int64_t read = 0;
+    size = token ? strlen(token) : 0;
     if (path) {
         read = clu_read_file(cluster_source_io(w->source), memory, path, &w->file, &w->file_capacity, &stamp);
         if (read < 0)
@@ -123,15 +135,16 @@ CLU_FN int clu_web_send(struct clu_web *w, uint32_t slot,
                         void (*ask)(struct clu_web *, struct clu_text *, struct cluster_request *))
 {
     struct cluster_source *s = w->source;
-    const char *server = cluster_source_option(s, "server"), *target = cluster_source_item(s, NULL);
+    const char *server = w->server, *item = NULL, *groups = cluster_source_option(s, "group");
+    size_t room = strlen(server) + 4 * sizeof w->page + (groups ? 20 * strlen(groups) : 0);
     struct cluster_request r;
     struct clu_text url;
     int result = clu_web_secret(w);
     if (result)
         return result;
-    server = server ? server : w->kind->server;
-    if (!clu_reserve(cluster_source_allocator(s), &w->url, &w->url_capacity,
-                     strlen(server) + (target ? 4 * strlen(target) : 0) + 1024, 1))
+    while ((item = cluster_source_item(s, item)) != NULL)
+        room += 3 * strlen(item) + 80;
+    if (!clu_reserve(cluster_source_allocator(s), &w->url, &w->url_capacity, room, 1))
         return CLUSTER_E_MEMORY;
     memset(&r, 0, sizeof r);
     r.size = (uint32_t)sizeof r;
@@ -160,7 +173,8 @@ CLU_FN int clu_web_ask(struct clu_web *w)
     int result;
     w->waits = *w->index != '\0';
     w->listed = false;
-    w->found.size = 0;
+    if (!*w->page)
+        w->found.size = 0;
     w->host[0] = w->other[0] = '\0';
     clu_json_begin(&w->json, w->kind->paths, w->text, sizeof w->text);
     result = clu_web_send(w, CLU_WEB_DOCUMENT, w->kind->ask);
@@ -171,12 +185,20 @@ CLU_FN int clu_web_ask(struct clu_web *w)
 CLU_FN int clu_web_round(void *state, uint64_t now)
 {
     struct clu_web *w = (struct clu_web *)state;
-    int result = w->kind->before ? w->kind->before(w) : 0;
+    int result;
     (void)now;
+    w->page[0] = '\0';
+    result = w->kind->before ? w->kind->before(w) : 0;
     if (!result && w->busy && w->waits && cluster_source_same(w->source) == 0)
         return 0;
     w->index[0] = '\0';
-    return result ? result : clu_web_ask(w);
+    return !result ? clu_web_ask(w) : result < 0 ? result : 0;
+}
+
+CLU_FN int clu_web_bad(struct clu_web *w)
+{
+    return clu_round_fail(w->source, CLUSTER_E_PROTOCOL,
+                          "what came is not the list that was asked for: is that the right server?", clu_slice_of(NULL, 0), "");
 }
 
 /* The document is whole. */
@@ -184,10 +206,10 @@ CLU_FN int clu_web_end(struct clu_web *w)
 {
     int result;
     w->busy = false;
-    if (!clu_json_whole(&w->json) || !w->listed)
-        return clu_round_fail(w->source, CLUSTER_E_PROTOCOL,
-                              "what came is not the list that was asked for: is that the right server?", clu_slice_of(NULL, 0),
-                              "");
+    if (!w->listed || !(w->kind->feed || clu_json_whole(&w->json)))
+        return clu_web_bad(w);
+    if (*w->page)
+        return clu_web_ask(w);
     result = clu_found_publish(&w->found);
     if (w->again)
         (void)cluster_source_refresh(w->source);
@@ -197,29 +219,52 @@ CLU_FN int clu_web_end(struct clu_web *w)
     return result;
 }
 
-CLU_FN int clu_web_read(struct clu_web *w)
+CLU_FN int clu_web_feed(struct clu_web *w, const void *data, size_t size)
+{
+    int token = 0, result = 0;
+    clu_json_feed(&w->json, data, size);
+    while (!result && (token = clu_json_next(&w->json)) > 0)
+        result = w->kind->token(w, token);
+    return token < 0 ? clu_web_bad(w) : result;
+}
+
+/* Why the request of a slot failed. */
+CLU_FN const char *clu_web_why(const struct clu_web *w, uint32_t slot)
 {
     struct cluster_response r;
+    memset(&r, 0, sizeof r);
+    r.size = (uint32_t)sizeof r;
+    r.why = "";
+    (void)cluster_source_fetched(w->source, slot, &r);
+    return r.why;
+}
+
+/* A short answer, of the slot OWN, into a buffer as far as it fits: how many bytes once it is whole, or a negative CLUSTER_E... */
+CLU_FN int64_t clu_web_answer(struct clu_web *w, char *out, size_t room)
+{
     const void *data;
     int64_t got;
-    int token = 0, result = 0;
-    while (!result && (got = cluster_source_body(w->source, CLU_WEB_DOCUMENT, &data)) > 0) {
-        clu_json_feed(&w->json, data, (size_t)got);
-        while (!result && (token = clu_json_next(&w->json)) > 0)
-            result = w->kind->token(w, token);
-        if (token < 0)
-            result = clu_round_fail(w->source, CLUSTER_E_PROTOCOL, "what came is no JSON: is that the right server?",
-                                    clu_slice_of(NULL, 0), "");
+    while ((got = cluster_source_body(w->source, CLU_WEB_OWN, &data)) > 0) {
+        size_t left = room - 1 - w->answered, size = (size_t)got < left ? (size_t)got : left;
+        memcpy(out + w->answered, data, size);
+        w->answered += size;
     }
+    out[w->answered] = '\0';
+    return got < 0 ? got : (int64_t)w->answered;
+}
+
+CLU_FN int clu_web_read(struct clu_web *w)
+{
+    const void *data;
+    int64_t got;
+    int result = 0;
+    while (!result && (got = cluster_source_body(w->source, CLU_WEB_DOCUMENT, &data)) > 0)
+        result = (w->kind->feed ? w->kind->feed : clu_web_feed)(w, data, (size_t)got);
     if (result || got == CLUSTER_E_AGAIN)
         return result;
     if (got == 0)
         return clu_web_end(w);
-    memset(&r, 0, sizeof r);
-    r.size = (uint32_t)sizeof r;
-    r.why = "";
-    (void)cluster_source_fetched(w->source, CLU_WEB_DOCUMENT, &r);
-    return clu_round_fail(w->source, (int)got, "$", clu_slice_of(NULL, 0), r.why);
+    return clu_round_fail(w->source, (int)got, "$", clu_slice_of(NULL, 0), clu_web_why(w, CLU_WEB_DOCUMENT));
 }
 
 CLU_FN int clu_web_ready(void *state, int fd, int revents, uint64_t now)

@@ -242,20 +242,23 @@ CLU_FN void clu_fetch_start(struct clu_fetch *f)
 
 /* ---- the response ----------------------------------------------------- */
 
-/* Why a response is none: what its body says between the quotes of "message", or how it begins. */
+/* Why a response is none: what its body says between the quotes of "message", or in an element Message, or how it begins. */
 CLU_FN void clu_fetch_quote(struct clu_fetch *f, struct clu_slice body)
 {
     struct clu_text why = clu_text_on(f->why, sizeof f->why);
     struct clu_slice head = clu_slice_of((const char *)f->buffer, f->http.head), said = body;
     bool moved = f->http.status < 400;
     size_t i;
-    for (i = 0; i < body.length && !moved; i++)
-        if (clu_slice_starts(clu_slice_from(body, i), "\"message\":")) {
-            said = clu_slice_from(body, i + 10);
-            (void)clu_cut(&said, '"');
-            said = clu_cut(&said, '"');
+    for (i = 0; i < body.length && !moved; i++) {
+        bool xml = clu_slice_starts(clu_slice_from(body, i), "<Message>");
+        if (xml || clu_slice_starts(clu_slice_from(body, i), "\"message\":")) {
+            said = clu_slice_from(body, i + 9);
+            if (!xml)
+                (void)clu_cut(&said, '"');
+            said = clu_cut(&said, xml ? '<' : '"');
             break;
         }
+    }
     if (moved)
         said = clu_http_find(head, "location");
     if (said.length > 100)

@@ -87,22 +87,30 @@ struct clu_common {
     X("cached", "kubernetes", CHOICE, 0, 0, own, "off on", "off", "on: what the API server has in its cache will do")       \
     X("page", "kubernetes", COUNT, 1, 10000, own, "", "500", "how many objects are asked for at a time")                    \
     X("token-file", "kubernetes consul etcd", FILLED, 0, 0, own, "", "none, or that of account=", "file with the token, read for each request")  \
-    X("ca", "kubernetes consul etcd", FILLED, 0, 0, own, "", "the system's, or that of account=", "PEM file with the authority that signed the server's certificate") \
-    X("insecure", "kubernetes consul etcd", CHOICE, 0, 0, own, "off on", "off", "on: verify no certificate, and send the token all the same") \
+    X("ca", "kubernetes consul etcd ec2", FILLED, 0, 0, own, "", "the system's, or that of account=", "PEM file with the authority that signed the server's certificate") \
+    X("insecure", "kubernetes consul etcd ec2", CHOICE, 0, 0, own, "off on", "off", "on: verify no certificate, and send the token all the same") \
     X("server", "consul", FILLED, 0, 0, own, "", "127.0.0.1:8500", "the agent: HOST, HOST:PORT, or a URL")                    \
     X("tag", "consul", FILLED, 0, 0, own, "", "none", "only instances with this tag")                                      \
     X("dc", "consul", FILLED, 0, 0, own, "", "the agent's", "datacenter to ask")                                            \
     X("token", "consul etcd", FILLED, 0, 0, own, "", "none", "token of the server; token-file= keeps it out of process lists") \
     X("server", "etcd", FILLED, 0, 0, own, "", "127.0.0.1:2379", "a member of etcd: HOST, HOST:PORT, or a URL")               \
     X("announce", "etcd", CHOICE, 0, 0, own, "off on", "off", "on: put the own node's key there, under a lease")            \
-    X("server", "rancher", FILLED, 0, 0, own, "", "rancher-metadata", "the metadata service: HOST, HOST:PORT, or a URL")
+    X("server", "rancher", FILLED, 0, 0, own, "", "rancher-metadata", "the metadata service: HOST, HOST:PORT, or a URL") \
+    X("server", "ec2", FILLED, 0, 0, own, "", "the region's", "the service: a URL")                                            \
+    X("region", "ec2", FILLED, 0, 0, own, "", "$AWS_REGION, or the own one", "region to ask")                                \
+    X("group", "ec2", FILLED, 0, 0, own, "", "any", "only instances in one of these security groups, ',' between their names") \
+    X("match", "ec2", CHOICE, 0, 0, own, "all any", "all", "any: one tag or group is enough")                                \
+    X("host", "ec2", CHOICE, 0, 0, own, "ip name", "ip", "what stands after '@': the private address, or the private DNS name") \
+    X("key", "ec2", FILLED, 0, 0, own, "", "$AWS_ACCESS_KEY_ID, or the role's", "id of the access key")                    \
+    X("secret", "ec2", FILLED, 0, 0, own, "", "none", "the key's secret; secret-file= keeps it out of process lists")         \
+    X("secret-file", "ec2", FILLED, 0, 0, own, "", "none", "file with the key's secret, read for each request")
 
 /* Every scheme of this build: its name, how its target is written, the least and most items there, and what it does. */
 #define CLU_URL_SCHEME_LIST(X)                                                                                              \
     X("static", "NODE,NODE,...", 0, 65535, "a fixed list of nodes; none: the empty answer")                                 \
     X("push", "NAME", 0, 1, "complete lists that the program hands in")                                                     \
     CLU_URL_SCHEME_FILE(X) CLU_URL_SCHEME_DNS(X) CLU_URL_SCHEME_EPMD(X) CLU_URL_SCHEME_GOSSIP(X) CLU_URL_SCHEME_KUBERNETES(X) CLU_URL_SCHEME_CONSUL(X)         \
-        CLU_URL_SCHEME_ETCD(X) CLU_URL_SCHEME_RANCHER(X) CLU_URL_SCHEME_HOSTS(X)
+        CLU_URL_SCHEME_ETCD(X) CLU_URL_SCHEME_RANCHER(X) CLU_URL_SCHEME_HOSTS(X) CLU_URL_SCHEME_EC2(X)
 #ifdef CLUSTER_NO_FILE
 #define CLU_URL_SCHEME_FILE(X)
 #else
@@ -141,6 +149,11 @@ struct clu_common {
 #define CLU_URL_SCHEME_CONSUL(X)
 #else
 #define CLU_URL_SCHEME_CONSUL(X) X("consul", "SERVICE", 1, 1, "the instances of a service whose checks pass, from Consul")
+#endif
+#ifdef CLUSTER_NO_EC2
+#define CLU_URL_SCHEME_EC2(X)
+#else
+#define CLU_URL_SCHEME_EC2(X) X("ec2", "TAG=VALUE,...", 0, 65535, "the running instances with these tags, from Amazon EC2")
 #endif
 #ifdef CLUSTER_NO_ETCD
 #define CLU_URL_SCHEME_ETCD(X)

@@ -1,4 +1,4 @@
-"""consul: and rancher: URLs in clusterctl, against a server of our own that answers in their recorded shape and misbehaves."""
+"""consul:, rancher: and ec2: URLs in clusterctl, against a server of our own that answers in their recorded shape and misbehaves."""
 import json
 import queue
 import unittest
@@ -24,6 +24,17 @@ def rancher(*addresses):
                        "kind": "service", "name": "web", "scale": len(addresses), "stack_name": "stack"})
 
 
+def ec2(*addresses):
+    """In the shape of EC2's API of 2016-11-15, DescribeInstances."""
+    return ('<?xml version="1.0" encoding="UTF-8"?>\n<DescribeInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">\n'
+            '    <requestId>8f7724cf-496f-496e-8fe3-example</requestId>\n    <reservationSet>\n%s    </reservationSet>\n'
+            '</DescribeInstancesResponse>') % "".join(
+                '<item><reservationId>r-1</reservationId><ownerId>1</ownerId><groupSet/><instancesSet><item><instanceId>i-%d</instanceId>'
+                '<instanceState><code>16</code><name>running</name></instanceState><privateDnsName>ip-%s.ec2.internal</privateDnsName>'
+                '<placement><availabilityZone>eu-west-1a</availabilityZone></placement><privateIpAddress>%s</privateIpAddress>'
+                '</item></instancesSet></item>\n' % (i, address.replace(".", "-"), address) for i, address in enumerate(addresses, 1))
+
+
 class WebSources(CtlTest):
     def test_lists(self):
         with Web(lambda _: consul("10.0.0.1", "")) as server:
@@ -33,10 +44,31 @@ class WebSources(CtlTest):
             self.expect(ctl("list", "rancher:?node=web&server=127.0.0.1:%d" % server.port), 0, "web@10.42.0.1\nweb@10.42.0.2\n")
             self.assertEqual(server.requests[0].path, "/latest/self/service")
 
+    def test_ec2_asks_the_instance_for_its_keys(self):
+        def answer(request):
+            paths = {"/latest/api/token": "TOKEN", "/latest/meta-data/placement/region": "eu-west-1",
+                     "/latest/meta-data/iam/security-credentials/": "role",
+                     "/latest/meta-data/iam/security-credentials/role": json.dumps(
+                         {"Code": "Success", "AccessKeyId": "ASIA1", "SecretAccessKey": "s", "Token": "t" * 1500})}
+            if request.path in paths:
+                return paths[request.path] if "x-aws-ec2-metadata-token" in request.headers or request.method == "PUT" else (401, {}, "")
+            return ec2("10.0.0.1", "10.0.0.2")
+        with Web(answer) as server:
+            self.expect(ctl("list", "ec2:a=b?node=web&insecure=on&server=http://127.0.0.1:%d" % server.port, AWS_ACCESS_KEY_ID=None,
+                            AWS_REGION=None, AWS_DEFAULT_REGION=None,
+                            AWS_EC2_METADATA_SERVICE_ENDPOINT="http://127.0.0.1:%d/" % server.port), 0, "web@10.0.0.1\nweb@10.0.0.2\n")
+            self.assertEqual([r.method for r in server.requests], ["PUT", "GET", "GET", "GET", "POST"])
+            said = server.requests[-1]
+            self.assertEqual(said.headers["x-amz-security-token"], "t" * 1500)
+            self.assertIn("Credential=ASIA1/", said.headers["authorization"])
+            self.assertIn(b"Filter.2.Name=tag%3Aa&Filter.2.Value.1=b", said.body)
+
     def test_no_fault_loses_a_member(self):
-        for url, answer in (("consul:web", consul("10.0.0.1", "10.0.0.2")), ("rancher:", rancher("10.0.0.1", "10.0.0.2"))):
+        two = "10.0.0.1", "10.0.0.2"
+        for url, answer in (("consul:web?", consul(*two)), ("rancher:?", rancher(*two)),
+                            ("ec2:a=b?key=K&secret=S&region=r&insecure=on&", ec2(*two))):
             with Web(lambda _, answer=answer: answer) as server:
-                with Running("watch", "%s?node=web&interval=20ms&misses=1&timeout=500ms&server=127.0.0.1:%d" % (url, server.port)) as watch:
+                with Running("watch", "%snode=web&interval=20ms&misses=1&timeout=500ms&server=http://127.0.0.1:%d" % (url, server.port)) as watch:
                     watch.line("+ web@10.0.0.2")
                     for fault in [*FAULTS, "silence", "dribble"]:
                         server.fault = fault

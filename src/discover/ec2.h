@@ -1,0 +1,434 @@
+/*
+ * ec2: the running instances of Amazon EC2 that have tags or security groups, by DescribeInstances. Where the URL and the environment
+ * have no keys, or no region, those of the instance that the program runs on are asked for in each round, by the second version of its
+ * metadata service and by no other.
+ *
+ *   round -> TOKEN -> REGION -> ROLE -> KEYS -> the list, page by page -> publish
+ */
+#ifndef CLU_DISCOVER_EC2_H
+#define CLU_DISCOVER_EC2_H
+
+#include "../wire/glob.h"
+#include "../wire/sigv4.h"
+#include "../wire/xml.h"
+#include "web.h"
+
+#define CLU_EC2_META "http://169.254.169.254"
+#define CLU_EC2_KEY 129      /* bytes of a key, with its NUL */
+#define CLU_EC2_SESSION 4096 /* of the token of temporary keys */
+
+enum {
+    CLU_EC2_SET = 1,
+    CLU_EC2_RESERVATION,
+    CLU_EC2_INSTANCES,
+    CLU_EC2_INSTANCE,
+    CLU_EC2_NAME,
+    CLU_EC2_IP,
+    CLU_EC2_STATES,
+    CLU_EC2_STATE,
+    CLU_EC2_PLACEMENT,
+    CLU_EC2_ZONE,
+    CLU_EC2_TAGS,
+    CLU_EC2_TAG,
+    CLU_EC2_TAG_KEY,
+    CLU_EC2_TAG_VALUE,
+    CLU_EC2_GROUPS,
+    CLU_EC2_GROUP,
+    CLU_EC2_GROUP_NAME,
+    CLU_EC2_PAGE
+};
+
+enum { CLU_EC2_TOKEN, CLU_EC2_REGION, CLU_EC2_ROLE, CLU_EC2_KEYS };
+
+struct clu_ec2 {
+    struct clu_web web; /* host and other are the name and the address of the instance at hand */
+    struct clu_xml xml;
+    uint8_t step;
+    bool any, named;         /* of the options match= and host= */
+    bool set, runs, matches; /* the list was there; what is known of the instance at hand */
+    char zone[64], tag[520], region[33], server[64], meta[128];
+    char id[CLU_EC2_KEY], secret[CLU_EC2_KEY], session[CLU_EC2_SESSION], role[128];
+    char answer[CLU_EC2_SESSION + 1024], lines[CLU_EC2_SESSION + 1024]; /* of the head of a request */
+};
+
+/* ---- the list --------------------------------------------------------- */
+
+/* A tag, or the name of a group, counts where one of those that are wanted is enough. */
+CLU_FN bool clu_ec2_wants(const struct clu_ec2 *e, const char *text, bool group)
+{
+    const char *groups = cluster_source_option(e->web.source, "group"), *item = NULL;
+    if (group)
+        return groups && clu_glob_list(clu_slice_str(groups), clu_slice_str(text));
+    while ((item = cluster_source_item(e->web.source, item)) != NULL)
+        if (clu_glob(clu_slice_str(item), clu_slice_str(text)))
+            return true;
+    return false;
+}
+
+/* The instance at hand has ended. */
+CLU_FN int clu_ec2_add(struct clu_ec2 *e)
+{
+    struct clu_web *w = &e->web;
+    struct cluster_address address;
+    struct clu_text t;
+    const char *name = e->named ? w->host : w->other;
+    if (!e->runs || (e->any && !e->matches))
+        return 0;
+    if (!*name || !clu_address_parse(clu_slice_str(w->other), &address)) {
+        cluster_source_drop(w->source);
+        return 0;
+    }
+    if (!clu_found_begin(&w->found, &t, false))
+        return CLUSTER_E_MEMORY;
+    clu_text_add(&t, name);
+    return clu_found_end(&w->found, &t, w->other, e->zone);
+}
+
+CLU_FN int clu_ec2_token(struct clu_ec2 *e, int token)
+{
+    struct clu_web *w = &e->web;
+    const struct clu_json *j = &e->xml.j;
+    size_t length;
+    switch (j->id) {
+    case CLU_EC2_SET:
+        e->set = true;
+        break;
+    case CLU_EC2_INSTANCE:
+        if (token != '{')
+            return clu_ec2_add(e);
+        w->host[0] = w->other[0] = e->zone[0] = '\0';
+        e->runs = e->matches = false;
+        break;
+    case CLU_EC2_NAME:
+        clu_web_take(j, token, w->host, sizeof w->host);
+        break;
+    case CLU_EC2_IP:
+        clu_web_take(j, token, w->other, sizeof w->other);
+        break;
+    case CLU_EC2_ZONE:
+        clu_web_take(j, token, e->zone, sizeof e->zone);
+        break;
+    case CLU_EC2_STATE:
+        e->runs = token == '"' && strcmp(j->text, "running") == 0;
+        break;
+    case CLU_EC2_TAG:
+        if (token == '{')
+            e->tag[0] = '\0';
+        else
+            e->matches = e->matches || clu_ec2_wants(e, e->tag, false);
+        break;
+    case CLU_EC2_TAG_KEY:
+        clu_web_take(j, token, e->tag, 128);
+        break;
+    case CLU_EC2_TAG_VALUE:
+        length = strlen(e->tag);
+        if (token == '"' && j->length + length + 2 <= sizeof e->tag) {
+            e->tag[length] = '=';
+            memcpy(e->tag + length + 1, j->text, j->length + 1);
+        }
+        break;
+    case CLU_EC2_GROUP_NAME:
+        e->matches = e->matches || (token == '"' && clu_ec2_wants(e, j->text, true));
+        break;
+    case CLU_EC2_PAGE:
+        clu_web_take(j, token, w->page, sizeof w->page);
+        return j->cut ? CLUSTER_E_LIMIT : 0;
+    default:
+        break;
+    }
+    return 0;
+}
+
+CLU_FN int clu_ec2_feed(struct clu_web *w, const void *data, size_t size)
+{
+    struct clu_ec2 *e = (struct clu_ec2 *)(void *)w;
+    int token = 0, result = 0;
+    clu_json_feed(&e->xml.j, data, size);
+    while (!result && (token = clu_xml_next(&e->xml)) > 0)
+        result = clu_ec2_token(e, token);
+    w->listed = e->set && clu_json_whole(&e->xml.j);
+    return token < 0 ? clu_web_bad(w) : result;
+}
+
+/* ---- the request ------------------------------------------------------ */
+
+/* A value of a filter, the first of a new one where it has a name; `count` counts filters by 256, and their values. */
+CLU_FN void clu_ec2_value(struct clu_text *t, unsigned *count, const char *name, struct clu_slice more, struct clu_slice value)
+{
+    if (name) {
+        *count = (*count | 255) + 1;
+        clu_text_add(t, "&Filter.");
+        clu_text_u64(t, *count >> 8);
+        clu_text_add(t, ".Name=");
+        clu_text_add(t, name);
+        clu_text_quoted_bytes(t, more);
+    }
+    clu_text_add(t, "&Filter.");
+    clu_text_u64(t, *count >> 8);
+    clu_text_add(t, ".Value.");
+    clu_text_u64(t, (++*count) & 255);
+    clu_text_add(t, "=");
+    clu_text_quoted_bytes(t, value);
+}
+
+/* The key of a tag, and in *value its value. */
+CLU_FN struct clu_slice clu_ec2_key(const char *item, struct clu_slice *value)
+{
+    *value = clu_slice_str(item);
+    return clu_cut(value, '=');
+}
+
+/* The form: of tags with one key any value, of different keys all, and one of the groups. */
+CLU_FN void clu_ec2_form(const struct clu_ec2 *e, struct clu_text *t)
+{
+    struct cluster_source *s = e->web.source;
+    const char *groups = cluster_source_option(s, "group"), *item = NULL, *other;
+    struct clu_slice none = clu_slice_of(NULL, 0), key, value, rest = clu_slice_str(groups ? groups : "");
+    unsigned count = 0;
+    clu_text_add(t, "Action=DescribeInstances&Version=2016-11-15&MaxResults=1000");
+    clu_ec2_value(t, &count, "instance-state-name", none, clu_slice_str("running"));
+    while (!e->any && (item = cluster_source_item(s, item)) != NULL) {
+        const char *name = "tag%3A";
+        key = clu_ec2_key(item, &value);
+        for (other = NULL; (other = cluster_source_item(s, other)) != item;)
+            if (clu_slice_same(clu_ec2_key(other, &value), key))
+                break;
+        for (; other == item || (name == NULL && other); other = cluster_source_item(s, other))
+            if (clu_slice_same(clu_ec2_key(other, &value), key)) {
+                clu_ec2_value(t, &count, name, key, value);
+                name = NULL;
+            }
+    }
+    for (item = "instance.group-name"; groups && !e->any && rest.at; item = NULL)
+        clu_ec2_value(t, &count, item, none, clu_cut(&rest, ','));
+    if (*e->web.page) {
+        clu_text_add(t, "&NextToken=");
+        clu_text_quoted(t, e->web.page);
+    }
+}
+
+CLU_FN void clu_ec2_ask(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
+{
+    static const struct clu_json_path paths[] = {
+        {0, CLU_EC2_SET, "reservationSet"},
+        {CLU_EC2_SET, CLU_EC2_RESERVATION, "item"},
+        {CLU_EC2_RESERVATION, CLU_EC2_INSTANCES, "instancesSet"},
+        {CLU_EC2_INSTANCES, CLU_EC2_INSTANCE, "item"},
+        {CLU_EC2_INSTANCE, CLU_EC2_NAME, "privateDnsName"},
+        {CLU_EC2_INSTANCE, CLU_EC2_IP, "privateIpAddress"},
+        {CLU_EC2_INSTANCE, CLU_EC2_STATES, "instanceState"},
+        {CLU_EC2_STATES, CLU_EC2_STATE, "name"},
+        {CLU_EC2_INSTANCE, CLU_EC2_PLACEMENT, "placement"},
+        {CLU_EC2_PLACEMENT, CLU_EC2_ZONE, "availabilityZone"},
+        {CLU_EC2_INSTANCE, CLU_EC2_TAGS, "tagSet"},
+        {CLU_EC2_TAGS, CLU_EC2_TAG, "item"},
+        {CLU_EC2_TAG, CLU_EC2_TAG_KEY, "key"},
+        {CLU_EC2_TAG, CLU_EC2_TAG_VALUE, "value"},
+        {CLU_EC2_INSTANCE, CLU_EC2_GROUPS, "groupSet"},
+        {CLU_EC2_GROUPS, CLU_EC2_GROUP, "item"},
+        {CLU_EC2_GROUP, CLU_EC2_GROUP_NAME, "groupName"},
+        {0, CLU_EC2_PAGE, "nextToken"},
+        {0, 0, NULL},
+    };
+    struct clu_ec2 *e = (struct clu_ec2 *)(void *)w;
+    const struct cluster_io *io = cluster_source_io(w->source);
+    struct clu_sigv4 keys;
+    const char *host = strstr(w->url, "://") + 3;
+    struct clu_text form, lines = clu_text_on(e->lines, sizeof e->lines);
+    keys.id = e->id;
+    keys.secret = e->secret;
+    keys.session = e->session;
+    keys.region = e->region;
+    keys.service = "ec2";
+    keys.seconds = io->wall_time(io->ctx) / CLU_SECOND;
+    clu_text_add(url, "/");
+    form = clu_text_on(w->url + url->length + 1, w->url_capacity - url->length - 1);
+    clu_ec2_form(e, &form);
+    url->cut = url->cut || form.cut;
+    clu_sigv4_post(&lines, &keys, clu_slice_of(host, strcspn(host, "/")), form.data);
+    r->method = "POST";
+    r->headers = "Content-Type: " CLU_SIGV4_FORM "\n";
+    r->secret = e->lines;
+    r->body = form.data;
+    w->page[0] = '\0';
+    e->set = false;
+    clu_xml_begin(&e->xml, paths, w->text, sizeof w->text);
+}
+
+/* ---- region and keys -------------------------------------------------- */
+
+/* The first line of a text, if it fits. */
+CLU_FN bool clu_ec2_copy(const char *text, char *out, size_t room)
+{
+    struct clu_text t = clu_text_on(out, room);
+    clu_text_bytes(&t, text, strcspn(text, "\r\n"));
+    return t.length && !t.cut;
+}
+
+CLU_FN bool clu_ec2_variable(const struct clu_ec2 *e, const char *name, char *out, size_t room)
+{
+    const struct cluster_io *io = cluster_source_io(e->web.source);
+    int length;
+    out[0] = '\0';
+    length = io->environment(io->ctx, name, out, room);
+    return length > 0 && (size_t)length < room;
+}
+
+/* Known keys: those of the URL, or of the environment. */
+CLU_FN bool clu_ec2_keys(struct clu_ec2 *e)
+{
+    const char *id = cluster_source_option(e->web.source, "key");
+    e->session[0] = '\0';
+    if (id)
+        return clu_ec2_copy(id, e->id, sizeof e->id) && clu_ec2_copy(e->web.file, e->secret, sizeof e->secret);
+    if (!clu_ec2_variable(e, "AWS_ACCESS_KEY_ID", e->id, sizeof e->id) ||
+        !clu_ec2_variable(e, "AWS_SECRET_ACCESS_KEY", e->secret, sizeof e->secret))
+        return false;
+    (void)clu_ec2_variable(e, "AWS_SESSION_TOKEN", e->session, sizeof e->session);
+    return true;
+}
+
+/* A request to the metadata service. */
+CLU_FN void clu_ec2_meta(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
+{
+    static const char *const paths[] = {"/latest/api/token", "/latest/meta-data/placement/region",
+                                        "/latest/meta-data/iam/security-credentials/",
+                                        "/latest/meta-data/iam/security-credentials/"};
+    struct clu_ec2 *e = (struct clu_ec2 *)(void *)w;
+    clu_text_add(url, paths[e->step]);
+    clu_text_add(url, e->step == CLU_EC2_KEYS ? e->role : "");
+    r->secret = NULL;
+    r->headers = e->lines;
+    if (e->step == CLU_EC2_TOKEN) {
+        r->method = "PUT";
+        r->headers = "X-aws-ec2-metadata-token-ttl-seconds: 60\n";
+        r->body = "";
+    }
+}
+
+/* Ask for what is still unknown of region and keys, or else for the list. */
+CLU_FN int clu_ec2_next(struct clu_ec2 *e, uint8_t step)
+{
+    struct clu_web *w = &e->web;
+    const char *server = cluster_source_option(w->source, "server");
+    struct clu_text t;
+    if (step == CLU_EC2_REGION && *e->region)
+        step = CLU_EC2_ROLE;
+    if (step == CLU_EC2_ROLE && *e->secret)
+        step = CLU_EC2_KEYS + 1;
+    if (step > CLU_EC2_KEYS) {
+        if (strspn(e->region, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(e->region))
+            return clu_round_fail(w->source, CLUSTER_E_INVALID, "'#' is no region: region= takes one like eu-west-1",
+                                  clu_slice_str(e->region), "");
+        t = clu_text_on(e->server, sizeof e->server);
+        clu_text_add(&t, "https://ec2.");
+        clu_text_add(&t, e->region);
+        clu_text_add(&t, ".amazonaws.com");
+        clu_text_add(&t, strncmp(e->region, "cn-", 3) == 0 ? ".cn" : "");
+        w->server = server ? server : e->server;
+        return clu_web_ask(w);
+    }
+    e->step = step;
+    w->answered = 0;
+    w->server = clu_ec2_variable(e, "AWS_EC2_METADATA_SERVICE_ENDPOINT", e->meta, sizeof e->meta) ? e->meta : CLU_EC2_META;
+    return clu_web_send(w, CLU_WEB_OWN, clu_ec2_meta);
+}
+
+/* Temporary keys, as the metadata service has them. */
+CLU_FN bool clu_ec2_role_keys(struct clu_ec2 *e)
+{
+    static const struct clu_json_path paths[] = {
+        {0, 1, "AccessKeyId"}, {0, 2, "SecretAccessKey"}, {0, 3, "Token"}, {0, 0, NULL}};
+    struct clu_json j;
+    int token;
+    clu_json_begin(&j, paths, e->lines, sizeof e->lines);
+    clu_json_feed(&j, e->answer, e->web.answered);
+    e->id[0] = e->secret[0] = e->session[0] = '\0';
+    while ((token = clu_json_next(&j)) > 0) {
+        if (j.id == 1)
+            clu_web_take(&j, token, e->id, sizeof e->id);
+        if (j.id == 2)
+            clu_web_take(&j, token, e->secret, sizeof e->secret);
+        if (j.id == 3)
+            clu_web_take(&j, token, e->session, sizeof e->session);
+    }
+    return clu_json_whole(&j) && *e->id && *e->secret && *e->session;
+}
+
+/* An answer of the metadata service. */
+CLU_FN int clu_ec2_other(struct clu_web *w, uint32_t slot)
+{
+    struct clu_ec2 *e = (struct clu_ec2 *)(void *)w;
+    int64_t got = clu_web_answer(w, e->answer, sizeof e->answer);
+    struct clu_text t;
+    bool good = true;
+    if (got == CLUSTER_E_AGAIN)
+        return 0;
+    if (got < 0)
+        return clu_round_fail(w->source, (int)got,
+                              *e->region ? "no keys: key= and secret-file=, the environment, or a role of the instance: $"
+                                         : "no region: region=, the environment, or an instance that says its own: $",
+                              clu_slice_of(NULL, 0), clu_web_why(w, slot));
+    if (e->step == CLU_EC2_TOKEN) {
+        good = clu_ec2_copy(e->answer, e->session, sizeof e->session);
+        t = clu_text_on(e->lines, sizeof e->lines);
+        clu_text_add(&t, "X-aws-ec2-metadata-token: ");
+        clu_text_add(&t, e->session);
+        clu_text_add(&t, "\n");
+        e->session[0] = '\0';
+    } else if (e->step == CLU_EC2_REGION) {
+        good = clu_ec2_copy(e->answer, e->region, sizeof e->region);
+    } else if (e->step == CLU_EC2_ROLE) {
+        good = clu_ec2_copy(e->answer, e->role, sizeof e->role) && !strpbrk(e->role, "/?%# ");
+    } else {
+        good = clu_ec2_role_keys(e);
+    }
+    return good ? clu_ec2_next(e, (uint8_t)(e->step + 1)) : clu_web_bad(w);
+}
+
+CLU_FN int clu_ec2_before(struct clu_web *w)
+{
+    struct clu_ec2 *e = (struct clu_ec2 *)(void *)w;
+    const char *region = cluster_source_option(w->source, "region");
+    int result = clu_web_secret(w);
+    if (result)
+        return result;
+    if (region && !clu_ec2_copy(region, e->region, sizeof e->region))
+        return clu_round_fail(w->source, CLUSTER_E_INVALID, "'#' is no region: region= takes one like eu-west-1",
+                              clu_slice_str(region), "");
+    if (!*e->region && !clu_ec2_variable(e, "AWS_REGION", e->region, sizeof e->region))
+        (void)clu_ec2_variable(e, "AWS_DEFAULT_REGION", e->region, sizeof e->region);
+    if (!clu_ec2_keys(e))
+        e->secret[0] = '\0';
+    result = clu_ec2_next(e, *e->region && *e->secret ? CLU_EC2_KEYS + 1 : CLU_EC2_TOKEN);
+    return result ? result : 1;
+}
+
+CLU_FN int clu_ec2_open(void *ctx, struct cluster_source *s, const char *target, void **state)
+{
+    static const struct clu_web_kind kind = {NULL,          NULL,         clu_ec2_ask,           "", "", clu_ec2_before,
+                                             clu_ec2_other, clu_ec2_feed, sizeof(struct clu_ec2)};
+    bool key = cluster_source_option(s, "key") != NULL;
+    bool secret = cluster_source_option(s, "secret") || cluster_source_option(s, "secret-file");
+    const char *item = NULL, *why = NULL;
+    int result;
+    (void)ctx;
+    (void)target;
+    while ((item = cluster_source_item(s, item)) != NULL)
+        if (!strchr(item, '=') || *item == '=')
+            return clu_round_fail(s, CLUSTER_E_INVALID, "'#' is no tag: write KEY=VALUE", clu_slice_str(item), "");
+    if (!cluster_source_item(s, NULL) && !cluster_source_option(s, "group"))
+        why = "ec2: needs a tag after its ':', as in ec2:cluster=web, or group=";
+    else if (key != secret)
+        why = "key= and secret= or secret-file= go together";
+    if (why)
+        return clu_round_fail(s, CLUSTER_E_INVALID, why, clu_slice_of(NULL, 0), "");
+    result = clu_web_open(s, &kind, state);
+    if (!result) {
+        ((struct clu_ec2 *)*state)->any = clu_choice(s, "match", "all any", 0) > 0;
+        ((struct clu_ec2 *)*state)->named = clu_choice(s, "host", "ip name", 0) > 0;
+    }
+    return result;
+}
+
+#endif

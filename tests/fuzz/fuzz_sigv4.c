@@ -1,0 +1,65 @@
+/*
+ * Signatures of requests. Whatever keys, session, region, host, body and time are, the lines are of one form, the same each time, within
+ * their room; another body has another signature.
+ */
+#include "../../src/wire/sigv4.h"
+
+#include "target.h"
+
+/* The next text of the input, up to a NUL, at most `most` bytes of it. */
+static const char *next(const uint8_t **data, size_t *size, char *out, size_t most)
+{
+    size_t length = 0;
+    while (length < *size && (*data)[length])
+        length++;
+    memcpy(out, *data, length < most ? length : most);
+    out[length < most ? length : most] = '\0';
+    *data += length + (length < *size);
+    *size -= length + (length < *size);
+    return out;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static char id[129], secret[129], session[4097], region[33], host[256], body[4097], out[8192], again[8192];
+    struct clu_sigv4 k;
+    struct clu_text t = clu_text_on(out, sizeof out), u = clu_text_on(again, sizeof again);
+    size_t i, lines = 0;
+    uint64_t seconds = 0;
+    for (i = 0; i < 8 && size; i++, data++, size--)
+        seconds = seconds << 8 | *data;
+    k.seconds = seconds % UINT64_C(18446744074);
+    k.id = next(&data, &size, id, 128);
+    k.secret = next(&data, &size, secret, 128);
+    k.session = next(&data, &size, session, 4096);
+    k.region = next(&data, &size, region, 32);
+    k.service = "ec2";
+    (void)next(&data, &size, host, 255);
+    (void)next(&data, &size, body, 4095);
+    clu_sigv4_post(&t, &k, clu_slice_str(host), body);
+    clu_sigv4_post(&u, &k, clu_slice_str(host), body);
+    CHECK(!t.cut && t.length == strlen(out) && strcmp(out, again) == 0);
+    CHECK(strncmp(out, "X-Amz-Date: ", 12) == 0 && out[20] == 'T' && out[27] == 'Z' && out[28] == '\n');
+    for (i = 0; out[i]; i++)
+        lines += out[i] == '\n';
+    for (i = 0; id[i]; i++)
+        lines -= id[i] == '\n';
+    for (i = 0; session[i]; i++)
+        lines -= session[i] == '\n';
+    for (i = 0; region[i]; i++)
+        lines -= region[i] == '\n';
+    CHECK(lines == (*session ? 3u : 2u));
+    CHECK(t.length > 76 && memcmp(out + t.length - 76, " Signature=", 11) == 0);
+    for (i = t.length - 65; i < t.length - 1; i++)
+        CHECK((out[i] >= '0' && out[i] <= '9') || (out[i] >= 'a' && out[i] <= 'f'));
+    strcat(body, "x");
+    u = clu_text_on(again, sizeof again);
+    clu_sigv4_post(&u, &k, clu_slice_str(host), body);
+    CHECK(strcmp(out, again) != 0);
+    for (i = 1; i < 200; i += 61) {
+        u = clu_text_on(again, i);
+        clu_sigv4_post(&u, &k, clu_slice_str(host), body);
+        CHECK(u.cut && strlen(again) == i - 1);
+    }
+    return 0;
+}
