@@ -35,10 +35,9 @@ struct clu_resolver {
     struct clu_resolv conf;
     struct clu_known_file conf_file, hosts_file;
     uint32_t turn, flight;
-    struct clu_question *named; /* whose `name` is written */
-    char *text;                 /* of the record that was read last */
+    char *text; /* of the TXT record that was read last */
     size_t text_capacity;
-    char name[CLU_DNS_TEXT_MAX], why[192];
+    char why[192];
 };
 
 enum { CLU_DNS_REST, CLU_DNS_STARTS, CLU_DNS_WAITS, CLU_DNS_TALKS, CLU_DNS_ENDS };
@@ -68,10 +67,11 @@ struct clu_question {
     uint64_t deadline;
     struct cluster_address server;
     struct clu_dns_result result;
+    struct clu_dns_known known;
     struct clu_dns_walk walk;
-    uint8_t *buffer;                        /* the length that TCP puts before a message, and the message */
-    size_t capacity, have, base, name_size; /* base: of the name as it was given; 0: nothing was asked */
-    int fd;                                 /* of the exchange with the server, as is what follows; -1: none */
+    uint8_t *buffer;             /* the length that TCP puts before a message, and the message */
+    size_t capacity, have, base; /* base: of the name as it was given; 0: nothing was asked */
+    int fd;                      /* of the exchange with the server, as is what follows; -1: none */
 #ifdef CLUSTER_USE_CARES
     struct ares_channeldata *channel; /* NULL: none yet */
     int channel_flags, status, failed;
@@ -82,7 +82,7 @@ struct clu_question {
     size_t sent;
     bool written; /* the query is */
 #endif
-    uint8_t name[CLU_DNS_NAME_MAX];
+    char name[CLU_DNS_TEXT_MAX];
 };
 
 /* ---- what is known of this host --------------------------------------- */
@@ -201,12 +201,12 @@ CLU_FN int clu_question_server(struct clu_question *q)
 CLU_FN size_t clu_question_query(const struct clu_question *q, uint8_t *out)
 {
     unsigned flags = (q->plain ? 0 : CLU_DNS_EDNS) | (q->resolver->conf.trust_ad ? CLU_DNS_AD : 0);
-    return clu_dns_query(out, CLU_DNS_QUERY_MAX, q->id, q->name, q->name_size, q->type, flags);
+    return clu_dns_query(out, CLU_DNS_QUERY_MAX, q->id, q->name, q->type, flags);
 }
 
 CLU_FN enum clu_dns_verdict clu_question_judge(struct clu_question *q, const uint8_t *message, size_t size)
 {
-    return clu_dns_check(message, size, q->id, q->name, q->name_size, q->type, &q->result);
+    return clu_dns_check(message, size, q->id, q->name, q->type, &q->result, &q->known);
 }
 
 CLU_FN enum clu_dns_verdict clu_question_check(struct clu_question *q)

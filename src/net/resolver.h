@@ -117,22 +117,22 @@ CLU_CALLED void clu_question_fail(struct clu_question *q, int error)
 CLU_FN bool clu_question_next_name(struct clu_question *q)
 {
     const struct clu_resolv *conf = &q->resolver->conf;
-    uint32_t domains = q->search ? conf->search_count : 0, labels = 0;
-    uint8_t domain[CLU_DNS_NAME_MAX];
-    size_t at, size;
-    for (at = 0; at < q->base; at += q->name[at] + (size_t)1)
-        labels++;
-    for (; q->candidate <= domains; q->candidate++) {
-        bool early = labels > conf->ndots; /* one more than there are dots */
-        domain[0] = 0;
-        size = 1;
-        if (q->candidate != (early ? 0 : domains))
-            size = clu_dns_name(domain, conf->search[q->candidate - early]);
-        if (!size || q->base + size > sizeof q->name)
+    uint32_t domains = q->search ? conf->search_count : 0, dots = 0, place;
+    uint8_t wire[CLU_DNS_NAME_MAX];
+    size_t i;
+    for (i = 0; i < q->base; i++)
+        dots += q->name[i] == '.';
+    while (q->candidate <= domains) {
+        bool early = dots >= conf->ndots; /* the name as it is comes first, else last */
+        struct clu_text t = clu_text_on(q->name + q->base, sizeof q->name - q->base);
+        place = q->candidate++;
+        if (place != (early ? 0 : domains)) {
+            struct clu_slice domain = conf->search[place - early];
+            clu_text_add(&t, ".");
+            clu_text_bytes(&t, domain.at, domain.length - (domain.length > 1 && domain.at[domain.length - 1] == '.'));
+        }
+        if (t.cut || !clu_dns_name(wire, clu_slice_of(q->name, q->base + t.length)))
             continue;
-        memcpy(q->name + q->base, domain, size);
-        q->name_size = q->base + size;
-        q->candidate++;
         q->attempt = 0;
         q->stream = false;
         return true;
@@ -184,18 +184,16 @@ CLU_FN int clu_question_hosts(struct clu_question *q)
 {
     static const uint8_t head[] = {0xc0, 12, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0}; /* of the name of the question, class IN */
     struct clu_resolver *r = q->resolver;
-    struct clu_slice name, text;
+    struct clu_slice text;
     struct cluster_address address;
     size_t size = q->type == CLUSTER_DNS_A ? 4 : 16, count = 0;
     int result = clu_known_look(r->loop, &r->hosts_file, CLU_HOSTS_PATH);
     bool found = false;
     if (result < 0)
         return result;
-    r->named = NULL;
-    name = clu_slice_of(r->name, clu_dns_text(q->name, q->name_size, 0, r->name, sizeof r->name));
     text = clu_slice_of(r->hosts_file.text, r->hosts_file.size);
-    q->have = 2 + clu_dns_query(q->buffer + 2, CLU_DNS_QUERY_MAX, q->id, q->name, q->name_size, q->type, 0);
-    while (clu_hosts_find(&text, name, &address)) {
+    q->have = 2 + clu_dns_query(q->buffer + 2, CLU_DNS_QUERY_MAX, q->id, q->name, q->type, 0);
+    while (clu_hosts_find(&text, clu_slice_str(q->name), &address)) {
         uint8_t *at;
         found = true;
         if (address.family != (size == 4 ? 4 : 6))
@@ -260,8 +258,10 @@ CLU_FN int clu_question_ask(struct clu_question *q, struct clu_slice name, uint3
     static const char types[] = {CLUSTER_DNS_A,   CLUSTER_DNS_CNAME, CLUSTER_DNS_PTR,
                                  CLUSTER_DNS_TXT, CLUSTER_DNS_AAAA,  CLUSTER_DNS_SRV};
     struct clu_loop *l = q->resolver->loop;
+    uint8_t wire[CLU_DNS_NAME_MAX];
+    bool final = name.length && name.at[name.length - 1] == '.';
     clu_question_rest(q, q->state == CLU_DNS_REST);
-    q->base = clu_dns_name(q->name, name);
+    q->base = clu_dns_name(wire, name) ? name.length - final : 0;
     q->tries = q->attempt = q->candidate = q->flags = 0;
     q->plain = q->stream = false;
     memset(&q->result, 0, sizeof q->result);
@@ -274,9 +274,10 @@ CLU_FN int clu_question_ask(struct clu_question *q, struct clu_slice name, uint3
         q->base = 0;
         return CLUSTER_E_MEMORY;
     }
-    q->base--; /* without the root */
+    memcpy(q->name, name.at, q->base);
+    q->name[q->base] = '\0';
     q->type = (uint16_t)type;
-    q->search = q->search && name.at[name.length - 1] != '.';
+    q->search = q->search && !final;
     q->deadline = span;
     if (l->stepping) {
         q->asking = true;
@@ -316,14 +317,6 @@ CLU_FN void clu_question_free(struct clu_question *q)
 
 /* ---- the answer ------------------------------------------------------- */
 
-/* A name of the message, or of the question. */
-CLU_FN char *clu_question_text(const uint8_t *message, size_t size, size_t at, char *out)
-{
-    if (!clu_dns_text(message, size, at, out, CLU_DNS_TEXT_MAX))
-        *out = '\0';
-    return out;
-}
-
 /* The sentence on a failure. */
 CLU_FN const char *clu_question_why(const struct clu_question *q)
 {
@@ -361,13 +354,11 @@ CLU_FN const char *clu_question_why(const struct clu_question *q)
 /* What came of the question; reading its records begins anew. */
 CLU_FN void clu_question_answer(struct clu_question *q, struct cluster_dns_answer *out)
 {
-    struct clu_resolver *r = q->resolver;
     memset(out, 0, sizeof *out);
     out->error = q->error;
     out->rcode = q->result.rcode;
     out->why = q->error ? clu_question_why(q) : "";
-    out->name = clu_question_text(q->name, q->name_size, 0, r->name);
-    r->named = NULL;
+    out->name = q->name;
     if (q->error)
         return;
     out->count = q->result.count;
@@ -383,14 +374,11 @@ CLU_FN int clu_question_record(struct clu_question *q, struct cluster_record *ou
 {
     struct clu_resolver *r = q->resolver;
     struct clu_dns_record rec;
+    struct clu_slice name;
     bool srv;
     if (q->error || !q->result.count || !clu_dns_next(&q->walk, &rec))
         return 0;
-    if (!clu_reserve(&r->loop->memory, &r->text, &r->text_capacity, rec.size + CLU_DNS_TEXT_MAX, 1))
-        return CLUSTER_E_MEMORY;
-    if (rec.additional || r->named != q) /* the others are all of one name */
-        (void)clu_question_text(q->buffer + 2, q->have - 2, rec.owner_at, r->name);
-    r->named = rec.additional ? NULL : q;
+    name = clu_dns_text(&q->walk); /* of the additional record, or in the data */
     srv = rec.type == CLUSTER_DNS_SRV;
     out->type = rec.type;
     out->ttl = rec.ttl;
@@ -398,19 +386,23 @@ CLU_FN int clu_question_record(struct clu_question *q, struct cluster_record *ou
     out->weight = srv ? clu_dns_u16(rec.data + 2) : 0;
     out->port = srv ? clu_dns_u16(rec.data + 4) : 0;
     out->additional = rec.additional;
+    out->name = rec.additional ? name.at : q->walk.owner;
+    out->text = "";
     out->text_size = 0;
-    out->name = r->name;
-    out->text = r->text;
     memset(&out->address, 0, sizeof out->address);
-    if (rec.text_at) {
-        out->text_size = (uint32_t)clu_dns_name_text(&q->walk, r->text, CLU_DNS_TEXT_MAX);
-    } else if (rec.type == CLUSTER_DNS_TXT) {
-        out->text_size = (uint32_t)clu_dns_strings(&rec, (uint8_t *)r->text, rec.size);
-    } else {
+    if (rec.type == CLUSTER_DNS_A || rec.type == CLUSTER_DNS_AAAA) {
         out->address.family = rec.type == CLUSTER_DNS_A ? 4 : 6;
         memcpy(out->address.bytes, rec.data, rec.size);
+    } else if (rec.type == CLUSTER_DNS_TXT) {
+        if (!clu_reserve(&r->loop->memory, &r->text, &r->text_capacity, rec.size, 1))
+            return CLUSTER_E_MEMORY;
+        out->text_size = (uint32_t)clu_dns_strings(&rec, (uint8_t *)r->text, rec.size);
+        r->text[out->text_size] = '\0'; /* there is room: each string loses its length */
+        out->text = r->text;
+    } else {
+        out->text_size = (uint32_t)name.length;
+        out->text = name.at;
     }
-    r->text[out->text_size] = '\0';
     return 1;
 }
 

@@ -31,27 +31,29 @@ CLU_FN bool clu_dns_label_byte(uint8_t b)
     return b > 0x20 && b < 0x7f && b != '.' && b != '@';
 }
 
-/* How many of these bytes may a label not have? Eight at a time: each of them leaves a bit in its own byte of `sum`. */
-CLU_FN size_t clu_dns_odd_bytes(const uint8_t *p, size_t size)
+/* The bytes of a word that no label may have have their highest bit set in this one. */
+CLU_FN uint64_t clu_dns_odd_bytes(uint64_t word)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), low = 0x7f * ones;
-    uint64_t sum = 0, word, seven, good;
-    bool more = true;
-    while (more) {
-        more = size >= sizeof word;
-        if (more) {
-            memcpy(&word, p, sizeof word);
-            p += sizeof word;
-            size -= sizeof word;
-        } else {
-            for (word = 'a' * ones; size; size--)
-                word = word << 8 | *p++;
-        }
-        seven = word & low;
-        good = (seven + (0x7f - 0x20) * ones) & ~(seven + ones) & ((seven ^ '.' * ones) + low) & ((seven ^ '@' * ones) + low);
-        sum += (~good | word) >> 7 & ones;
+    uint64_t seven = word & low;
+    return (~((seven + (0x7f - 0x20) * ones) & ~(seven + ones) & ((seven ^ '.' * ones) + low) & ((seven ^ '@' * ones) + low)) |
+            word) &
+           ~low;
+}
+
+/* Has a label a byte that it may not have? */
+CLU_FN bool clu_dns_label_odd(const uint8_t *p, size_t size)
+{
+    uint64_t odd = 0, word = UINT64_C(0x6161616161616161);
+    size_t at;
+    if (size < sizeof word) {
+        for (at = 0; at < size; at++)
+            word = word << 8 | p[at];
+        return clu_dns_odd_bytes(word) != 0;
     }
-    return (size_t)(sum * ones >> 56);
+    for (at = 0; at + sizeof word < size; at += sizeof word)
+        odd |= clu_dns_odd_bytes(clu_le64(p + at));
+    return (odd | clu_dns_odd_bytes(clu_le64(p + size - sizeof word))) != 0;
 }
 
 /* A name as it goes over the wire, its case kept; 0: it is none. One final dot is allowed. */
@@ -81,13 +83,13 @@ CLU_FN size_t clu_dns_name(uint8_t out[CLU_DNS_NAME_MAX], struct clu_slice text)
 enum { CLU_DNS_EDNS = 1, CLU_DNS_AD = 2 };
 
 /* Ask for recursion. flags: CLU_DNS_EDNS says that we take CLU_DNS_UDP_MAX bytes, CLU_DNS_AD asks for the bit of that name. */
-CLU_FN size_t clu_dns_query(uint8_t *out, size_t room, uint16_t id, const uint8_t *name, size_t name_size, uint16_t type,
-                            unsigned flags)
+CLU_FN size_t clu_dns_query(uint8_t *out, size_t room, uint16_t id, const char *name, uint16_t type, unsigned flags)
 {
     struct clu_writer w = clu_writer_on(out, room);
+    uint8_t wire[CLU_DNS_NAME_MAX];
     clu_write_be(&w, (uint32_t)id << 16 | 0x0100 | (flags & CLU_DNS_AD ? 0x20 : 0), 4);
     clu_write_be(&w, UINT64_C(1) << 48 | (flags & CLU_DNS_EDNS), 8); /* one question, and the OPT in additional */
-    clu_write(&w, name, name_size);
+    clu_write(&w, wire, clu_dns_name(wire, clu_slice_str(name)));
     clu_write_be(&w, (uint32_t)type << 16 | 1, 4);
     if (flags & CLU_DNS_EDNS) {
         clu_write_be(&w, (uint64_t)CLU_DNS_OPT << 16 | CLU_DNS_UDP_MAX, 5); /* the root's name before it */
@@ -110,305 +112,331 @@ struct clu_dns_result {
     uint32_t count;      /* records of the type at the end of the CNAME chain */
     uint32_t additional; /* addresses in the additional section of an answer to SRV */
     uint32_t ttl;        /* the least of the records and the chain, s; of an empty answer the SOA's, or 0 */
-    uint32_t work;       /* units spent on names */
+    uint32_t work;       /* units spent */
     uint16_t type;
     uint16_t owner_at; /* where the chain's last name is */
     uint64_t digest;   /* of the set of records: their order and TTLs do not count, the case of names does */
 };
 
+/* A message that was called an answer, and what it says. */
+struct clu_dns_known {
+    uint64_t hash;                /* of all of it but its id */
+    struct clu_dns_result result; /* count is 0: there was none */
+};
+
 struct clu_dns_record {
-    uint16_t type, owner_at, text_at; /* text_at: where the name in the data is, or 0 */
+    uint16_t type;
     bool additional;
     uint32_t ttl;
     const uint8_t *data;
     size_t size;
-    /* private */
-    uint16_t rclass;
-    uint8_t section;
-    bool ours;
 };
 
-/* A walk over the records of a message. */
+/* A walk over the records of a message. Of a name that was read, its first label stands in the message. What follows that, its
+ * tail, is text; mostly it is the same from record to record, and then it is read once. */
 struct clu_dns_walk {
-    struct clu_reader r;
-    const uint8_t *message;
-    uint32_t left[3]; /* records of the answer, authority, additional sections */
-    uint32_t fuel;    /* units of work that names may still cost */
-    uint16_t type;    /* that was asked for */
-    uint16_t same;    /* a pointer that is known to lead to `owner` */
-    size_t owner_size;
-    const uint8_t *name;        /* the name that was read last, uncompressed: in the message or in `joined` */
-    size_t name_size, name_odd; /* name_odd: how many of its lengths, with the final 0, are bytes that no label has */
-    size_t labels;
-    uint8_t owner[CLU_DNS_NAME_MAX];             /* the name whose records are wanted */
-    uint8_t joined[CLU_DNS_NAME_MAX], dots[128]; /* dots: where each label begins */
+    const uint8_t *message, *end, *records, *at; /* at: the next record */
+    uint32_t left[4];                            /* records of the answer, authority, additional sections, and none */
+    int32_t fuel;                                /* units of work that may still be done */
+    unsigned section;
+    uint64_t head; /* owner, type and class of the record before, if that owner is a pointer; what follows holds for all such */
+    uint16_t type; /* 0 in other classes than IN */
+    bool ours, wanted; /* of the name whose records are wanted; to be handed out */
+    unsigned has;      /* CLU_DNS_SEEN and so on */
+    struct clu_dns_result result;
+    const uint8_t *label, *tail; /* of the name that was read last; where its tail was read */
+    size_t label_size, tail_raw, tail_size;
+    unsigned tail_hops;
+    bool tail_odd; /* it has a byte that no host's name has */
+    uint64_t tail_hash;
+    uint32_t soa_ttl, chain_ttl;
+    char owner[CLU_DNS_TEXT_MAX];     /* the name whose records are wanted */
+    char text[64 + CLU_DNS_TEXT_MAX]; /* the tail from 64 on; the label is put before it */
 };
+
+/* What there is in a message: a record that was asked for; one of the answer that was not, or the other way round; NS and SOA
+ * in the authority section; OPT. */
+enum { CLU_DNS_SEEN = 1, CLU_DNS_STRAY = 2, CLU_DNS_REFERS = 4, CLU_DNS_SAYS_NO = 8, CLU_DNS_EXTENDS = 16 };
 
 CLU_FN uint16_t clu_dns_u16(const uint8_t *p)
 {
     return (uint16_t)(p[0] << 8 | p[1]);
 }
 
-/* Read a name, uncompressed. Each part of it lies wholly before the part that points to it (RFC 1035, 4.1.4: a *prior*
- * occurrence), so it ends. */
-CLU_FN bool clu_dns_read_name(struct clu_dns_walk *w, struct clu_reader *r)
+CLU_FN uint32_t clu_dns_u32(const uint8_t *p)
 {
-    const uint8_t *m = w->message;
-    size_t begin = (size_t)(r->at - m), end = (size_t)(r->end - m), at = begin, size = 0, piece, wide = 0, labels = 0;
-    unsigned hops = 0, length = 0;
-    while (!r->bad) {
-        while (at < end && (length = m[at]) - 1 < 63) {
-            if (CLU_UNLIKELY(length > ' '))
-                wide += length != '.';
-            w->dots[labels++ & 127] = (uint8_t)(size + at - begin);
-            at += length + 1;
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* Read the name at `at`, of bytes that end at `end`; where it ends, or NULL. Each part of it lies wholly before the part that
+ * points to it (RFC 1035, 4.1.4: a *prior* occurrence), so it ends. */
+CLU_FN const uint8_t *clu_dns_read_name(struct clu_dns_walk *w, const uint8_t *at, const uint8_t *end)
+{
+    const uint8_t *begin = at, *tail = NULL, *after = NULL, *tail_after = NULL;
+    unsigned hops = 0;
+    for (;;) {
+        size_t length;
+        if (at >= end)
+            return NULL;
+        length = *at++;
+        w->fuel -= 8 + (int32_t)(length >> 2);
+        if (length > 63) {
+            if (length < 0xc0 || at == end || hops++ == CLU_DNS_HOPS_MAX)
+                return NULL;
+            after = after ? after : at + 1;
+            tail_after = tail_after ? tail_after : at + 1;
+            length = (length << 8 & 0x3f00) | *at;
+            if (length < 12 || length >= (size_t)(begin - w->message))
+                return NULL;
+            end = begin;
+            begin = at = w->message + length;
+            continue;
         }
-        piece = at - begin + !length;
-        if (at + (length != 0) >= end || (length && length < 0xc0) || size + piece + (length != 0) > CLU_DNS_NAME_MAX ||
-            w->fuel < piece + 8)
+        if (length > (size_t)(end - at))
+            return NULL;
+        if (!tail) {
+            w->label = at;
+            w->label_size = length;
+            at += length;
+            if (!length)
+                break;
+            if (begin >= w->tail && (size_t)(end - at) >= w->tail_raw && memcmp(at, w->tail, w->tail_raw) == 0) {
+                at += w->tail_raw;
+                hops += w->tail_hops;
+                break;
+            }
+            tail = at;
+            tail_after = NULL;
+            w->tail = w->end;
+            w->tail_size = 0;
+            w->tail_odd = false;
+            w->tail_hops = hops;
+        } else if (length) {
+            if (w->tail_size + length > CLU_DNS_TEXT_MAX - 3)
+                return NULL;
+            if (w->tail_size)
+                w->text[64 + w->tail_size++] = '.';
+            memcpy(w->text + 64 + w->tail_size, at, length);
+            w->tail_odd = w->tail_odd || clu_dns_label_odd(at, length);
+            w->tail_size += length;
+            at += length;
+        } else {
+            w->text[64 + w->tail_size] = '\0';
+            w->tail = tail;
+            w->tail_raw = (size_t)((tail_after ? tail_after : at) - tail);
+            w->tail_hops = hops - w->tail_hops;
+            w->tail_hash = cluster_hash64(w->text + 64, w->tail_size, 0);
             break;
-        w->fuel -= (uint32_t)piece + 8;
-        if (!hops) {
-            r->at = m + at + 1 + (length != 0);
-            w->name = length ? w->joined : m + begin;
         }
-        if (hops || length)
-            memcpy(w->joined + size, m + begin, piece);
-        size += piece;
-        if (!length) {
-            w->name_size = size;
-            w->name_odd = labels + 1 - wide;
-            w->labels = labels;
-            return true;
-        }
-        end = begin;
-        begin = at = (size_t)(length << 8 & 0x3f00) + m[at + 1];
-        if (begin < 12 || begin >= end || hops++ == CLU_DNS_HOPS_MAX)
-            break;
     }
-    r->bad = true;
-    return false;
+    if (hops > CLU_DNS_HOPS_MAX || w->label_size + w->tail_size > CLU_DNS_TEXT_MAX - 2 || w->fuel < 0)
+        return NULL;
+    return after ? after : at;
 }
 
-/* Has the name that was read last nothing in its labels but what a host's may have? */
-CLU_FN bool clu_dns_name_clean(const struct clu_dns_walk *w)
+/* Has the name that was read last a byte that no host's has? */
+CLU_FN bool clu_dns_odd(const struct clu_dns_walk *w)
 {
-    return clu_dns_odd_bytes(w->name, w->name_size) == w->name_odd;
+    return w->label_size && (w->tail_odd || clu_dns_label_odd(w->label, w->label_size));
 }
 
-/* The name that was read last as text, without the final dot; its length, or 0 if it is the root's or does not fit with its NUL. */
-CLU_FN size_t clu_dns_name_text(const struct clu_dns_walk *w, char *out, size_t room)
+/* The name that was read last as text, without the final dot. */
+CLU_FN struct clu_slice clu_dns_text(struct clu_dns_walk *w)
 {
-    size_t i, size = w->name_size - 1;
-    if (!size || size > room)
-        return 0;
-    memcpy(out, w->name + 1, size);
-    for (i = 1; i < w->labels; i++)
-        out[w->dots[i] - 1] = '.';
-    out[--size] = '\0';
-    return size;
+    const size_t size = w->label_size, more = size ? w->tail_size : 0;
+    char *out = w->text + 63 - size;
+    memcpy(out, w->label, size);
+    out[size] = more ? '.' : '\0';
+    return clu_slice_of(out, size + more + (more > 0));
 }
 
-/* Read the name at an offset of the message. */
-CLU_FN bool clu_dns_name_at(struct clu_dns_walk *w, size_t at)
+/* The records of the name that was read last are wanted. */
+CLU_FN void clu_dns_want(struct clu_dns_walk *w)
 {
-    struct clu_reader r = clu_reader_of(w->message, (size_t)(w->r.end - w->message));
-    return clu_take(&r, at) && clu_dns_read_name(w, &r);
+    struct clu_slice name = clu_dns_text(w);
+    memcpy(w->owner, name.at, name.length + 1);
 }
 
-CLU_FN bool clu_dns_name_is(const struct clu_dns_walk *w, const uint8_t *name, size_t size)
+/* Is that name this one? None that has odd bytes is. */
+CLU_FN bool clu_dns_name_is(struct clu_dns_walk *w, const char *name)
 {
-    return clu_host_same(clu_slice_of((const char *)w->name, w->name_size), clu_slice_of((const char *)name, size));
+    return !clu_dns_odd(w) && clu_host_same(clu_dns_text(w), clu_slice_str(name));
 }
 
-/* The next record of any section. False at the end, with r.bad if the message is malformed there. */
-CLU_FN bool clu_dns_step(struct clu_dns_walk *w, struct clu_dns_record *out)
+/* Begin a walk: read the question, the name of which is the one that was read last then. */
+CLU_FN bool clu_dns_walk_on(struct clu_dns_walk *w, const uint8_t *message, size_t size, uint16_t type)
 {
-    const uint8_t *head = w->r.at;
-    uint8_t section = 0;
-    while (section < 3 && !w->left[section])
-        section++;
-    if (section == 3)
-        return false;
-    w->left[section]--;
-    out->section = section;
-    out->owner_at = (uint16_t)(head - w->message);
-    if (CLU_LIKELY(clu_left(&w->r) >= 2 && clu_dns_u16(head) == w->same)) {
-        w->r.at += 2;
-        w->name = w->owner;
-        w->name_size = w->owner_size;
-        out->ours = true;
-    } else {
-        out->ours = clu_dns_read_name(w, &w->r) && clu_dns_name_is(w, w->owner, w->owner_size);
-        if (out->ours && head[0] >= 0xc0)
-            w->same = clu_dns_u16(head);
-    }
-    head = clu_take(&w->r, 10);
-    if (!head)
-        return false;
-    out->type = clu_dns_u16(head);
-    out->rclass = clu_dns_u16(head + 2);
-    out->ttl = (uint32_t)clu_dns_u16(head + 4) << 16 | clu_dns_u16(head + 6);
-    out->size = clu_dns_u16(head + 8);
-    out->data = clu_take(&w->r, out->size);
-    return out->data != NULL;
-}
-
-/* Is this record one to be handed out? Its data are not looked at. */
-CLU_FN bool clu_dns_wanted(const struct clu_dns_walk *w, struct clu_dns_record *rec)
-{
-    rec->additional = rec->section == 2;
-    if (rec->rclass != 1)
-        return false;
-    if (rec->additional)
-        return w->type == CLUSTER_DNS_SRV && (rec->type == CLUSTER_DNS_A || rec->type == CLUSTER_DNS_AAAA);
-    return rec->section == 0 && rec->ours && rec->type == w->type;
-}
-
-/* Read the name in the data of a record whose type has one. */
-CLU_FN bool clu_dns_read_data(struct clu_dns_walk *w, struct clu_dns_record *rec)
-{
-    struct clu_reader data = clu_reader_of(rec->data, rec->size);
-    (void)clu_take(&data, rec->type == CLUSTER_DNS_SRV ? 6 : 0);
-    rec->text_at = (uint16_t)(data.at - w->message);
-    return clu_dns_read_name(w, &data) && !clu_left(&data);
-}
-
-CLU_FN bool clu_dns_has_name(unsigned type)
-{
-    return type == CLUSTER_DNS_SRV || type == CLUSTER_DNS_CNAME || type == CLUSTER_DNS_PTR;
-}
-
-/* May this record be handed out? 1: yes, with *hash; 0: it is none that was asked for; -1: malformed. */
-CLU_FN int clu_dns_use(struct clu_dns_walk *w, struct clu_dns_record *rec, uint64_t *hash)
-{
-    bool wanted = clu_dns_wanted(w, rec);
-    rec->text_at = 0;
-    if (rec->rclass != 1)
-        return 0;
-    if (rec->type == CLUSTER_DNS_A || rec->type == CLUSTER_DNS_AAAA) {
-        if (rec->size != (rec->type == CLUSTER_DNS_A ? 4 : 16))
-            return -1;
-    } else if (rec->type == CLUSTER_DNS_TXT) {
-        struct clu_reader data = clu_reader_of(rec->data, rec->size);
-        do
-            (void)clu_take(&data, clu_read_u8(&data));
-        while (clu_left(&data));
-        if (data.bad)
-            return -1;
-    } else if (clu_dns_has_name(rec->type)) {
-        if (!clu_dns_read_data(w, rec) || (wanted && !clu_dns_name_clean(w)))
-            return -1;
-        if (w->name_size == 1 && wanted) /* RFC 2782: a target of "." says that the service is not there */
-            return rec->type == CLUSTER_DNS_SRV ? 0 : -1;
-        if (wanted) /* port, weight and priority go in as the seed */
-            *hash = clu_hash64(w->name, w->name_size,
-                               rec->type == CLUSTER_DNS_SRV ? clu_le32(rec->data) << 16 | clu_dns_u16(rec->data + 4) : 0);
-        return wanted;
-    }
-    if (!wanted)
-        return 0;
-    *hash = clu_hash64(rec->data, rec->size, rec->additional ? clu_hash64(w->name, w->name_size, 0) : 0);
-    return 1;
-}
-
-/* A walk over the records of a message, which begin at `at`. */
-CLU_FN void clu_dns_walk_on(struct clu_dns_walk *w, const uint8_t *message, size_t size, size_t at, uint16_t type)
-{
+    memset(w, 0, offsetof(struct clu_dns_walk, owner));
     w->message = message;
-    w->r = clu_reader_of(message, size);
-    (void)clu_take(&w->r, at);
-    w->left[0] = clu_dns_u16(message + 6);
-    w->left[1] = clu_dns_u16(message + 8);
-    w->left[2] = clu_dns_u16(message + 10);
-    w->type = type;
+    w->tail = w->end = message + size;
+    w->fuel = (int32_t)CLU_DNS_FUEL(size);
+    w->chain_ttl = INT32_MAX;
+    w->result.type = type;
+    w->result.owner_at = 12;
+    w->at = clu_dns_read_name(w, message + 12, w->end);
+    if (!w->at || w->end - w->at < 4)
+        return false;
+    w->records = w->at + 4;
+    return clu_dns_u32(w->at) == ((uint32_t)type << 16 | 1);
 }
 
-/* What the records say, beside those that were asked for. */
-struct clu_dns_links {
-    uint32_t count, soa_ttl;
-    bool seen, soa, ns, opt;
-    bool stray; /* an answer to something else, or one that stands in another section */
-    uint16_t owner[CLU_DNS_LINKS_MAX], target[CLU_DNS_LINKS_MAX];
-    uint32_t ttl[CLU_DNS_LINKS_MAX];
-};
-
-/* One pass over all records. False: malformed. */
-CLU_FN bool clu_dns_pass(struct clu_dns_walk *w, struct clu_dns_result *out, struct clu_dns_links *links)
+/* Begin with the first record, as if none had been read. */
+CLU_FN void clu_dns_rewind(struct clu_dns_walk *w)
 {
-    struct clu_dns_record rec;
-    memset(links, 0, sizeof *links);
-    out->count = out->additional = 0;
-    out->digest = 0;
-    while (clu_dns_step(w, &rec)) {
-        uint64_t hash = 0;
-        int use;
-        if (rec.type == CLU_DNS_OPT) {
-            struct clu_reader options = clu_reader_of(rec.data, rec.size);
-            while (clu_left(&options)) {
-                (void)clu_read_u16(&options);
-                (void)clu_take(&options, clu_read_u16(&options));
-            }
-            if (rec.section != 2 || links->opt || options.bad || w->message[rec.owner_at])
-                return false;
-            links->opt = true;
-            out->rcode = (out->rcode & 15) | rec.ttl >> 24 << 4;
-            continue;
+    unsigned i;
+    w->at = w->records;
+    w->tail = w->end;
+    w->head = UINT64_MAX;
+    w->section = 0;
+    w->fuel -= (int32_t)(w->end - w->message) / 2;
+    w->has = 0;
+    w->result.count = w->result.additional = 0;
+    w->result.digest = 0;
+    w->result.ttl = w->chain_ttl;
+    for (i = 0; i < 3; i++)
+        w->left[i] = clu_dns_u16(w->message + 6 + 2 * i);
+}
+
+/* Walk on over the records. 1: up to the next one that is to be handed out, if *rec is to be that; or over a link of the CNAME
+ * chain, and all begins anew. 0: to the end; -1: the message is malformed. */
+CLU_FN int clu_dns_pass(struct clu_dns_walk *w, struct clu_dns_record *rec)
+{
+    for (;;) {
+        const uint8_t *at = w->at, *data, *name, *from; /* from: what the digest is made of, `length` bytes */
+        size_t size, length;
+        uint32_t ttl;
+        uint64_t head = 0, seed = 0;
+        unsigned section = w->section;
+        for (; !w->left[section]; w->section = ++section) {
+            if (section == 3)
+                return -(w->fuel < 0);
+            w->head = UINT64_MAX;
         }
-        if (rec.ttl >> 31) /* RFC 2181, 8 */
-            rec.ttl = 0;
-        use = clu_dns_use(w, &rec, &hash);
-        if (use < 0)
-            return false;
-        if (use > 0) {
-            out->digest += hash;
-            if (rec.additional) {
-                out->additional++;
-            } else {
-                out->count++;
-                out->ttl = rec.ttl < out->ttl ? rec.ttl : out->ttl;
-            }
+        w->left[section]--;
+        if (w->end - at >= 12)
+            head = clu_le64(at) << 16;
+        if (CLU_LIKELY(head == w->head)) {
+            at += 12;
+        } else {
+            at = clu_dns_read_name(w, at, w->end);
+            if (!at || w->end - at < 10)
+                return -1;
+            w->head = at == w->at + 2 && section < 2 ? head : UINT64_MAX;
+            w->type = clu_dns_u16(at);
+            w->ours = clu_dns_name_is(w, w->owner);
+            if (clu_dns_u16(at + 2) != 1 && w->type != CLU_DNS_OPT)
+                w->type = 0;
+            w->wanted = w->ours && w->type == w->result.type;
+            if (w->wanted == !section)
+                w->has |= section ? 0 : CLU_DNS_SEEN;
+            else if (w->type != CLU_DNS_OPT)
+                w->has |= CLU_DNS_STRAY;
+            if (section)
+                w->wanted = section == 2 && w->result.type == CLUSTER_DNS_SRV &&
+                            (w->type == CLUSTER_DNS_A || w->type == CLUSTER_DNS_AAAA) && !clu_dns_odd(w);
+            at += 10;
         }
-        links->stray = links->stray || (rec.section == 0) != (rec.ours && rec.type == w->type && rec.rclass == 1);
-        if (rec.rclass != 1)
+        ttl = clu_dns_u32(at - 6);
+        length = size = clu_dns_u16(at - 2);
+        from = data = at;
+        if ((size_t)(w->end - at) < size)
+            return -1;
+        w->at = at += size;
+        if (ttl >> 31 && w->type != CLU_DNS_OPT) /* RFC 2181, 8 */
+            ttl = 0;
+        switch (w->type) {
+        case CLUSTER_DNS_A:
+        case CLUSTER_DNS_AAAA:
+            if (size != (w->type == CLUSTER_DNS_A ? 4 : 16))
+                return -1;
+            if (section && w->wanted)
+                seed = cluster_hash64(w->label, w->label_size, w->tail_hash);
+            break;
+        case CLUSTER_DNS_SRV:
+            if (size < 7)
+                return -1;
+            seed = clu_le32(data) << 16 | clu_dns_u16(data + 4); /* port, weight and priority */
+            from += 6;
+            /* fall through */
+        case CLUSTER_DNS_CNAME:
+        case CLUSTER_DNS_PTR:
+            name = from;
+            if (clu_dns_read_name(w, name, at) != at)
+                return -1;
+            if (w->type == CLUSTER_DNS_CNAME && w->ours && !section && !w->wanted) {
+                w->result.owner_at = (uint16_t)(name - w->message);
+                w->chain_ttl = ttl < w->chain_ttl ? ttl : w->chain_ttl;
+                clu_dns_want(w);
+                return clu_dns_odd(w) ? -1 : 1;
+            }
+            if (!w->wanted || (!w->label_size && w->type == CLUSTER_DNS_SRV))
+                continue; /* RFC 2782: a target of "." says that the service is not there */
+            if (!w->label_size || clu_dns_odd(w))
+                return -1;
+            seed += w->tail_hash;
+            from = w->label;
+            length = w->label_size;
+            break;
+        case CLUSTER_DNS_TXT:
+            if (!size)
+                return -1;
+            for (; from < at; from += *from + 1)
+                if (at - from <= *from)
+                    return -1;
+            from = data;
+            break;
+        case CLU_DNS_NS:
+            w->has |= section == 1 ? CLU_DNS_REFERS : 0;
+            break;
+        case CLU_DNS_SOA:
+            if (size < 22)
+                return -1;
+            if (section == 1) {
+                w->has |= CLU_DNS_SAYS_NO;
+                w->soa_ttl = clu_dns_u32(at - 4);
+                w->soa_ttl = ttl < w->soa_ttl ? ttl : w->soa_ttl; /* RFC 2308, 5 */
+            }
+            break;
+        case CLU_DNS_OPT:
+            if (section != 2 || (w->has & CLU_DNS_EXTENDS) || w->label_size)
+                return -1;
+            w->has |= CLU_DNS_EXTENDS;
+            w->result.rcode = (w->result.rcode & 15) | ttl >> 24 << 4;
+            for (; from < at; from += 4 + clu_dns_u16(from + 2))
+                if (at - from < 4 || at - from < 4 + clu_dns_u16(from + 2))
+                    return -1;
+            break;
+        }
+        if (!w->wanted)
             continue;
-        if (rec.section == 0) {
-            links->seen = links->seen || (rec.ours && rec.type == w->type);
-            if (rec.type == CLUSTER_DNS_CNAME && w->type != CLUSTER_DNS_CNAME) {
-                if (links->count == CLU_DNS_LINKS_MAX)
-                    return false;
-                links->owner[links->count] = rec.owner_at;
-                links->target[links->count] = rec.text_at;
-                links->ttl[links->count++] = rec.ttl;
-            }
-        } else if (rec.section == 1) {
-            links->ns = links->ns || rec.type == CLU_DNS_NS;
-            if (rec.type == CLU_DNS_SOA) {
-                struct clu_reader last = clu_reader_of(rec.data, rec.size);
-                if (!clu_take(&last, rec.size < 22 ? rec.size + 1 : rec.size - 4))
-                    return false;
-                links->soa = true;
-                links->soa_ttl = (uint32_t)clu_min_u64(rec.ttl, clu_read_u32(&last)); /* RFC 2308, 5 */
-            }
+        if (section) {
+            w->result.additional++;
+        } else {
+            w->result.count++;
+            if (ttl < w->result.ttl)
+                w->result.ttl = ttl;
+        }
+        w->result.digest += clu_hash64(from, length, seed);
+        if (rec) {
+            rec->type = w->type;
+            rec->additional = section != 0;
+            rec->ttl = ttl;
+            rec->data = data;
+            rec->size = size;
+            return 1;
         }
     }
-    return !w->r.bad;
 }
 
-/* Judge a response to our question. */
-CLU_FN enum clu_dns_verdict clu_dns_check(const uint8_t *message, size_t size, uint16_t id, const uint8_t *name,
-                                          size_t name_size, uint16_t type, struct clu_dns_result *out)
+/* Judge a response to our question. One that is what is `known` already is not read again. */
+CLU_FN enum clu_dns_verdict clu_dns_check(const uint8_t *message, size_t size, uint16_t id, const char *name, uint16_t type,
+                                          struct clu_dns_result *out, struct clu_dns_known *known)
 {
     struct clu_dns_walk w;
-    struct clu_dns_links links;
-    const uint8_t *question;
-    size_t at = 12 + name_size + 4;
-    unsigned flags, i, followed;
-    bool good;
+    unsigned flags, followed = 0;
+    uint64_t hash;
+    int pass;
     memset(out, 0, sizeof *out);
-    out->type = type;
-    out->owner_at = 12;
-    out->ttl = INT32_MAX;
     if (size < 12 || clu_dns_u16(message) != id)
         return CLU_DNS_NOT_OURS;
     flags = clu_dns_u16(message + 2);
@@ -418,89 +446,56 @@ CLU_FN enum clu_dns_verdict clu_dns_check(const uint8_t *message, size_t size, u
     /* a server that knows no EDNS may give back nothing but the header */
     if (size == 12 && out->rcode == CLU_DNS_FORMERR && clu_dns_u16(message + 4) == 0)
         return CLU_DNS_FAILED;
-    question = message + 12;
-    if (size < at || clu_dns_u16(message + 4) != 1 ||
-        !clu_host_same(clu_slice_of((const char *)question, name_size), clu_slice_of((const char *)name, name_size)) ||
-        clu_dns_u16(question + name_size) != type || clu_dns_u16(question + name_size + 2) != 1)
+    if (clu_dns_u16(message + 4) != 1 || !clu_dns_walk_on(&w, message, size, type) || !clu_dns_name_is(&w, name))
         return CLU_DNS_NOT_OURS;
     if (flags & 0x0200)
         return CLU_DNS_TRUNCATED;
     if (out->rcode && out->rcode != CLU_DNS_NXDOMAIN)
         return CLU_DNS_FAILED;
-
-    w.fuel = CLU_DNS_FUEL(size);
-    memcpy(w.owner, name, name_size);
-    w.owner_size = name_size;
-    w.same = 0xc000 | 12;
-    clu_dns_walk_on(&w, message, size, at, type);
-    good = clu_dns_pass(&w, out, &links);
-    for (followed = 0; good; followed++) {
-        for (i = 0; i < links.count; i++) {
-            good = clu_dns_name_at(&w, links.owner[i]);
-            if (!good || clu_dns_name_is(&w, w.owner, w.owner_size))
-                break;
-        }
-        if (!good || i == links.count)
-            break;
-        good = followed < CLU_DNS_LINKS_MAX && clu_dns_name_at(&w, links.target[i]);
-        out->owner_at = links.target[i];
-        out->ttl = followed && out->ttl < links.ttl[i] ? out->ttl : links.ttl[i];
-        memcpy(w.owner, w.name, w.owner_size = w.name_size);
+    hash = cluster_hash64(message + 2, size - 2, 0);
+    if (known->result.count && known->hash == hash) {
+        *out = known->result;
+        return CLU_DNS_ANSWER;
     }
-    if (good && followed) {
-        w.same = (uint16_t)(out->owner_at < 0x4000 ? 0xc000 | out->owner_at : 0);
-        clu_dns_walk_on(&w, message, size, at, type);
-        good = clu_dns_pass(&w, out, &links);
-    }
-    out->work = CLU_DNS_FUEL(size) - w.fuel;
-    if (!good || (out->rcode == CLU_DNS_NXDOMAIN && out->count))
+    w.result.rcode = out->rcode;
+    clu_dns_want(&w);
+    do {
+        clu_dns_rewind(&w);
+        pass = clu_dns_pass(&w, NULL);
+    } while (pass > 0 && followed++ < CLU_DNS_LINKS_MAX);
+    w.result.work = CLU_DNS_FUEL(size) - (w.fuel > 0 ? (uint32_t)w.fuel : 0);
+    *out = w.result;
+    if (pass || (out->rcode == CLU_DNS_NXDOMAIN && out->count))
         return CLU_DNS_BAD;
     if (out->rcode && out->rcode != CLU_DNS_NXDOMAIN)
         return CLU_DNS_FAILED;
-    if (out->count)
+    if (out->count) {
+        known->hash = hash;
+        known->result = *out;
         return CLU_DNS_ANSWER;
-    out->ttl = links.soa_ttl;
+    }
+    out->ttl = w.soa_ttl;
     /* RFC 2308, 2.2: NS without SOA sends us on to other servers; and who does no recursion leaves a chain unfinished. */
-    if (!out->rcode && !links.seen && !links.soa && (links.ns || (followed && !(flags & 0x0080))))
+    if (!out->rcode && !(w.has & (CLU_DNS_SEEN | CLU_DNS_SAYS_NO)) &&
+        ((w.has & CLU_DNS_REFERS) || (followed && !(flags & 0x0080))))
         return CLU_DNS_FAILED;
-    return links.stray && !followed ? CLU_DNS_BAD : CLU_DNS_EMPTY;
+    return (w.has & CLU_DNS_STRAY) && !followed ? CLU_DNS_BAD : CLU_DNS_EMPTY;
 }
 
 /* Begin to read the records of a response that clu_dns_check has called an answer. */
 CLU_FN void clu_dns_begin(struct clu_dns_walk *w, const uint8_t *message, size_t size, const struct clu_dns_result *result)
 {
-    w->fuel = CLU_DNS_FUEL(size);
-    clu_dns_walk_on(w, message, size, 12, result->type);
-    (void)clu_dns_read_name(w, &w->r);
-    (void)clu_take(&w->r, 4);
-    (void)clu_dns_name_at(w, result->owner_at);
-    memcpy(w->owner, w->name, w->owner_size = w->name_size);
-    w->same = (uint16_t)(result->owner_at < 0x4000 ? 0xc000 | result->owner_at : 0);
+    (void)clu_dns_walk_on(w, message, size, result->type);
+    (void)clu_dns_read_name(w, message + result->owner_at, message + size);
+    clu_dns_want(w);
+    clu_dns_rewind(w);
 }
 
-/* The next of those that were asked for, then the additional addresses; the name in its data, if there is one, is the one that
- * was read last. False: that was all. */
+/* The next of those that were asked for, then the additional addresses, whose name is the one that was read last. False: that
+ * was all. */
 CLU_FN bool clu_dns_next(struct clu_dns_walk *w, struct clu_dns_record *out)
 {
-    while (clu_dns_step(w, out)) {
-        if (out->ttl >> 31)
-            out->ttl = 0;
-        out->text_at = 0;
-        if (clu_dns_wanted(w, out) && (!clu_dns_has_name(out->type) || (clu_dns_read_data(w, out) && w->name_size > 1)))
-            return true;
-    }
-    return false;
-}
-
-/* The name at an offset as text, without the final dot; its length, or 0 if it is the root's, has bytes that no name of a host
- * may have, or does not fit with its NUL. */
-CLU_FN size_t clu_dns_text(const uint8_t *message, size_t size, size_t at, char *out, size_t room)
-{
-    struct clu_dns_walk w;
-    w.message = message;
-    w.r = clu_reader_of(message, size);
-    w.fuel = 65536;
-    return clu_dns_name_at(&w, at) && clu_dns_name_clean(&w) ? clu_dns_name_text(&w, out, room) : 0;
+    return clu_dns_pass(w, out) > 0;
 }
 
 /* The strings of a TXT record as one; its length, cut to `room`. */

@@ -6,6 +6,7 @@
  *
  *   cluster.h    the public calls: ask, wait with poll, read the answer and all of its records
  *   unchanged    the same, but of the answer its digest alone, as a source does whose records are those of before
+ *   same bytes   so too, but from a server whose times to live do not go down; with the others one is another in each answer
  *   c-ares       ares_query, ares_getsock, poll, ares_process_fd, ares_parse_..._reply
  *   res_nquery   with ns_initparse, ns_parserr for every record, and dn_expand for a target
  *   bytes        res_nquery alone: none of the records is looked at
@@ -26,6 +27,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
@@ -155,6 +157,15 @@ static void prepare(void)
     }
 }
 
+/* Whether each answer has another time to live. */
+static volatile int *aging;
+
+static void age(int kind)
+{
+    if (*aging)
+        answers[kind].bytes[2 + 12 + strlen(kinds[kind].name) + 2 + 4 + 9] ^= 1;
+}
+
 /* Which of the names a query asks for, from its first label alone. */
 static int kind_of(const uint8_t *query)
 {
@@ -181,6 +192,7 @@ static void serve(int udp, int listener)
             if (got < 17)
                 continue;
             kind = kind_of(query);
+            age(kind);
             question = strlen(kinds[kind].name) + 2 + 4;
             size = kind == A10 ? answers[kind].size - 2 : 12 + question;
             memcpy(cut, answers[kind].bytes + 2, size);
@@ -201,6 +213,7 @@ static void serve(int udp, int listener)
                 fds[i--] = fds[--count];
                 continue;
             }
+            age(kind_of(query + 2));
             memcpy(answers[kind_of(query + 2)].bytes + 2, query + 2, 2);
             (void)send(fds[i].fd, answers[kind_of(query + 2)].bytes, answers[kind_of(query + 2)].size, MSG_NOSIGNAL);
         }
@@ -228,6 +241,8 @@ static void start_server(void)
     must(getsockname(listener, (struct sockaddr *)&server, &length) == 0, "getsockname");
     must(bind(udp, (struct sockaddr *)&server, length) == 0, "the port of TCP is taken in UDP: try again");
     must(listen(listener, 16) == 0, "listen");
+    aging = (volatile int *)mmap(NULL, sizeof *aging, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    must(aging != MAP_FAILED, "mmap");
     server_pid = fork();
     must(server_pid >= 0, "fork");
     if (server_pid == 0)
@@ -562,7 +577,7 @@ static void close_bare(void)
 
 /* ---- measuring -------------------------------------------------------- */
 
-enum { OURS, UNCHANGED, CARES, LIBC, LIBC_BYTES, BARE, KEPT, KEPT_UNCHANGED, BARE_KEPT, WAYS };
+enum { OURS, UNCHANGED, SAME, CARES, LIBC, LIBC_BYTES, BARE, KEPT, KEPT_UNCHANGED, KEPT_SAME, BARE_KEPT, WAYS };
 
 static const struct {
     const char *name;
@@ -570,10 +585,16 @@ static const struct {
     void (*run)(int kind, unsigned times);
     void (*close)(void);
 } ways[WAYS] = {
-    {"cluster.h", open_udp, run_ours, close_ours},        {"  unchanged", open_unchanged, run_ours, close_ours},
-    {"c-ares", open_cares, run_cares, close_cares},       {"res_nquery", open_libc, run_libc, close_libc},
-    {"  bytes", open_libc, run_bytes, close_libc},        {"bare", open_bare, run_bare, close_bare},
-    {"kept: cluster.h", open_kept, run_ours, close_ours}, {"  unchanged", open_kept_unchanged, run_ours, close_ours},
+    {"cluster.h", open_udp, run_ours, close_ours},
+    {"  unchanged", open_unchanged, run_ours, close_ours},
+    {"  same bytes", open_unchanged, run_ours, close_ours},
+    {"c-ares", open_cares, run_cares, close_cares},
+    {"res_nquery", open_libc, run_libc, close_libc},
+    {"  bytes", open_libc, run_bytes, close_libc},
+    {"bare", open_bare, run_bare, close_bare},
+    {"kept: cluster.h", open_kept, run_ours, close_ours},
+    {"  unchanged", open_kept_unchanged, run_ours, close_ours},
+    {"  same bytes", open_kept_unchanged, run_ours, close_ours},
     {"kept: bare", open_bare, run_bare_kept, close_bare},
 };
 
@@ -592,6 +613,7 @@ static void measure(int kind, int way, unsigned times)
 {
     double wall, cpu;
     unsigned long before;
+    *aging = way != SAME && way != KEPT_SAME;
     ways[way].open();
     ways[way].run(kind, 3);
     before = allocations;
@@ -645,7 +667,7 @@ static void count_calls(int kind, int way)
 
 /* ---- messages alone --------------------------------------------------- */
 
-enum { WALK, CHECK, READ, PARSE, WORKS };
+enum { WALK, CHECK, KNOWN, READ, PARSE, WORKS };
 
 static double parsing[KINDS][WORKS];
 
@@ -674,9 +696,8 @@ static unsigned walk(const uint8_t *p, size_t size)
 static void work(int kind, int which)
 {
     const uint8_t *message = answers[kind].bytes + 2;
+    static struct clu_dns_known known[KINDS], none;
     size_t size = answers[kind].size - 2;
-    uint8_t name[256];
-    size_t name_size = name_on_wire(name, kinds[kind].name);
     unsigned count = 0;
     struct clu_dns_result result;
     if (which == WALK) {
@@ -685,7 +706,9 @@ static void work(int kind, int which)
         count = parse_cares(kind, message, (int)size);
     } else {
         uint16_t id = (uint16_t)(message[0] << 8 | message[1]);
-        if (clu_dns_check(message, size, id, name, name_size, (uint16_t)kinds[kind].type, &result) == CLU_DNS_ANSWER)
+        none.result.count = 0;
+        if (clu_dns_check(message, size, id, kinds[kind].name, (uint16_t)kinds[kind].type, &result,
+                          which == KNOWN ? &known[kind] : &none) == CLU_DNS_ANSWER)
             count = result.count;
         job.digest += result.digest;
     }
@@ -746,30 +769,71 @@ static void count_goals(void)
         goal("A x10: system calls a query", cost[A10][OURS].calls, 6, "");
 }
 
-/* A message of 64 KiB that makes the most work of its names. */
-static double worst_us(void)
+/* Messages of 64 KiB that make the most work: of names of many labels, of long labels, or of many pointers, each unlike the one
+ * before it; and of links of a chain that stand the wrong way round, at the end of all records. */
+enum { LABELS, LONG_LABELS, POINTERS, LINKS };
+
+static uint8_t *worst_record(uint8_t *p, const void *owner, size_t owner_size, unsigned type, const void *data, size_t size)
 {
-    static uint8_t message[65535];
+    memcpy(p, owner, owner_size);
+    p += owner_size;
+    memset(p, 0, 10);
+    p[1] = (uint8_t)type;
+    p[3] = 1;
+    p[8] = (uint8_t)(size >> 8);
+    p[9] = (uint8_t)size;
+    memcpy(p + 10, data, size);
+    return p + 10 + size;
+}
+
+static double worst_us(int shape)
+{
+    static const uint8_t head[] = {0, 0, 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0, 1, 'a', 0, 0, 33, 0, 1};
+    static uint8_t message[65535], target[600];
     struct clu_dns_result result;
-    uint8_t *p = message;
+    struct clu_dns_known none;
+    uint8_t *p = message + sizeof head, srv[8] = {0, 1, 0, 1, 0, 80, 0, 0};
+    size_t at[2];
     double best = 0;
+    unsigned count = 0;
     int i, batch;
-    static const uint8_t head[] = {0, 0,  0x81, 0x80, 0, 1, 0,  0, 0, 0, 0, 0, 1, 'a', 0,
-                                   0, 33, 0,    1,    0, 0, 99, 0, 1, 0, 0, 0, 0, 0,   253};
-    static const uint8_t srv[] = {0xc0, 12, 0, 33, 0, 1, 0, 0, 0, 9, 0, 8, 0, 1, 0, 1, 0, 80, 0xc0, sizeof head};
-    unsigned count = 1;
-    memcpy(p, head, sizeof head);
-    p += sizeof head;
-    for (i = 0; i < 126; i++, p += 2)
-        memcpy(p, "\1a", 2);
-    *p++ = 0;
-    for (; p + sizeof srv <= message + sizeof message - 400; p += sizeof srv, count++)
-        memcpy(p, srv, sizeof srv);
+    memcpy(message, head, sizeof head);
+    for (i = 0; i < 2; i++) {
+        size_t size = 0;
+        at[i] = (size_t)(p - message) + 11;
+        for (; shape == LABELS && size < 252; size += 2) {
+            target[size] = 1;
+            target[size + 1] = (uint8_t)('a' + i);
+        }
+        for (; shape == LONG_LABELS && size < 252; size += 63) {
+            target[size] = 62;
+            memset(target + size + 1, 'a' + i, 62);
+        }
+        for (; shape == POINTERS && size < 240; size += 2) {
+            size_t to = size ? at[i] + size - 2 : 12;
+            target[size] = (uint8_t)(0xc0 | to >> 8);
+            target[size + 1] = (uint8_t)to;
+        }
+        target[size] = 0;
+        p = worst_record(p, "", 1, 99, target, size + 1);
+        at[i] += shape == POINTERS ? size - 2 : 0;
+        count++;
+    }
+    for (; p < message + sizeof message - 500; count++) {
+        srv[6] = (uint8_t)(0xc0 | at[count & 1] >> 8);
+        srv[7] = (uint8_t)at[count & 1];
+        p = worst_record(p, "\xc0\x0c", 2, shape == LINKS ? 99 : 33, srv, shape == LINKS ? 0 : sizeof srv);
+    }
+    for (i = 16; i-- && shape == LINKS; count++) {
+        uint8_t link[] = {1, (uint8_t)('a' + i), 0, 1, (uint8_t)('b' + i), 0};
+        p = worst_record(p, link, 3, 5, link + 3, 3);
+    }
     message[6] = (uint8_t)(count >> 8);
     message[7] = (uint8_t)count;
     for (batch = 0; batch < 40; batch++) {
         double took = clock_us(CLOCK_PROCESS_CPUTIME_ID);
-        (void)clu_dns_check(message, (size_t)(p - message), 0, message + 12, 3, 33, &result);
+        none.result.count = 0;
+        (void)clu_dns_check(message, (size_t)(p - message), 0, "a", 33, &result, &none);
         took = clock_us(CLOCK_PROCESS_CPUTIME_ID) - took;
         best = batch && best < took ? best : took;
     }
@@ -799,12 +863,17 @@ static void time_goals(void)
             goal(what, parsing[kind][way == OURS ? READ : CHECK] / parsing[kind][PARSE], 0.2, "times");
         }
     }
-    for (kind = 0; kind < KINDS; kind++) {
-        sprintf(what, "%s unchanged: kept TCP, wall, of a bare send and receive", kinds[kind].title);
-        goal(what, cost[kind][KEPT_UNCHANGED].wall / cost[kind][BARE_KEPT].wall, 1.6, "times");
-    }
+    for (kind = 0; kind < KINDS; kind++)
+        for (way = KEPT_UNCHANGED; way <= KEPT_SAME; way++) {
+            sprintf(what, "%s %s: kept TCP, wall, of a bare exchange", kinds[kind].title,
+                    way == KEPT_SAME ? "same bytes" : "unchanged");
+            goal(what, cost[kind][way].wall / cost[kind][BARE_KEPT].wall, 1.6, "times");
+        }
     goal("A x1000 unchanged: parsing, of a bare checked walk", parsing[A1000][CHECK] / parsing[A1000][WALK], 5, "times");
-    goal("the worst message of 64 KiB: CPU", worst_us(), 1000, "us");
+    goal("the worst message of 64 KiB, of labels: CPU", worst_us(LABELS), 1000, "us");
+    goal("the same, of long labels", worst_us(LONG_LABELS), 1000, "us");
+    goal("the same, of pointers", worst_us(POINTERS), 1000, "us");
+    goal("the same, of links", worst_us(LINKS), 1000, "us");
 }
 
 static void one_core(void)
@@ -841,8 +910,9 @@ int main(int argc, char **argv)
                    cost[kind][way].calls, cost[kind][way].allocations);
         measure_parsing(kind);
         printf(
-            "          of the message alone, us: bare walk %.1f, check and digest %.1f, and every record %.1f, c-ares %.1f\n",
-            parsing[kind][WALK], parsing[kind][CHECK], parsing[kind][READ], parsing[kind][PARSE]);
+            "          of the message alone, us: bare walk %.1f, the same bytes %.1f, check and digest %.1f, and every record "
+            "%.1f, c-ares %.1f\n",
+            parsing[kind][WALK], parsing[kind][KNOWN], parsing[kind][CHECK], parsing[kind][READ], parsing[kind][PARSE]);
     }
     printf("goals\n");
     count_goals();
