@@ -41,6 +41,7 @@ struct cluster {
     uint64_t leave_request, leave_span_ns, leave_end_ns; /* the end is known from the first step on */
     struct pollfd *polled;
     size_t polled_capacity;
+    bool polled_not; /* by the last cluster_poll */
 #ifndef CLUSTER_NO_MAP
     struct cluster_map_options map_options;
     char map_role[CLU_OWN_ATTRIBUTE + 1];

@@ -292,15 +292,20 @@ CLUSTER_DEF const char *cluster_event_name(uint32_t type)
 CLU_FN int clu_poll(struct cluster *c, int timeout_ms)
 {
     size_t total;
-    int until, fired;
+    int until, fired, result;
     while ((total = cluster_watches(c, c->polled, c->polled_capacity)) > c->polled_capacity)
         if (!clu_reserve(&c->loop.memory, &c->polled, &c->polled_capacity, total, sizeof *c->polled))
             return clu_fail(&c->loop, CLUSTER_E_MEMORY, "no memory for the descriptors to poll");
     until = cluster_timeout_ms(c, cluster_now());
+    /* What is to be done at once is done before the system is asked, but not twice in a row. */
+    c->polled_not = !until && timeout_ms && !c->polled_not;
     if (timeout_ms < 0 || (until >= 0 && until < timeout_ms))
         timeout_ms = until;
-    fired = poll(c->polled, (nfds_t)total, timeout_ms);
-    return cluster_step(c, cluster_now(), c->polled, fired > 0 ? total : 0);
+    fired = c->polled_not ? 0 : poll(c->polled, (nfds_t)total, timeout_ms);
+    c->loop.level = true;
+    result = cluster_step(c, cluster_now(), c->polled, fired > 0 ? total : 0);
+    c->loop.level = false;
+    return result;
 }
 
 CLUSTER_DEF int cluster_poll(struct cluster *c, int timeout_ms)

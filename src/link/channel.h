@@ -169,32 +169,38 @@ CLU_FN int clu_channel_deliver(struct clu_channel *ch)
     return result;
 }
 
-/* Read and hand over until there is no more. */
+/* Read and hand over until there is no more; that a read did not fill its room says so too, unless the end came with it. */
 CLU_FN int clu_channel_read(struct clu_channel *ch)
 {
     int fd = ch->fd;
+    bool emptied = false;
     for (;;) {
+        size_t room;
         int64_t got;
         int result = clu_channel_deliver(ch);
         if (result < 0 || ch->fd != fd || clu_channel_stopped(ch))
             return result;
         if (!clu_reserve(&ch->loop->memory, &ch->in, &ch->in_capacity, ch->in_size + CLU_CHANNEL_READ, 1))
             return CLUSTER_E_MEMORY;
-        got = clu_recv(ch->loop, fd, ch->in + ch->in_size, ch->in_capacity - ch->in_size, NULL);
+        room = ch->in_capacity - ch->in_size;
+        got = CLUSTER_E_AGAIN;
+        if (!emptied)
+            got = clu_recv(ch->loop, fd, ch->in + ch->in_size, room, NULL);
         if (got == CLUSTER_E_AGAIN && !ch->in_size)
             clu_channel_free_in(ch);
         if (got <= 0)
             return got == CLUSTER_E_AGAIN ? 0 : got ? (int)got : CLUSTER_E_CLOSED;
         ch->in_size += (size_t)got;
         ch->heard_ns = ch->loop->now;
+        emptied = ch->loop->level && (size_t)got < room;
     }
 }
 
 /* All that can be done now. The channel may be gone afterwards. */
-CLU_FN void clu_channel_work(struct clu_channel *ch)
+CLU_FN void clu_channel_work(struct clu_channel *ch, bool readable)
 {
     int result = clu_channel_flush(ch);
-    if (!result)
+    if (!result && (readable || ch->in_size))
         result = clu_channel_read(ch);
     if (!result && ch->fd >= 0)
         result = clu_channel_flush(ch);
@@ -213,7 +219,7 @@ CLU_FN void clu_channel_ready(struct clu_watcher *watcher, int fd, int revents)
         ch->fd = -1;
         ch->ended(ch, CLUSTER_E_CLOSED);
     } else {
-        clu_channel_work(ch);
+        clu_channel_work(ch, revents & ~POLLOUT);
     }
 }
 

@@ -478,7 +478,7 @@ CLU_FN void clu_link_watch(struct clu_link *link, uint64_t now)
     clu_link_timer(link, clu_min_u64(clu_add_time(from, quarter), clu_add_time(ch->heard_ns, tick)));
     ch->held = false;
     if (held)
-        clu_channel_work(ch);
+        clu_channel_work(ch, true);
 }
 
 CLU_FN int clu_link_packet(struct clu_channel *channel, const uint8_t *data, size_t size)

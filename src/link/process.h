@@ -184,7 +184,7 @@ CLU_FN void clu_process_ask(struct clu_link *link, struct clu_ask *ask)
     ask->packet = NULL;
 }
 
-/* Its time begins with the step after the call, and then it goes out as soon as there is a link; at the end there was none. */
+/* Its time begins with the step after the call; at its end there was no answer, or no link. */
 CLU_FN void clu_process_fire(struct clu_timer *timer, uint64_t now)
 {
     struct clu_ask *ask = CLU_CONTAINER(timer, struct clu_ask, timer);
@@ -197,9 +197,7 @@ CLU_FN void clu_process_fire(struct clu_timer *timer, uint64_t now)
     }
     ask->begun = true;
     clu_timer_set(timers, timer, clu_add_time(now, ask->time_ns));
-    if (p->link)
-        clu_process_ask(p->link, ask);
-    else if (!p->dial)
+    if (!p->link && !p->dial)
         clu_timer_set(timers, &p->timer, 0);
 }
 
@@ -250,8 +248,11 @@ CLU_FN int clu_ask_begin(struct clu_ask *ask, const struct clu_writer *w)
     struct clu_peer *p = ask->peer;
     ask->size = clu_written(w);
     clu_timer_set(&p->node->links.loop->timers, &ask->timer, 0);
-    if (ask->size)
+    if (ask->size) {
+        if (p->link)
+            clu_process_ask(p->link, ask);
         return 0;
+    }
     clu_ask_free(ask);
     clu_peer_drop(p);
     return CLUSTER_E_INVALID;

@@ -52,6 +52,7 @@ struct clu_loop {
     size_t retired_count;
     struct clu_timers timers;
     bool stepping, logging; /* inside a step, inside the log hook */
+    bool level;             /* the host looks for what is ready anew before each step, so that a read may leave some */
     bool kick;              /* something waits for the next step, whenever it comes */
     uint32_t budget, budget_left;
     int pending_first, pending_last; /* descriptors with revents, in the order they fired; -1: none */

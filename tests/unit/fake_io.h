@@ -10,7 +10,9 @@
 
 #include <poll.h>
 
+#ifndef FAKE_FDS
 #define FAKE_FDS 400
+#endif
 #define FAKE_FIRST 3
 #define FAKE_SECOND UINT64_C(1000000000)
 
