@@ -1,6 +1,7 @@
 /*
  * consul: the instances of a service whose checks pass, by the health API of a Consul agent. With watch=on each answer is followed by a
- * question that waits for the next change (a blocking query).
+ * question that waits for the next change (a blocking query). A node that announces itself is an instance of its own, with a check that
+ * each round passes.
  */
 #ifndef CLU_DISCOVER_CONSUL_H
 #define CLU_DISCOVER_CONSUL_H
@@ -52,6 +53,47 @@ CLU_FN void clu_consul_ask(struct clu_web *w, struct clu_text *url, struct clust
     }
 }
 
+/* Text between the quotes of JSON. */
+CLU_FN void clu_text_json(struct clu_text *t, const char *text)
+{
+    for (; *text; text++) {
+        clu_text_add(t, *text == '"' || *text == '\\' ? "\\" : "");
+        clu_text_bytes(t, text, 1);
+    }
+}
+
+/* The next request of announcing the own node: its instance has its name. */
+CLU_FN void clu_consul_announce(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
+{
+    const struct cluster_node *own = cluster_source_own(w->source);
+    const char *tag = cluster_source_option(w->source, "tag");
+    struct clu_text t = clu_text_on(w->body, sizeof w->body);
+    r->method = "PUT";
+    r->body = w->body;
+    if (w->own != CLU_WEB_GRANTS) {
+        clu_text_add(url, w->own == CLU_WEB_KEEPS ? "/v1/agent/check/pass/service%3A" : "/v1/agent/service/deregister/");
+        clu_text_quoted(url, own->name);
+        return;
+    }
+    clu_text_add(url, "/v1/agent/service/register");
+    clu_text_add(&t, "{\"ID\":\"");
+    clu_text_json(&t, own->name);
+    clu_text_add(&t, "\",\"Name\":\"");
+    clu_text_json(&t, cluster_source_item(w->source, NULL));
+    clu_text_add(&t, "\",\"Address\":\"");
+    clu_text_json(&t, clu_name_host(own->name));
+    clu_text_add(&t, "\",\"Tags\":[");
+    if (tag) {
+        clu_text_add(&t, "\"");
+        clu_text_json(&t, tag);
+        clu_text_add(&t, "\"");
+    }
+    clu_text_add(&t, "],\"Check\":{\"TTL\":\"");
+    clu_text_u64(&t, CLU_WEB_LEASE);
+    clu_text_add(&t, "s\",\"Status\":\"passing\",\"DeregisterCriticalServiceAfter\":\"1m\"}}");
+    url->cut = url->cut || t.cut;
+}
+
 CLU_FN int clu_consul_open(void *ctx, struct cluster_source *s, const char *target, void **state)
 {
     static const struct clu_json_path paths[] = {
@@ -62,8 +104,17 @@ CLU_FN int clu_consul_open(void *ctx, struct cluster_source *s, const char *targ
         {CLU_CONSUL_SERVICE, CLU_CONSUL_SERVICE_ADDRESS, "Address"},
         {0, 0, NULL},
     };
-    static const struct clu_web_kind kind = {
-        paths, clu_consul_token, clu_consul_ask, "127.0.0.1:8500", "X-Consul-Token: ", NULL, NULL, NULL, 0};
+    static const struct clu_web_kind kind = {paths,
+                                             clu_consul_token,
+                                             clu_consul_ask,
+                                             "127.0.0.1:8500",
+                                             "X-Consul-Token: ",
+                                             clu_web_keep,
+                                             clu_web_announced,
+                                             NULL,
+                                             0,
+                                             clu_consul_announce,
+                                             NULL};
     (void)ctx;
     (void)target;
     return clu_web_open(s, &kind, state);

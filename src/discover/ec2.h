@@ -406,8 +406,8 @@ CLU_FN int clu_ec2_before(struct clu_web *w)
 
 CLU_FN int clu_ec2_open(void *ctx, struct cluster_source *s, const char *target, void **state)
 {
-    static const struct clu_web_kind kind = {NULL,          NULL,         clu_ec2_ask,           "", "", clu_ec2_before,
-                                             clu_ec2_other, clu_ec2_feed, sizeof(struct clu_ec2)};
+    static const struct clu_web_kind kind = {
+        NULL, NULL, clu_ec2_ask, "", "", clu_ec2_before, clu_ec2_other, clu_ec2_feed, sizeof(struct clu_ec2), NULL, NULL};
     bool key = cluster_source_option(s, "key") != NULL;
     bool secret = cluster_source_option(s, "secret") || cluster_source_option(s, "secret-file");
     const char *item = NULL, *why = NULL;

@@ -1,18 +1,13 @@
 /*
  * etcd: the nodes whose names are keys under a prefix, by the JSON gateway of etcd 3. With watch=on a watch of the prefix says when to ask
  * again. A node that announces itself puts its key under a lease, which each round keeps alive and leaving revokes.
- *
- *   announcing:  NONE -> grant -> GRANTS -> put -> PUTS -> HELD -> keep alive -> KEEPS -> HELD, or the lease is gone: NONE
  */
 #ifndef CLU_DISCOVER_ETCD_H
 #define CLU_DISCOVER_ETCD_H
 
 #include "web.h"
 
-#define CLU_ETCD_LEASE 15 /* seconds */
-
 enum { CLU_ETCD_HEADER = 1, CLU_ETCD_KVS, CLU_ETCD_KV, CLU_ETCD_KEY, CLU_ETCD_MORE };
-enum { CLU_ETCD_NONE, CLU_ETCD_GRANTS, CLU_ETCD_PUTS, CLU_ETCD_HELD, CLU_ETCD_KEEPS, CLU_ETCD_REVOKES };
 
 /* Base64, as RFC 4648 has it. */
 CLU_FN void clu_text_base64(struct clu_text *t, const char *bytes, size_t size)
@@ -127,16 +122,16 @@ CLU_FN void clu_etcd_announce(struct clu_web *w, struct clu_text *url, struct cl
     struct clu_text t = clu_text_on(w->body, sizeof w->body);
     char key[512 + CLU_NAME_MAX + 1];
     struct clu_text k = clu_text_on(key, sizeof key);
-    if (w->own == CLU_ETCD_GRANTS) {
+    if (w->own == CLU_WEB_GRANTS) {
         clu_text_add(&t, "{\"TTL\":");
-        clu_text_u64(&t, CLU_ETCD_LEASE);
+        clu_text_u64(&t, CLU_WEB_LEASE);
         clu_text_add(&t, "}");
         clu_etcd_post(w, url, r, "/v3/lease/grant");
         return;
     }
-    clu_text_add(&t, w->own == CLU_ETCD_PUTS ? "{\"lease\":" : "{\"ID\":");
+    clu_text_add(&t, w->own == CLU_WEB_PUTS ? "{\"lease\":" : "{\"ID\":");
     clu_text_add(&t, w->lease);
-    if (w->own == CLU_ETCD_PUTS) {
+    if (w->own == CLU_WEB_PUTS) {
         clu_text_add(&k, prefix);
         clu_text_add(&k, name);
         clu_text_add(&t, ",\"key\":\"");
@@ -145,40 +140,9 @@ CLU_FN void clu_etcd_announce(struct clu_web *w, struct clu_text *url, struct cl
     }
     clu_text_add(&t, "}");
     clu_etcd_post(w, url, r,
-                  w->own == CLU_ETCD_PUTS    ? "/v3/kv/put"
-                  : w->own == CLU_ETCD_KEEPS ? "/v3/lease/keepalive"
-                                             : "/v3/lease/revoke");
-}
-
-CLU_FN int clu_etcd_go(struct clu_web *w, uint8_t own)
-{
-    int result;
-    w->own = own;
-    w->answered = 0;
-    result = clu_web_send(w, CLU_WEB_OWN, clu_etcd_announce);
-    w->own = result ? (uint8_t)CLU_ETCD_NONE : own;
-    return result;
-}
-
-/* What each round begins with: the lease, and the watch. */
-CLU_FN int clu_etcd_before(struct clu_web *w)
-{
-    const struct cluster_node *own = cluster_source_own(w->source);
-    bool announces = clu_choice(w->source, "announce", "off on", 0) > 0 && own->name;
-    int result = 0;
-    if (own->flags & CLUSTER_NODE_LEAVING) {
-        if (announces && w->own >= CLU_ETCD_PUTS && w->own != CLU_ETCD_REVOKES)
-            result = clu_etcd_go(w, CLU_ETCD_REVOKES);
-        else if (w->own != CLU_ETCD_REVOKES)
-            cluster_source_withdrawn(w->source);
-    } else if (announces && (w->own == CLU_ETCD_NONE || w->own == CLU_ETCD_HELD)) {
-        result = clu_etcd_go(w, w->own == CLU_ETCD_HELD ? CLU_ETCD_KEEPS : CLU_ETCD_GRANTS);
-    }
-    if (!result && !w->changes && clu_choice(w->source, "watch", "off on", 0) > 0) {
-        result = clu_web_send(w, CLU_WEB_CHANGES, clu_etcd_watch);
-        w->changes = result == 0;
-    }
-    return result;
+                  w->own == CLU_WEB_PUTS    ? "/v3/kv/put"
+                  : w->own == CLU_WEB_KEEPS ? "/v3/lease/keepalive"
+                                            : "/v3/lease/revoke");
 }
 
 /* The lease's number out of an answer, or its time to live: the digits after the key. */
@@ -194,29 +158,26 @@ CLU_FN bool clu_etcd_number(const char *text, const char *key, char *out, size_t
     return t.length && !t.cut && strcmp(out, "0") != 0;
 }
 
-/* A step of announcing has its answer. */
-CLU_FN int clu_etcd_announced(struct clu_web *w)
+/* What comes after a step of announcing. */
+CLU_FN uint8_t clu_etcd_announced(struct clu_web *w, uint8_t own)
 {
     char number[24];
-    int64_t got = clu_web_answer(w, w->answer, sizeof w->answer);
-    uint8_t own = w->own;
-    if (got == CLUSTER_E_AGAIN)
-        return 0;
-    w->own = CLU_ETCD_NONE;
-    if (own == CLU_ETCD_REVOKES) {
-        cluster_source_withdrawn(w->source);
-        return 0;
+    if (own == CLU_WEB_GRANTS)
+        return clu_etcd_number(w->answer, "\"ID\"", w->lease, sizeof w->lease) ? CLU_WEB_PUTS : CLU_WEB_NONE;
+    if (own == CLU_WEB_KEEPS && !clu_etcd_number(w->answer, "\"TTL\"", number, sizeof number))
+        return CLU_WEB_GRANTS; /* it has run out */
+    return CLU_WEB_HELD;
+}
+
+/* What each round begins with: the watch, and the lease. */
+CLU_FN int clu_etcd_before(struct clu_web *w)
+{
+    int result = 0;
+    if (!w->changes && clu_choice(w->source, "watch", "off on", 0) > 0) {
+        result = clu_web_send(w, CLU_WEB_CHANGES, clu_etcd_watch);
+        w->changes = result == 0;
     }
-    if (got < 0) {
-        cluster_source_log(w->source, CLUSTER_LOG_WARN, clu_web_why(w, CLU_WEB_OWN));
-        return 0;
-    }
-    if (own == CLU_ETCD_GRANTS)
-        return clu_etcd_number(w->answer, "\"ID\"", w->lease, sizeof w->lease) ? clu_etcd_go(w, CLU_ETCD_PUTS) : 0;
-    if (own == CLU_ETCD_KEEPS && !clu_etcd_number(w->answer, "\"TTL\"", number, sizeof number))
-        return clu_etcd_go(w, CLU_ETCD_GRANTS); /* it has run out */
-    w->own = CLU_ETCD_HELD;
-    return 0;
+    return result ? result : clu_web_keep(w);
 }
 
 /* What a watch says is not read: that it says something is enough. */
@@ -226,7 +187,7 @@ CLU_FN int clu_etcd_other(struct clu_web *w, uint32_t slot)
     int64_t got;
     bool some = false;
     if (slot == CLU_WEB_OWN)
-        return clu_etcd_announced(w);
+        return clu_web_announced(w, slot);
     while ((got = cluster_source_body(w->source, CLU_WEB_CHANGES, &data)) > 0)
         some = true;
     w->changes = got == CLUSTER_E_AGAIN;
@@ -241,7 +202,8 @@ CLU_FN int clu_etcd_open(void *ctx, struct cluster_source *s, const char *target
         {CLU_ETCD_KV, CLU_ETCD_KEY, "key"}, {0, CLU_ETCD_MORE, "more"}, {0, 0, NULL},
     };
     static const struct clu_web_kind kind = {
-        paths, clu_etcd_token, clu_etcd_ask, "127.0.0.1:2379", "Authorization: ", clu_etcd_before, clu_etcd_other, NULL, 0};
+        paths, clu_etcd_token,    clu_etcd_ask,      "127.0.0.1:2379", "Authorization: ", clu_etcd_before, clu_etcd_other, NULL,
+        0,     clu_etcd_announce, clu_etcd_announced};
     (void)ctx;
     (void)target;
     if (strlen(cluster_source_item(s, NULL)) > 255)

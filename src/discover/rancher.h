@@ -44,7 +44,7 @@ CLU_FN int clu_rancher_open(void *ctx, struct cluster_source *s, const char *tar
         {0, 0, NULL},
     };
     static const struct clu_web_kind kind = {
-        paths, clu_rancher_token, clu_rancher_ask, "rancher-metadata", "", NULL, NULL, NULL, 0};
+        paths, clu_rancher_token, clu_rancher_ask, "rancher-metadata", "", NULL, NULL, NULL, 0, NULL, NULL};
     (void)ctx;
     (void)target;
     return clu_web_open(s, &kind, state);

@@ -52,8 +52,9 @@ CLU_FN const struct cluster_strategy *clu_builtin_find(struct clu_slice scheme)
                                 CLUSTER_STRATEGY_HEARS | CLUSTER_STRATEGY_ANNOUNCES)},
 #endif
 #ifndef CLUSTER_NO_CONSUL
-        {"consul", CLU_STRATEGY(clu_consul_open, clu_web_round, clu_web_ready, clu_web_close,
-                                "server tag dc watch token token-file ca insecure", 0, 0, 0, 0)},
+        {"consul",
+         CLU_STRATEGY(clu_consul_open, clu_web_round, clu_web_ready, clu_web_close,
+                      "server tag dc watch announce token token-file ca insecure", 0, 0, 0, CLUSTER_STRATEGY_ANNOUNCES)},
 #endif
 #ifndef CLUSTER_NO_ETCD
         {"etcd", CLU_STRATEGY(clu_etcd_open, clu_web_round, clu_web_ready, clu_web_close,

@@ -1,6 +1,9 @@
 /*
  * What the sources on one JSON document have in common: a request a round, its document read as it comes, the nodes of it published.
- * A source may go on asking after its round (a question that waits for a change), or be told that something changed.
+ * A source may go on asking after its round (a question that waits for a change), or be told that something changed; it may announce
+ * the own node, which each round keeps alive and leaving takes back:
+ *
+ *   NONE -> GRANTS -> PUTS -> HELD -> KEEPS -> HELD, or it is no longer there: GRANTS
  */
 #ifndef CLU_DISCOVER_WEB_H
 #define CLU_DISCOVER_WEB_H
@@ -12,7 +15,9 @@
 
 #define CLU_WEB_WAIT 55                                  /* seconds that a question waits for a change */
 #define CLU_WEB_PAUSE (20 * CLU_MS)                      /* between two of them */
+#define CLU_WEB_LEASE 15                                 /* seconds that the own node is announced for */
 enum { CLU_WEB_DOCUMENT, CLU_WEB_CHANGES, CLU_WEB_OWN }; /* slots */
+enum { CLU_WEB_NONE, CLU_WEB_GRANTS, CLU_WEB_PUTS, CLU_WEB_HELD, CLU_WEB_KEEPS, CLU_WEB_REVOKES };
 
 struct clu_web;
 
@@ -28,6 +33,9 @@ struct clu_web_kind {
     int (*feed)(struct clu_web *w, const void *data,
                 size_t size); /* what reads the document; NULL: JSON's reader and `token` */
     size_t size;              /* of the state, which begins with a struct clu_web; 0: it is one */
+    void (*announce)(struct clu_web *w, struct clu_text *url,
+                     struct cluster_request *r);          /* as `ask`: the step `own` of announcing */
+    uint8_t (*announced)(struct clu_web *w, uint8_t own); /* what comes after that one; NULL: nothing does */
 };
 
 struct clu_web {
@@ -167,6 +175,33 @@ CLU_FN int clu_web_send(struct clu_web *w, uint32_t slot,
     return result;
 }
 
+/* The next request of announcing the own node. */
+CLU_FN int clu_web_announce(struct clu_web *w, uint8_t own)
+{
+    int result;
+    w->own = own;
+    w->answered = 0;
+    result = clu_web_send(w, CLU_WEB_OWN, w->kind->announce);
+    w->own = result ? (uint8_t)CLU_WEB_NONE : own;
+    return result;
+}
+
+/* What each round begins with: the own node is announced, or kept alive, or taken back. */
+CLU_FN int clu_web_keep(struct clu_web *w)
+{
+    const struct cluster_node *own = cluster_source_own(w->source);
+    bool announces = clu_choice(w->source, "announce", "off on", 0) > 0 && own->name;
+    if (own->flags & CLUSTER_NODE_LEAVING) {
+        if (announces && w->own != CLU_WEB_NONE && w->own != CLU_WEB_REVOKES)
+            return clu_web_announce(w, CLU_WEB_REVOKES);
+        if (w->own != CLU_WEB_REVOKES)
+            cluster_source_withdrawn(w->source);
+    } else if (announces && (w->own == CLU_WEB_NONE || w->own == CLU_WEB_HELD)) {
+        return clu_web_announce(w, w->own == CLU_WEB_HELD ? CLU_WEB_KEEPS : CLU_WEB_GRANTS);
+    }
+    return 0;
+}
+
 /* Ask for the document. */
 CLU_FN int clu_web_ask(struct clu_web *w)
 {
@@ -251,6 +286,29 @@ CLU_FN int64_t clu_web_answer(struct clu_web *w, char *out, size_t room)
     }
     out[w->answered] = '\0';
     return got < 0 ? got : (int64_t)w->answered;
+}
+
+/* A step of announcing has its answer. One that was not kept alive is announced anew. */
+CLU_FN int clu_web_announced(struct clu_web *w, uint32_t slot)
+{
+    int64_t got = clu_web_answer(w, w->answer, sizeof w->answer);
+    uint8_t own = w->own, next;
+    if (got == CLUSTER_E_AGAIN)
+        return 0;
+    w->own = CLU_WEB_NONE;
+    if (own == CLU_WEB_REVOKES) {
+        cluster_source_withdrawn(w->source);
+        return 0;
+    }
+    if (got < 0 && own != CLU_WEB_KEEPS) {
+        cluster_source_log(w->source, CLUSTER_LOG_WARN, clu_web_why(w, slot));
+        return 0;
+    }
+    next = got < 0 ? (uint8_t)CLU_WEB_GRANTS : w->kind->announced ? w->kind->announced(w, own) : (uint8_t)CLU_WEB_HELD;
+    if (next == CLU_WEB_GRANTS || next == CLU_WEB_PUTS)
+        return clu_web_announce(w, next);
+    w->own = next;
+    return 0;
 }
 
 CLU_FN int clu_web_read(struct clu_web *w)

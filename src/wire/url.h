@@ -94,7 +94,7 @@ struct clu_common {
     X("dc", "consul", FILLED, 0, 0, own, "", "the agent's", "datacenter to ask")                                            \
     X("token", "consul etcd", FILLED, 0, 0, own, "", "none", "token of the server; token-file= keeps it out of process lists") \
     X("server", "etcd", FILLED, 0, 0, own, "", "127.0.0.1:2379", "a member of etcd: HOST, HOST:PORT, or a URL")               \
-    X("announce", "etcd", CHOICE, 0, 0, own, "off on", "off", "on: put the own node's key there, under a lease")            \
+    X("announce", "consul etcd", CHOICE, 0, 0, own, "off on", "off", "on: put the own node there, for as long as it runs")            \
     X("server", "rancher", FILLED, 0, 0, own, "", "rancher-metadata", "the metadata service: HOST, HOST:PORT, or a URL") \
     X("server", "ec2", FILLED, 0, 0, own, "", "the region's", "the service: a URL")                                            \
     X("region", "ec2", FILLED, 0, 0, own, "", "$AWS_REGION, or the own one", "region to ask")                                \

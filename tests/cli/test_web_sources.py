@@ -1,6 +1,7 @@
 """consul:, rancher: and ec2: URLs in clusterctl, against a server of our own that answers in their recorded shape and misbehaves."""
 import json
 import queue
+import signal
 import unittest
 
 from clitools import CtlTest, Running, ctl, until
@@ -76,6 +77,19 @@ class WebSources(CtlTest):
                         server.fault = None
                         watch.line(lambda line: line.startswith("source ") and " answer" in line)
                     self.assertEqual([line for line in watch.lines if line.startswith("-")], [], watch.story())
+
+    def test_a_node_is_an_instance_of_consul_until_it_leaves(self):
+        with Web(lambda request: "" if request.method == "PUT" else consul()) as server:
+            with Running("watch", "consul:web?announce=on&interval=50ms&server=127.0.0.1:%d" % server.port, "--node", "me@10.0.0.9") as watch:
+                def paths(end):
+                    return [r for r in server.requests if r.method == "PUT" and r.path.endswith(end)]
+                until(lambda: len(paths("/v1/agent/check/pass/service%3Ame%4010.0.0.9")) >= 2, "its check is passed")
+                self.assertEqual(len(paths("/v1/agent/service/register")), 1)
+                said = json.loads(paths("/v1/agent/service/register")[0].body)
+                self.assertEqual((said["ID"], said["Name"], said["Address"]), ("me@10.0.0.9", "web", "10.0.0.9"))
+                watch.signal(signal.SIGINT)
+                watch.end()
+                self.assertEqual(len(paths("/v1/agent/service/deregister/me%4010.0.0.9")), 1)
 
     def test_consul_tells_of_changes(self):
         changes = queue.Queue()

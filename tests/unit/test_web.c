@@ -228,7 +228,7 @@ static void tokens_go_over_verified_tls_only(void **state)
 static void urls_that_are_refused(void **state)
 {
     static const char *const urls[] = {"consul:?node=a",    "consul:a,b",           "etcd:",       "rancher:a,b",
-                                       "rancher:?watch=on", "consul:a?announce=on", "etcd:a?tag=x"};
+                                       "rancher:?watch=on", "rancher:?announce=on", "etcd:a?tag=x"};
     struct cluster_options o = web_begin(serve);
     size_t i;
     (void)state;
@@ -287,6 +287,84 @@ static void consul_is_asked_to_wait_for_changes(void **state)
     web_run(6000);
     assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_ANSWER);
     web_end();
+}
+
+static unsigned registers, passes, deregisters;
+static bool forgotten;
+static char registered[1024];
+
+static const char *serve_agent(const char *request)
+{
+    if (strncmp(request, "PUT /v1/agent/service/register HTTP", 35) == 0) {
+        registers++;
+        strcpy(registered, strstr(request, "\r\n\r\n") + 4);
+        assert_non_null(strstr(request, "\r\nX-Consul-Token: t\r\n"));
+        forgotten = false;
+        return faulty ? faulty : web_ok("");
+    }
+    if (strncmp(request, "PUT /v1/agent/check/pass/service%3Ame%4010.0.0.9 HTTP", 53) == 0) {
+        passes++;
+        return forgotten ? web_reply(404, "", "Unknown check ID \"service:me@10.0.0.9\".") : web_ok("");
+    }
+    if (strncmp(request, "PUT /v1/agent/service/deregister/me%4010.0.0.9 HTTP", 51) == 0) {
+        deregisters++;
+        return web_ok("");
+    }
+    return web_ok(body);
+}
+
+static void consul_keeps_the_own_node_passing(void **state)
+{
+    struct cluster_options o = web_begin(serve_agent);
+    uint64_t request;
+    (void)state;
+    registers = passes = deregisters = 0;
+    forgotten = false;
+    faulty = NULL;
+    body = consul;
+    o.node = "me@10.0.0.9";
+    web_start(&o, "consul:w%22eb?node=app&announce=on&tag=v1&token=t&insecure=on&server=10.0.0.1:8500&interval=5s&jitter=0%");
+    web_run(100);
+    assert_int_equal(registers, 1);
+    assert_string_equal(registered,
+                        "{\"ID\":\"me@10.0.0.9\",\"Name\":\"w\\\"eb\",\"Address\":\"10.0.0.9\",\"Tags\":[\"v1\"],\"Check\":"
+                        "{\"TTL\":\"15s\",\"Status\":\"passing\",\"DeregisterCriticalServiceAfter\":\"1m\"}}");
+    web_run(11000);
+    assert_int_equal(registers, 1);
+    assert_int_equal(passes, 2);
+    forgotten = true; /* the agent was started anew: another registration, at once */
+    web_run(5000);
+    assert_int_equal(registers, 2);
+    assert_int_equal(passes, 3);
+    forgotten = true;
+    faulty = "HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n"; /* and once more in the next round */
+    web_run(5000);
+    assert_int_equal(registers, 3);
+    assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_ANSWER); /* the list does not hang on it */
+    faulty = NULL;
+    web_run(5000);
+    assert_int_equal(registers, 4);
+    assert_int_equal(passes, 4);
+    assert_int_equal(cluster_leave(c, 2000, &request), 0);
+    web_run(1000);
+    assert_int_equal(deregisters, 1);
+    assert_int_equal(mirror.seen[CLUSTER_LEFT], 1);
+    web_end();
+    /* one that cannot be written is not sent */
+    {
+        char url[2048];
+        o = web_begin(serve_agent);
+        o.node = "me@10.0.0.9";
+        registers = 0;
+        memset(url, 'x', sizeof url);
+        memcpy(url, "consul:", 7);
+        strcpy(url + 1200, "?node=app&announce=on&server=10.0.0.1:8500");
+        web_start(&o, url);
+        web_run(100);
+        web_failed(CLUSTER_E_LIMIT, "");
+        assert_int_equal(registers, 0);
+        web_end();
+    }
 }
 
 static unsigned grants, puts_, keeps, revokes, watches;
@@ -410,6 +488,7 @@ int main(void)
         cmocka_unit_test(tokens_go_over_verified_tls_only),
         cmocka_unit_test(urls_that_are_refused),
         cmocka_unit_test(consul_is_asked_to_wait_for_changes),
+        cmocka_unit_test(consul_keeps_the_own_node_passing),
         cmocka_unit_test(etcd_keeps_the_own_node_under_a_lease),
         cmocka_unit_test(etcd_tells_of_changes),
         cmocka_unit_test(every_allocation_may_fail),
