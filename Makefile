@@ -8,6 +8,7 @@ PREFIX = /usr/local
 DESTDIR =
 T =
 N =
+PORT = 7001
 
 VERSION = $(shell sed -n 's/^.define CLUSTER_VERSION_STRING "\(.*\)"/\1/p' cluster.h)
 ABI = $(shell sed -n 's/^.define CLUSTER_VERSION_STRING "\([0-9]*\.[0-9]*\)\..*"/\1/p' cluster.h)
@@ -25,6 +26,10 @@ cluster.h: amalgamate.py LICENSE $(FRAGMENTS)
 build/clusterctl: examples/clusterctl.c $(wildcard examples/clusterctl/*.h) examples/tls_openssl.h cluster.h
 	@mkdir -p build
 	$(CC) -std=c99 $(CFLAGS) $(OPENSSL) -I. examples/clusterctl.c -o $@ $(LDFLAGS) $(if $(OPENSSL),-lssl -lcrypto)
+
+build/kv: examples/kv.c $(wildcard examples/kv/*) cluster.h
+	@mkdir -p build
+	$(CC) -std=c99 $(CFLAGS) -I. -DCLUSTER_IMPLEMENTATION examples/kv.c -o $@ $(LDFLAGS)
 
 # libcluster.so.MAJOR.MINOR: before 1.0 a new minor version may change the ABI. Only cluster_... is exported.
 lib: build/libcluster.so build/libcluster.a build/cluster.pc
@@ -80,6 +85,9 @@ run: all
 run2: all
 	build/clusterctl demo --join
 
+kv: build/kv
+	@sh examples/kv/three.sh $(PORT)
+
 test:
 	@$(PYTHON) tests/run.py $(T)
 
@@ -117,6 +125,7 @@ clean:
 help:
 	@echo 'make              cluster.h if src/ is newer, and build/clusterctl'
 	@echo 'make run          the demonstration: three nodes on this machine; make run2 in another terminal joins it'
+	@echo 'make kv           three servers of a sharded cache on this machine, docs/kv.md; PORT=7001 is the first port'
 	@echo 'make lib          build/libcluster.so, .a and cluster.pc'
 	@echo 'make install      header, libraries, clusterctl; PREFIX=/usr/local DESTDIR='
 	@echo 'make reference    manual pages and one HTML page, in build/reference/'
@@ -131,5 +140,5 @@ help:
 	@echo 'make newcomer     the first commands of README.md in a fresh Debian root'
 	@echo 'make clean        remove build/'
 
-.PHONY: all lib install uninstall reference bindings run run2 test lint coverage footprint soak bench format newcomer clean help
+.PHONY: all lib install uninstall reference bindings run run2 kv test lint coverage footprint soak bench format newcomer clean help
 .DELETE_ON_ERROR:

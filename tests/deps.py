@@ -68,6 +68,8 @@ TABLE = [
     ("openssl", "openssl", "certificates for tests", "cli interop"),
     ("valgrind", "valgrind", "memory checks", "memory"),
     ("procps", "ps", "looking at processes", "interop cli examples"),
+    ("redis-tools", "redis-benchmark", "clients of examples/kv.c", "examples soak"),
+    ("chromium", "chromium", "the page of examples/kv.c", "examples"),
     ("util-linux", "unshare", "network namespaces", "interop cli examples"),
 ]
 

@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 """The long tests: `make soak`, `make soak N=600`. Every fuzz target under libFuzzer for N seconds (default 60), the simulator
-with 10 N seeds, fault injection, optimised, unit tests under valgrind. New inputs stay in build/soak/. The exit
+with 10 N seeds, fault injection, optimised, unit tests under valgrind, rolling restarts of examples/kv.c. New inputs stay in build/soak/. The exit
 status is 1 if anything failed."""
 import glob
 import os
 import sys
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "cli"), os.path.join(HERE, "examples")]
 sys.dont_write_bytecode = True
 import deps  # noqa: E402
-from tools import CHECKED, ROOT, SANITIZERS, Failure, Skip, built, compile_c, has_implementation, kill_all, run  # noqa: E402
+from tools import CHECKED, ROOT, SANITIZERS, Failure, Skip, built, compile_c, has_implementation, kill_all, run, tool  # noqa: E402
 
 OPTIMISED = ["-O2" if flag == "-O1" else flag for flag in CHECKED]
 
@@ -49,7 +50,15 @@ def valgrind(path, _):
     return "clean"
 
 
+def rolling(seconds):
+    """Servers of a cache, restarted one after the other under load."""
+    from kvtools import rolling_soak
+    tool("redis-benchmark")
+    return rolling_soak(compile_c("gcc", built("soak", "kv"), "examples/kv.c", ["-std=c99", "-O2", "-I.", "-DCLUSTER_IMPLEMENTATION"]), seconds)
+
+
 def jobs(seconds):
+    yield "examples/kv.c, rolling restart", lambda: rolling(seconds)
     for path in sorted(glob.glob("tests/sim/*.c")):
         yield path, lambda p=path: program(p, "sim", ["--seeds", str(seconds * 10)], seconds)
     for path in sorted(glob.glob("tests/faults/*.c")):

@@ -1,0 +1,304 @@
+"""What the tests of examples/kv.c share: servers, a client that checks every reply, and the rolling restart. By itself, at full length:
+
+    make build/kv && PYTHONPATH=tests/cli python3 tests/examples/kvtools.py build/kv 60
+"""
+import binascii
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from clitools import Running, free_port, until
+
+PATIENCE = 60
+
+
+class Reply(Exception):
+    """An error as the server said it."""
+
+
+def slot_of(key):
+    """As Redis has it: CRC-16/XMODEM of the key, or of what stands in its first braces."""
+    begin = key.find(b"{")
+    end = key.find(b"}", begin + 1)
+    return binascii.crc_hqx(key[begin + 1:end] if begin >= 0 and end > begin + 1 else key, 0) % 16384
+
+
+class Client:
+    """A connection to one server."""
+
+    def __init__(self, port):
+        self.port = port
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        self.file = self.socket.makefile("rb")
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def send(self, *words):
+        words = [word.encode() if isinstance(word, str) else word for word in words]
+        self.socket.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words))
+
+    def reply(self):
+        line = self.file.readline()
+        if not line.endswith(b"\r\n"):
+            raise ConnectionError("closed by the server at %d" % self.port)
+        kind, rest = line[:1], line[1:-2]
+        if kind == b"-":
+            return Reply(rest.decode())
+        if kind == b"+":
+            return rest
+        if kind == b":":
+            return int(rest)
+        if kind == b"$":
+            return None if rest == b"-1" else self.file.read(int(rest) + 2)[:-2]
+        assert kind == b"*", line
+        return [self.reply() for _ in range(int(rest))]
+
+    def ask(self, *words):
+        self.send(*words)
+        return self.reply()
+
+    def info(self, *words):
+        """A text of `name:value` lines as a dictionary."""
+        return dict(line.split(":", 1) for line in self.ask(*words).decode().split("\r\n") if ":" in line)
+
+
+class ClusterClient:
+    """As the clients of a Redis cluster do it: a table of slots, read again whenever a server says MOVED, and now and then. It tries nothing
+    again but what was MOVED: anything else than the reply raises."""
+
+    def __init__(self, ports):
+        self.links, self.slots, self.redirects = {}, {}, 0
+        self.learn(ports[0])
+
+    def link(self, port):
+        if port not in self.links:
+            self.links[port] = Client(port)
+        return self.links[port]
+
+    def learn(self, port):
+        self.learned = time.monotonic()
+        for first, last, owner in self.link(port).ask("CLUSTER", "SLOTS"):
+            self.slots.update(dict.fromkeys(range(first, last + 1), owner[1]))
+        for port in set(self.links) - set(self.slots.values()):
+            self.links.pop(port).close()  # it owns nothing, and may go any time
+
+    def ask(self, command, key, *more):
+        if time.monotonic() - self.learned > 0.3:
+            self.learn(self.slots[0])
+        port = self.slots[slot_of(key)]
+        for _ in range(20):
+            reply = self.link(port).ask(command, key, *more)
+            if not (isinstance(reply, Reply) and str(reply).startswith("MOVED ")):
+                if isinstance(reply, Reply):
+                    raise reply
+                return reply
+            self.redirects += 1
+            port = int(str(reply).rpartition(":")[2])
+            self.learn(port)
+        raise AssertionError("sent round in circles for %r" % key)
+
+    def close(self):
+        for link in self.links.values():
+            link.close()
+
+
+class Cluster:
+    """Servers on this machine that find each other by a file."""
+
+    def __init__(self, program, folder, count, *options, **env):
+        self.program, self.options, self.env = program, options, env
+        self.ports = [free_port() for _ in range(count)]
+        self.url = "file:%s?interval=100ms" % os.path.join(folder, "nodes")
+        self.servers, self.own = {}, {}
+        with open(os.path.join(folder, "nodes"), "w", encoding="ascii") as out:
+            out.writelines("kv%d@127.0.0.1 port=%d\n" % item for item in enumerate(self.ports))
+
+    def start(self, number, *options):
+        """With options of its own, which it keeps when it is started again."""
+        options = self.own.setdefault(number, options)
+        self.servers[number] = Running("--node", "kv%d@127.0.0.1" % number, "--port", str(self.ports[number]), *self.options, *options,
+                                       self.url, program=self.program, **self.env)
+        self.servers[number].line(lambda line: "answers at" in line)
+
+    def stop(self, number, how=signal.SIGTERM):
+        server = self.servers.pop(number)
+        with server:
+            server.signal(how)
+            assert (server.end(), server.errors) == (0, []), server.story()
+        return server
+
+    def settled(self):
+        """Does every server that runs say that each shard has its server, and is where it should be?"""
+        def settles():
+            for number in self.servers:
+                with Client(self.ports[number]) as client:
+                    info = client.info("CLUSTER", "INFO")
+                if (info["cluster_state"], info["kv_shards_to_move"], int(info["cluster_known_nodes"])) != ("ok", "0", len(self.servers)):
+                    return False
+            return True
+        until(settles, "the shards are where they should be\n" + "\n".join(server.story() for server in self.servers.values()))
+
+    def shards(self, number):
+        with Client(self.ports[number]) as client:
+            return int(client.info("INFO")["kv_shards"])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for server in self.servers.values():
+            server.__exit__()
+
+
+class Load(threading.Thread):
+    """Writes, reads and counts keys of its own, and checks every reply. `wrong` has the first that was not as it should be."""
+
+    def __init__(self, ports, name, keys):
+        super().__init__(daemon=True)
+        self.client, self.prefix, self.keys = ClusterClient(ports), name, keys
+        self.wrong, self.requests, self.done = None, 0, threading.Event()
+        self.written, self.counts = {}, {}
+
+    def expect(self, wanted, *words):
+        got = self.client.ask(*words)
+        self.requests += 1
+        if got != wanted:
+            raise AssertionError("%r gave %r in place of %r" % (words, got, wanted))
+
+    def run(self):
+        number = 0
+        try:
+            while not self.done.is_set():
+                number += 1
+                key = b"%s:%d" % (self.prefix.encode(), number * 7919 % self.keys)
+                value = b"%d " % number * (number % 40)
+                self.expect(self.written.get(key), "GET", key)
+                self.expect(b"OK", "SET", key, value)
+                self.written[key] = value
+                self.expect(self.counts.get(key, 0) + 1, "INCR", key + b":count")
+                self.counts[key] = self.counts.get(key, 0) + 1
+                if number % 10 == 0:
+                    self.expect(1, "DEL", key)
+                    del self.written[key]
+        except Exception as error:  # it is looked at when the thread has ended
+            self.wrong = error
+
+    def end(self):
+        """Stop, and read every key back. How many there are."""
+        self.done.set()
+        self.join(PATIENCE)
+        if self.wrong:
+            raise AssertionError("after %d requests: %r" % (self.requests, self.wrong)) from self.wrong
+        for key, value in self.written.items():
+            self.expect(value, "GET", key)
+        for key, value in self.counts.items():
+            self.expect(b"%d" % value, "GET", key + b":count")
+        self.client.close()
+        return len(self.written) + len(self.counts)
+
+
+def fill(ports, count):
+    """Keys that nobody touches again."""
+    client = ClusterClient(ports)
+    for i in range(count):
+        assert client.ask("SET", b"still:%d" % i, b"value %d" % i) == b"OK"
+    client.close()
+
+
+def missing(ports, count):
+    client = ClusterClient(ports)
+    lost = [i for i in range(count) if client.ask("GET", b"still:%d" % i) != b"value %d" % i]
+    client.close()
+    return lost
+
+
+class Benchmark(threading.Thread):
+    """redis-benchmark at one server, again and again. It ends with the first reply that is an error, or connection that breaks: `wrong`."""
+
+    def __init__(self, port, requests, *options):
+        super().__init__(daemon=True)
+        self.command = ["redis-benchmark", "-p", str(port), "-t", "set,get,incr", "-n", str(requests), "-r", "5000", "-c", "20", "--csv",
+                        *options]
+        self.requests, self.wrong, self.outputs, self.each = 0, None, [], requests
+        self.done = threading.Event()
+
+    def run(self):
+        while not self.done.is_set() and self.wrong is None:
+            done = subprocess.run(self.command, capture_output=True, text=True, timeout=PATIENCE * 10)
+            self.outputs.append(done.stdout)
+            if done.returncode or done.stdout.count("\n") != 4 or "rror" in done.stdout + done.stderr:
+                self.wrong = done.stdout + done.stderr
+            self.requests += 3 * self.each
+
+    def end(self):
+        self.done.set()
+        self.join(PATIENCE * 10)
+        assert self.wrong is None, "after %d requests: %s" % (self.requests, self.wrong)
+
+
+def rolling_restart(cluster, numbers, keys, threads=2):
+    """Each of these servers in turn is drained, stopped, started, and gets its shards back, all under load. What was seen, in numbers."""
+    fill(cluster.ports, keys)
+    loads = [Load(cluster.ports, "load%d-%d" % (i, time.monotonic_ns()), 500) for i in range(threads)]
+    began = time.monotonic()
+    for load in loads:
+        load.start()
+    for number in numbers:
+        left = cluster.stop(number)
+        assert any("drains" in line for line in left.lines) and not any("end here" in line for line in left.lines), left.story()
+        cluster.settled()
+        cluster.start(number)
+        cluster.settled()
+        assert cluster.shards(number) > 0
+    seconds = time.monotonic() - began
+    checked = sum(load.end() for load in loads)
+    lost = missing(cluster.ports, keys)
+    assert not lost, "%d of %d keys are lost, the first is %d" % (len(lost), keys, lost[0])
+    return {"seconds": seconds, "requests": sum(load.requests for load in loads), "keys": keys + checked,
+            "redirects": sum(load.client.redirects for load in loads)}
+
+
+def rolling_soak(program, seconds):
+    """Five servers and a router: rolling restarts for so long, under redis-benchmark at the router and two clients that check every reply.
+    What was seen, in one line."""
+    folder = tempfile.mkdtemp()
+    total, began = {}, time.monotonic()
+    try:
+        with Cluster(os.path.abspath(program), folder, 6, "--quorum", "3", "--linger", "30") as cluster:
+            for number in range(5):
+                cluster.start(number)
+            cluster.start(5, "--weight", "0", "--route", "forward")
+            cluster.settled()
+            benchmark = Benchmark(cluster.ports[5], 20000)
+            benchmark.start()
+            rounds = 0
+            while not rounds or time.monotonic() - began < seconds:
+                for name, number in rolling_restart(cluster, range(5), 20000).items():
+                    total[name] = total.get(name, 0) + number
+                rounds += 1
+            benchmark.end()
+            with Client(cluster.ports[5]) as client:
+                forwarded = int(client.info("INFO")["kv_forwarded"])
+    finally:
+        shutil.rmtree(folder)
+    return ("%d rolling restarts of 5 servers in %.0f s: %d requests of redirected clients, %d redirects, %d requests of redis-benchmark, "
+            "%d forwarded; none failed, %d keys read back, none lost" % (rounds, total["seconds"], total["requests"], total["redirects"],
+                                                                        benchmark.requests, forwarded, total["keys"]))
+
+
+if __name__ == "__main__":
+    print(rolling_soak(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 1))
