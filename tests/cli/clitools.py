@@ -143,11 +143,11 @@ class Running:
 
 
 def until(condition, what):
-    """Wait for a condition; fail when it does not come true."""
+    """Wait for a condition; fail with `what`, a text or a function that gives one then, when it does not come true."""
     end = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > end:
-            raise AssertionError("never came true: " + what)
+            raise AssertionError("never came true: " + (what() if callable(what) else what))
         time.sleep(0.02)
 
 

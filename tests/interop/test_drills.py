@@ -166,10 +166,10 @@ class Drills(Mixed):
         a = self.drill("1_call", "a@" + LOOPBACK, self.url)
         b = self.drill("1_call", "b@" + LOOPBACK, self.url)
         for one, own, other in ((a, "a", "b"), (b, "b", "a")):
-            hashed = self.ctl("call", other + "@" + LOOPBACK, "erlang", "phash2", "[{hello, '%s@127.0.0.1'}]" % own).out.strip()
             one.line("up %s@127.0.0.1" % other)
-            until(lambda: "the answer is %s, as it is here" % hashed in one.lines, one.story())
-            until(lambda: "%s@127.0.0.1 calls erlang:phash2/1 with [{hello,'%s@127.0.0.1'}]" % (other, other) in one.lines, one.story())
+            hashed = self.ctl("call", other + "@" + LOOPBACK, "erlang", "phash2", "[{hello, '%s@127.0.0.1'}]" % own).out.strip()
+            until(lambda: "the answer is %s, as it is here" % hashed in one.lines, one.story)
+            until(lambda: "%s@127.0.0.1 calls erlang:phash2/1 with [{hello,'%s@127.0.0.1'}]" % (other, other) in one.lines, one.story)
         self.shows(a, "drill 1")
         n = self.node("n", "ok")
         a.line("up n@127.0.0.1")
@@ -191,7 +191,7 @@ class Drills(Mixed):
             return {key: node for key, node in re.findall(r"^(user:\d): shard \d+ (?:on|moved from \S+ to) (\S+)$",
                                                           "\n".join(program.lines), re.M)}
         for program in (one, two):
-            until(lambda: len(owners(program)) == len(keys), program.story())
+            until(lambda: len(owners(program)) == len(keys), program.story)
         before = owners(one)
         self.assertEqual(owners(two), before)
         maps = [[line for line in program.lines if line.startswith("2 workers; map ")] for program in (one, two)]
