@@ -16,9 +16,9 @@
  * shards and nodes in which both prefer the earlier draw. There is only one, so no order in which nodes were learned can show in
  * it. When a node goes, all other draws stay where they are: only its shards move, and those that the cap then shifts.
  *
- * When a twentieth of the shards is left, a node far below its share draws more often (clu_deal_late); the last shards, which
- * would take as many draws as all the others, go to the nodes that like them best (clu_deal_rest). A draw costs one product and a
- * look at one bit, and there are about shards * ln(shards) of them, however many nodes there are.
+ * When a twentieth of the shards is left, a light node far below its share draws twice as often (clu_deal_late). A shard that
+ * those with room may not have, for the zones of its other owners, is fitted in at the end (clu_deal_rest). A draw costs one
+ * product and a look at one bit, and there are about shards * ln(shards) of them, however many nodes there are.
  *
  * A further replica is dealt the same way, from each node's first draw on, to the first node that does not share the zone of an
  * owner that the shard has: its outermost part while there are enough of these, then more of its parts, at last the node itself.
@@ -33,21 +33,24 @@
 
 #define CLU_ZONE_LEVELS 3u /* parts of a zone that count, the last one with all that follows it; the node is one level more */
 #define CLU_WEIGHT_MAX 65535u
-#define CLU_BOOST_MAX 15u       /* doublings of how often a node draws, where its zone needs more than its weight says */
 #define CLU_EPSILON_MAX 1000000 /* in thousandths: beyond this nothing is ever capped */
 #define CLU_LATE 20u            /* the last 1/20 of the shards */
 #define CLU_EPSILON_LATE 1000u  /* from here on loads may be what they are */
+#define CLU_DEAL_BLOCK 64u      /* nodes that draw before it is seen what they get: what they look at is on its way by then */
+#define CLU_DEAL_GRAIN 4u       /* the logarithm of how many shards share a bit that says that all are taken, */
+#define CLU_DEAL_FULL 32u       /* which is what draws look at first for the last 1/32 of the shards */
+#define CLU_DEAL_WORDS(bits) ((size_t)((bits) + 63) / 64)
 
 /* A node that may own shards, while they are dealt. */
 struct clu_bin {
     uint64_t stream; /* the hash of its name: where its draws begin */
-    uint64_t state;  /* of its draws */
     uint64_t mean;   /* its share of the shards that will be dealt when this replica is, in 1/4096 */
+    uint64_t lack;   /* of next.h */
     const struct cluster_node *node;
     uint32_t index, weight;
-    uint32_t rate; /* how often it draws */
-    uint32_t room; /* shards that it may still take */
-    uint32_t more; /* draws a turn beyond one, late */
+    uint32_t rate;  /* how often it draws */
+    uint32_t room;  /* shards that it may still take */
+    uint32_t moves; /* shards that it took of this replica; in next.h, that it has to give */
 };
 
 /* Nodes that share a zone, or the outer parts of it. */
@@ -70,8 +73,12 @@ struct clu_deal {
     uint8_t level[CLU_MAP_REPLICAS];               /* at which an owner differs from all before it */
     uint32_t *lists;                               /* the bins of each bit of their rates, `bits` in all */
     size_t bits;
-    uint64_t *taken; /* a bit a shard */
-    uint32_t left;   /* shards not taken */
+    bool draws; /* nodes draw: all that follows is there */
+    struct clu_bin *by_stream;
+    uint64_t *states; /* of the draws of each bin */
+    uint64_t *taken;  /* a bit a shard */
+    uint64_t *full;   /* a bit for each 2^CLU_DEAL_GRAIN bits of it: are all of them set? */
+    uint32_t left;    /* shards not taken */
     void *work, *extra;
     size_t work_size;
     struct cluster_allocator memory;
@@ -246,8 +253,9 @@ CLU_FN void clu_deal_shares(struct clu_deal *d, uint32_t copies)
         cap = clu_deal_cap(share, of, &d->o);
         bin->room = cap > d->map->loads[bin->index] ? cap - d->map->loads[bin->index] : 0;
         bin->mean = (share << 12) / of;
-        bin->state = bin->stream;
-        bin->more = 0;
+        if (d->draws)
+            d->states[i] = bin->stream;
+        bin->moves = 0;
         bin->rate = bin->weight;
         for (was = bin->mean > was ? (bin->mean - was) / bin->weight / 2 : 0; was > base && bin->rate < UINT32_C(1) << 31;
              was /= 2)
@@ -257,50 +265,77 @@ CLU_FN void clu_deal_shares(struct clu_deal *d, uint32_t copies)
 
 /* ---- dealing ---------------------------------------------------------- */
 
+CLU_FN void clu_deal_mark(struct clu_deal *d, uint32_t shard)
+{
+    const uint32_t grain = shard >> CLU_DEAL_GRAIN, all = (1u << (1u << CLU_DEAL_GRAIN)) - 1;
+    uint64_t *word = &d->taken[shard >> 6];
+    *word |= UINT64_C(1) << (shard & 63);
+    if ((*word >> ((shard & 63) >> CLU_DEAL_GRAIN << CLU_DEAL_GRAIN) & all) == all)
+        d->full[grain >> 6] |= UINT64_C(1) << (grain & 63);
+    d->left--;
+}
+
 CLU_FN void clu_deal_take(struct clu_deal *d, uint32_t shard, uint32_t replica, uint32_t index)
 {
-    d->taken[shard >> 6] |= UINT64_C(1) << (shard & 63);
-    d->left--;
+    clu_deal_mark(d, shard);
     clu_map_put(d->map, shard, replica, index);
 }
 
-/* One turn of the nodes on a list. Says whether any has no more room. */
-CLU_FN bool clu_deal_turn(struct clu_deal *d, uint32_t replica, const uint32_t *list, size_t count, bool backwards)
+CLU_FN bool clu_deal_bit(const uint64_t *bits, uint64_t at)
 {
-    const unsigned shift = d->map->shift - 31u;
-    bool full = false;
-    size_t i;
-    for (i = 0; i < count; i++) {
-        struct clu_bin *bin = &d->bins[list[backwards ? count - 1 - i : i]];
-        uint32_t draws = 2 * (bin->more + 1);
-        uint64_t draw = 0;
-        for (; draws--; draw >>= 32) {
-            uint32_t shard;
-            if (draws & 1) {
-                draw = clu_draw(bin->state);
-                bin->state += CLU_WY0;
-            }
-            shard = (uint32_t)((draw & UINT32_MAX) >> shift);
-            if ((d->taken[shard >> 6] >> (shard & 63) & 1) || !bin->room ||
-                (replica && !clu_deal_fits(d, shard, replica, bin->index)))
-                continue;
-            clu_deal_take(d, shard, replica, bin->index);
-            if (!--bin->room)
-                full = true;
-        }
-    }
-    return full;
+    return bits[at >> 6] >> (at & 63) & 1;
 }
 
-/* With few shards left, a node under four fifths of its share draws once more for each twentieth of it that it is under that. */
-CLU_FN void clu_deal_late(struct clu_deal *d)
+/* One turn of the nodes on a list, a block of them at a time: first what they draw that may be free, then who gets it. Returns how
+ * many nodes have no more room. */
+CLU_FN uint32_t clu_deal_turn(struct clu_deal *d, uint32_t replica, const uint32_t *list, size_t count, bool backwards)
+{
+    const unsigned shift = d->map->shift - 31u;
+    const bool late = d->left <= d->map->shards / CLU_DEAL_FULL;
+    const unsigned coarse = shift + (late ? CLU_DEAL_GRAIN : 0);
+    const uint64_t *bits = late ? d->full : d->taken;
+    uint32_t draws[2 * CLU_DEAL_BLOCK], drawers[2 * CLU_DEAL_BLOCK], filled = 0;
+    uint64_t sum = 0;
+    size_t i = 0;
+    while (i < count) {
+        const size_t end = count - i < CLU_DEAL_BLOCK ? count : i + CLU_DEAL_BLOCK;
+        uint32_t drawn = 0, at;
+        for (; i < end; i++) {
+            const uint32_t drawer = list[backwards ? count - 1 - i : i];
+            const uint64_t draw = clu_draw(d->states[drawer]);
+            d->states[drawer] += CLU_WY0;
+            draws[drawn] = (uint32_t)draw;
+            drawers[drawn] = drawer;
+            drawn += !clu_deal_bit(bits, (uint64_t)draws[drawn] >> coarse);
+            draws[drawn] = (uint32_t)(draw >> 32);
+            drawers[drawn] = drawer;
+            drawn += !clu_deal_bit(bits, (uint64_t)draws[drawn] >> coarse);
+        }
+        for (at = 0; at < drawn; at++) {
+            struct clu_bin *bin = &d->bins[drawers[at]];
+            const uint32_t shard = (uint32_t)((uint64_t)draws[at] >> shift);
+            if (clu_deal_bit(d->taken, shard) || !bin->room || (replica && !clu_deal_fits(d, shard, replica, bin->index)))
+                continue;
+            clu_deal_mark(d, shard);
+            clu_map_set(d->map, (size_t)shard * d->map->copies + replica, bin->index);
+            sum += clu_map_term_of(bin->stream, shard, replica);
+            bin->moves++;
+            filled += !--bin->room;
+        }
+    }
+    d->map->sum += sum;
+    return filled;
+}
+
+/* With few shards left, a light node under four fifths of its share draws twice as often, if the heaviest leave turns for that. */
+CLU_FN void clu_deal_late(struct clu_deal *d, int top)
 {
     uint32_t i;
     for (i = 0; i < d->able; i++) {
         struct clu_bin *bin = &d->bins[i];
-        const uint64_t mean = bin->mean >> 12, want = mean * 4 / 5, has = d->map->loads[bin->index];
-        if (has < want)
-            bin->more = (uint32_t)(((want - has) * CLU_LATE + mean - 1) / mean);
+        const uint64_t has = (uint64_t)d->map->loads[bin->index] + bin->moves;
+        if (!(bin->rate >> top) && has < (bin->mean >> 12) * 4 / 5)
+            bin->rate *= 2;
     }
 }
 
@@ -356,7 +391,7 @@ CLU_FN void clu_deal_rest(struct clu_deal *d, uint32_t replica)
     for (shard = 0; d->left && shard < d->map->shards; shard++) {
         struct clu_bin *bin;
         uint32_t index;
-        if (d->taken[shard >> 6] >> (shard & 63) & 1)
+        if (clu_deal_bit(d->taken, shard))
             continue;
         bin = clu_deal_best(d, shard, replica, true);
         if (bin) {
@@ -371,17 +406,21 @@ CLU_FN void clu_deal_rest(struct clu_deal *d, uint32_t replica)
     }
 }
 
-/* The bins of each bit that have room. Returns the highest bit that has any, or -1. */
-CLU_FN int clu_deal_list(struct clu_deal *d, uint32_t *const *list, size_t *count)
+/* The bins of each bit of their rates that have room. Returns the highest bit that has any, or -1. */
+CLU_FN int clu_deal_list(struct clu_deal *d, uint32_t **list, size_t *count)
 {
+    uint32_t *at = d->lists, i, rates = 0;
     int highest = -1, bit;
+    for (i = 0; i < d->able; i++)
+        if (d->bins[i].room)
+            rates |= d->bins[i].rate;
     for (bit = 0; bit < 32; bit++) {
-        size_t i, kept = 0;
-        for (i = 0; i < count[bit]; i++)
-            if (d->bins[list[bit][i]].room)
-                list[bit][kept++] = list[bit][i];
-        count[bit] = kept;
-        if (kept)
+        list[bit] = at;
+        for (i = 0; (rates >> bit & 1) && i < d->able; i++)
+            if (d->bins[i].room && (d->bins[i].rate >> bit & 1))
+                *at++ = i;
+        count[bit] = (size_t)(at - list[bit]);
+        if (count[bit])
             highest = bit;
     }
     return highest;
@@ -390,23 +429,18 @@ CLU_FN int clu_deal_list(struct clu_deal *d, uint32_t *const *list, size_t *coun
 /* One owner for every shard: the one at this place of its row. */
 CLU_FN void clu_deal_replica(struct clu_deal *d, uint32_t replica)
 {
-    uint32_t *list[33], i, idle = 0, left;
+    const uint32_t shards = d->map->shards;
+    uint32_t *list[32], i, idle = 0, filled = 0, left;
     size_t count[32];
     int bit, top, highest, zeros;
     uint64_t turn;
-    bool late = false;
+    bool late = d->o.epsilon >= CLU_EPSILON_LATE;
     clu_deal_shares(d, replica + 1);
-    memset(d->taken, 0, (d->map->shards + 63) / 64 * sizeof *d->taken);
-    d->left = d->map->shards;
-    for (bit = 0, list[0] = d->lists; bit < 32; bit++) {
-        count[bit] = 0;
-        for (i = 0; i < d->able; i++)
-            if (d->bins[i].rate >> bit & 1)
-                list[bit][count[bit]++] = i;
-        list[bit + 1] = list[bit] + count[bit];
-    }
+    memset(d->taken, 0, CLU_DEAL_WORDS(shards) * sizeof *d->taken);
+    memset(d->full, 0, CLU_DEAL_WORDS(shards >> CLU_DEAL_GRAIN) * sizeof *d->full);
+    d->left = shards;
     top = highest = clu_deal_list(d, list, count);
-    for (turn = 0; d->left && highest >= 0 && (!replica || idle <= d->map->shards);) {
+    for (turn = 0; d->left && highest >= 0 && (!replica || idle <= shards);) {
         turn = (turn | ((UINT64_C(1) << (top - highest)) - 1)) + 1; /* the next of those that have any nodes */
         for (zeros = 0; !(turn >> zeros & 1); zeros++)
             continue;
@@ -414,14 +448,20 @@ CLU_FN void clu_deal_replica(struct clu_deal *d, uint32_t replica)
             continue;
         bit = top - zeros;
         left = d->left;
-        if (clu_deal_turn(d, replica, list[bit], count[bit], turn >> zeros >> 1 & 1))
-            highest = clu_deal_list(d, list, count);
+        filled += clu_deal_turn(d, replica, list[bit], count[bit], turn >> zeros >> 1 & 1);
         idle = left == d->left ? idle + 2 * (uint32_t)count[bit] : 0;
-        if (!late && d->left <= d->map->shards / CLU_LATE && d->o.epsilon < CLU_EPSILON_LATE) {
+        if (!late && d->left <= shards / CLU_LATE) {
             late = true;
-            clu_deal_late(d);
+            clu_deal_late(d, top);
+            filled = UINT32_MAX; /* the lists change */
+        }
+        if (filled > count[bit] / 16) {
+            highest = clu_deal_list(d, list, count);
+            filled = 0;
         }
     }
+    for (i = 0; i < d->able; i++)
+        d->map->loads[d->bins[i].index] += d->bins[i].moves;
     clu_deal_rest(d, replica);
 }
 
@@ -455,16 +495,21 @@ CLU_FN size_t clu_deal_lay_out(struct clu_deal *d, size_t extra)
     const bool zones = d->o.replicas > 1;
     size_t used = 0;
     uint32_t level;
-    d->bins = (struct clu_bin *)clu_deal_carve(d, &used, 2 * d->able * sizeof *d->bins);
-    d->taken = (uint64_t *)clu_deal_carve(d, &used, (d->o.shards + 63) / 64 * sizeof *d->taken);
+    d->bins = (struct clu_bin *)clu_deal_carve(d, &used, d->able * sizeof *d->bins);
     for (level = 0; zones && level <= CLU_ZONE_LEVELS; level++) {
         d->groups[level] = (struct clu_group *)clu_deal_carve(d, &used, d->able * sizeof **d->groups);
         d->group[level] = (uint32_t *)clu_deal_carve(d, &used, d->count * sizeof **d->group);
     }
     d->items = (void **)clu_deal_carve(d, &used, (d->count + d->able) * sizeof *d->items);
-    d->lists = (uint32_t *)clu_deal_carve(d, &used, d->bits * sizeof *d->lists);
+    if (d->draws) {
+        d->by_stream = (struct clu_bin *)clu_deal_carve(d, &used, d->able * sizeof *d->bins);
+        d->states = (uint64_t *)clu_deal_carve(d, &used, d->able * sizeof *d->states);
+        d->taken = (uint64_t *)clu_deal_carve(d, &used, CLU_DEAL_WORDS(d->o.shards) * sizeof *d->taken);
+        d->full = (uint64_t *)clu_deal_carve(d, &used, CLU_DEAL_WORDS(d->o.shards >> CLU_DEAL_GRAIN) * sizeof *d->full);
+        d->lists = (uint32_t *)clu_deal_carve(d, &used, d->bits * sizeof *d->lists);
+    }
     d->extra = clu_deal_carve(d, &used, extra);
-    return used;
+    return used ? used : 1; /* without nodes */
 }
 
 /* Look at the nodes, sort them, make the block of the map with their names, and the bins of those that may own shards. extra:
@@ -565,19 +610,19 @@ CLUSTER_DEF int cluster_map_build_in(struct cluster_map **out, const struct clus
         return CLUSTER_E_INVALID;
     memset(&d, 0, sizeof d);
     d.memory = *clu_allocator_or_default(allocator);
+    d.draws = true;
     result = clu_map_options(&d.o, options);
     if (!result)
         result = count && !nodes ? CLUSTER_E_INVALID : clu_deal_begin(&d, nodes, count, 0);
     if (!result) {
-        struct clu_bin *by_name = d.bins;
         void **sorted = d.items + count;
         for (i = 0; i < d.able; i++)
-            sorted[i] = &by_name[i];
+            sorted[i] = &d.bins[i];
         clu_map_clear(d.map);
         clu_sort(sorted, d.able, clu_bin_by_stream);
-        d.bins += d.able;
         for (i = 0; i < d.able; i++)
-            d.bins[i] = *(const struct clu_bin *)sorted[i];
+            d.by_stream[i] = *(const struct clu_bin *)sorted[i];
+        d.bins = d.by_stream;
         for (i = 0; i < d.map->copies; i++)
             clu_deal_replica(&d, i);
     }

@@ -13,7 +13,7 @@
 #include "../base/shared.h"
 
 #define CLU_MAP_NODES (1u << 20)
-#define CLU_MAP_NARROW 65535u     /* up to so many nodes an owner takes 2 bytes, else 4 */
+#define CLU_MAP_NARROW 65535u     /* up to so many nodes an owner takes 2 bytes, else 3 */
 #define CLU_MAP_SHARDS (1u << 24) /* a draw has 32 bits */
 #define CLU_MAP_REPLICAS 16u
 
@@ -46,27 +46,48 @@ CLU_FN inline uint64_t clu_map_hash(const struct cluster_map *map, const void *d
 
 /* ---- the block -------------------------------------------------------- */
 
+/* An entry of three bytes, the lowest first. */
+CLU_FN inline uint32_t clu_map_wide_at(const uint8_t *owners, size_t place)
+{
+    const uint8_t *p = owners + 3 * place;
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16;
+}
+
+CLU_FN inline void clu_map_wide_set(uint8_t *owners, size_t place, uint32_t index)
+{
+    uint8_t *p = owners + 3 * place;
+    p[0] = (uint8_t)index;
+    p[1] = (uint8_t)(index >> 8);
+    p[2] = (uint8_t)(index >> 16);
+}
+
 CLU_FN inline uint32_t clu_map_at(const struct cluster_map *map, size_t place)
 {
-    return map->wide ? ((const uint32_t *)map->owners)[place] : ((const uint16_t *)map->owners)[place];
+    return map->wide ? clu_map_wide_at((const uint8_t *)map->owners, place) : ((const uint16_t *)map->owners)[place];
 }
 
 CLU_FN uint32_t clu_map_vacant(const struct cluster_map *map)
 {
-    return map->wide ? UINT32_MAX : UINT16_MAX;
+    return map->wide ? 0xffffff : UINT16_MAX;
 }
 
 CLU_FN inline void clu_map_set(struct cluster_map *map, size_t place, uint32_t index)
 {
     if (map->wide)
-        ((uint32_t *)map->owners)[place] = index;
+        clu_map_wide_set((uint8_t *)map->owners, place, index);
     else
         ((uint16_t *)map->owners)[place] = (uint16_t)index;
 }
 
+/* What a place adds to the sum, by the hash of its owner's name. */
+CLU_FN inline uint64_t clu_map_term_of(uint64_t stream, uint32_t shard, uint32_t replica)
+{
+    return clu_mix64(stream, shard | (uint64_t)replica << 32);
+}
+
 CLU_FN inline uint64_t clu_map_term(const struct cluster_map *map, uint32_t shard, uint32_t replica, uint32_t index)
 {
-    return clu_mix64(map->streams[index], shard | (uint64_t)replica << 32);
+    return clu_map_term_of(map->streams[index], shard, replica);
 }
 
 /* A vacant place gets its owner. */
@@ -88,7 +109,7 @@ struct clu_map_shape {
 CLU_FN struct cluster_map *clu_map_new(const struct cluster_allocator *memory, const struct clu_map_shape *shape, char **text)
 {
     const bool wide = shape->nodes > CLU_MAP_NARROW;
-    const size_t places = shape->copies ? (size_t)shape->shards * shape->copies : 1, table = places * (wide ? 4 : 2);
+    const size_t places = shape->copies ? (size_t)shape->shards * shape->copies : 1, table = places * (wide ? 3 : 2);
     const size_t each = sizeof(uint64_t) + sizeof(char *) + sizeof(uint32_t);
     struct cluster_map *map;
     size_t head;
@@ -122,7 +143,7 @@ CLU_FN struct cluster_map *clu_map_new(const struct cluster_allocator *memory, c
 CLU_FN void clu_map_clear(struct cluster_map *map)
 {
     const size_t places = map->copies ? (size_t)map->shards * map->copies : 1;
-    memset(map->owners, 0xff, places * (map->wide ? 4 : 2));
+    memset(map->owners, 0xff, places * (map->wide ? 3 : 2));
 }
 
 /* The next node by name. */

@@ -11,18 +11,18 @@
 
 #define CLU_NEXT_GONE UINT32_MAX
 
-/* Of the bins of a deal here: `rate` is what the node will hold once it gave what it has to, `more` how much that is, `room` what a
- * new node gets before all others, `state` how much it lacks of its share, in 1/4096, from a number up that no load reaches. */
+/* Of the bins of a deal here: `rate` is what the node will hold once it gave what it has to, `moves` how much that is, `room` what a
+ * new node gets before all others, `lack` how much it lacks of its share, in 1/4096, from a number up that no load reaches. */
 CLU_FN void clu_next_weigh(struct clu_bin *bin)
 {
-    bin->state = bin->rate < bin->room ? UINT64_MAX : (UINT64_C(1) << 60) + bin->mean - ((uint64_t)bin->rate << 12);
+    bin->lack = bin->rate < bin->room ? UINT64_MAX : (UINT64_C(1) << 60) + bin->mean - ((uint64_t)bin->rate << 12);
 }
 
 CLU_FN int clu_next_by_lack(const void *a, const void *b)
 {
     const struct clu_bin *x = (const struct clu_bin *)a, *y = (const struct clu_bin *)b;
-    if (x->state != y->state)
-        return x->state < y->state ? -1 : 1;
+    if (x->lack != y->lack)
+        return x->lack < y->lack ? -1 : 1;
     return x->index < y->index ? 1 : -1;
 }
 
@@ -75,17 +75,17 @@ CLU_FN void clu_next_gives(struct clu_deal *d, void **heap, uint64_t vacant)
     for (i = 0; i < d->able; i++) {
         struct clu_bin *bin = &d->bins[i];
         const uint32_t load = d->map->loads[bin->index];
-        bin->more = load > bin->room ? load - bin->room : 0;
-        bin->rate = load - bin->more;
+        bin->moves = load > bin->room ? load - bin->room : 0;
+        bin->rate = load - bin->moves;
         bin->room = load ? 0 : (uint32_t)(bin->mean >> 12);
-        vacant += bin->more;
+        vacant += bin->moves;
         wanted += bin->room;
         clu_next_weigh(bin);
     }
     clu_next_heap(d, heap, clu_next_by_load);
     for (; vacant < wanted && ((struct clu_bin *)heap[0])->rate; vacant++) {
         struct clu_bin *bin = (struct clu_bin *)heap[0];
-        bin->more++;
+        bin->moves++;
         bin->rate--;
         clu_next_weigh(bin);
         clu_sift(heap, d->able, 0, bin, clu_next_by_load);
@@ -98,9 +98,9 @@ CLU_FN struct clu_bin *clu_next_best(struct clu_deal *d, void **heap, uint32_t s
 {
     for (;;) {
         struct clu_bin *bin = (struct clu_bin *)heap[0];
-        const uint64_t then = bin->state;
+        const uint64_t then = bin->lack;
         clu_next_weigh(bin);
-        if (bin->state == then)
+        if (bin->lack == then)
             return clu_deal_fits(d, shard, replica, bin->index) ? bin : clu_deal_best(d, shard, replica, false);
         clu_sift(heap, d->able, 0, bin, clu_next_by_lack);
     }
@@ -116,10 +116,10 @@ CLU_FN void clu_next_fill(struct clu_deal *d, void **heap, const uint32_t *bin_o
             const size_t place = (size_t)shard * map->copies + i;
             uint32_t index = clu_map_at(map, place);
             struct clu_bin *bin;
-            if (index != vacant && !d->bins[bin_of[index]].more)
+            if (index != vacant && !d->bins[bin_of[index]].moves)
                 continue;
             if (index != vacant) {
-                d->bins[bin_of[index]].more--;
+                d->bins[bin_of[index]].moves--;
                 map->loads[index]--;
                 map->sum -= clu_map_term(map, shard, i, index);
                 clu_map_set(map, place, vacant);
@@ -130,6 +130,26 @@ CLU_FN void clu_next_fill(struct clu_deal *d, void **heap, const uint32_t *bin_o
         }
 }
 
+/* From a shard on, copy the owners that stay, by their new indices. Returns the first shard whose owner may change. */
+CLU_FN uint32_t clu_next_copy(const struct cluster_map *map, const struct cluster_map *from, uint32_t shard,
+                              const uint32_t *quick)
+{
+    const uint32_t shards = map->shards;
+    const bool was = from->wide, is = map->wide;
+    const void *old = from->owners;
+    void *out = map->owners;
+    for (; shard < shards; shard++) {
+        const uint32_t index = quick[was ? clu_map_wide_at((const uint8_t *)old, shard) : ((const uint16_t *)old)[shard]];
+        if (CLU_UNLIKELY(index == CLU_NEXT_GONE))
+            break;
+        if (is)
+            clu_map_wide_set((uint8_t *)out, shard, index);
+        else
+            ((uint16_t *)out)[shard] = (uint16_t)index;
+    }
+    return shard;
+}
+
 /* The same, the giving and the filling, where every shard has one owner before and after: in one pass, since what is vacant is
  * known from the loads. quick: room for the index of each old node that stays, or CLU_NEXT_GONE where there is more to do. */
 CLU_FN void clu_next_single(struct clu_deal *d, void **heap, const struct cluster_map *from, const uint32_t *bins,
@@ -138,19 +158,15 @@ CLU_FN void clu_next_single(struct clu_deal *d, void **heap, const struct cluste
     struct cluster_map *map = d->map;
     uint32_t i;
     for (i = 0; i < from->nodes; i++)
-        quick[i] = bins[i] == CLU_NEXT_GONE || d->bins[bins[i]].more ? CLU_NEXT_GONE : d->bins[bins[i]].index;
-    for (i = 0; i < map->shards; i++) {
+        quick[i] = bins[i] == CLU_NEXT_GONE || d->bins[bins[i]].moves ? CLU_NEXT_GONE : d->bins[bins[i]].index;
+    for (i = 0; (i = clu_next_copy(map, from, i, quick)) < map->shards; i++) {
         const uint32_t old = clu_map_at(from, i);
         struct clu_bin *bin;
-        if (CLU_LIKELY(quick[old] != CLU_NEXT_GONE)) {
-            clu_map_set(map, i, quick[old]);
-            continue;
-        }
         map->sum -= clu_map_term(from, i, 0, old);
         if (bins[old] != CLU_NEXT_GONE) {
             bin = &d->bins[bins[old]];
             map->loads[bin->index]--;
-            if (!--bin->more)
+            if (!--bin->moves)
                 quick[old] = bin->index;
         }
         bin = clu_next_best(d, heap, i, 0);
