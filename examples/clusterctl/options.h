@@ -24,8 +24,9 @@ enum command_bit {
     ON_SERVE = 16384,
     ON_MAP = 32768,
     ON_URLS = 65536,
+    ON_DOCTOR = 131072,
     ON_ERLANG = ON_PING | ON_SEND | ON_CALL | ON_SERVE,
-    ON_ALL = 131071
+    ON_ALL = 262143
 };
 
 enum option_id {
@@ -64,6 +65,7 @@ enum option_id {
     OPT_STAY,
     OPT_JOIN,
     OPT_GROUP,
+    OPT_CHECKS,
     OPT_LISTEN_PORT,
     OPT_ADDRESS,
     OPT_JSON,
@@ -83,20 +85,22 @@ struct option_row {
 };
 
 static const struct option_row option_table[] = {
-    {OPT_NODE, "node", TAKES_TEXT, ON_WATCH | ON_WAIT | ON_LIST | ON_MAP | ON_ERLANG, "NAME",
+    {OPT_NODE, "node", TAKES_TEXT, ON_WATCH | ON_WAIT | ON_LIST | ON_MAP | ON_DOCTOR | ON_ERLANG, "NAME",
      "the own node, name@host or name@auto"},
     {OPT_CONNECT, "connect", TAKES_TEXT, ON_WATCH, "MODE", "erlang: link to every member; none (the default)"},
-    {OPT_COOKIE, "cookie", TAKES_TEXT, ON_WATCH | ON_ERLANG, "COOKIE", "the cluster's cookie; others see it in process lists"},
-    {OPT_COOKIE_FILE, "cookie-file", TAKES_TEXT, ON_WATCH | ON_ERLANG, "FILE",
+    {OPT_COOKIE, "cookie", TAKES_TEXT, ON_WATCH | ON_DOCTOR | ON_ERLANG, "COOKIE",
+     "the cluster's cookie; others see it in process lists"},
+    {OPT_COOKIE_FILE, "cookie-file", TAKES_TEXT, ON_WATCH | ON_DOCTOR | ON_ERLANG, "FILE",
      "the file with the cookie (default ~/.erlang.cookie, if it is private)"},
     {OPT_LISTEN, "listen", TAKES_TEXT, ON_WATCH | ON_SERVE, "ADDR:PORT",
      "where other nodes connect; ADDR:FIRST-LAST; port 0: any"},
     {OPT_REGISTER, "register", TAKES_TEXT, ON_SERVE, "PROCESS",
      "the process that takes messages (default: the name before '@')"},
     {OPT_ECHO, "echo", TAKES_NOTHING, ON_SERVE, "", "answer {From, X} with X"},
-    {OPT_QUORUM, "quorum", TAKES_NUMBER, ON_WATCH | ON_WAIT, "N", "nodes that make the cluster ready, this one counted"},
+    {OPT_QUORUM, "quorum", TAKES_NUMBER, ON_WATCH | ON_WAIT | ON_DOCTOR, "N",
+     "nodes that make the cluster ready, this one counted"},
     {OPT_UNTIL, "until", TAKES_NUMBER, ON_WATCH, "N", "end with 0 once N members are there"},
-    {OPT_FOR, "for", TAKES_DURATION, ON_WATCH | ON_WAIT | ON_LIST | ON_MAP | ON_CALL | ON_SERVE, "TIME",
+    {OPT_FOR, "for", TAKES_DURATION, ON_WATCH | ON_WAIT | ON_LIST | ON_MAP | ON_CALL | ON_SERVE | ON_DOCTOR, "TIME",
      "how long at most, as in 500ms, 10s, 2m"},
     {OPT_KIND, "kind", TAKES_TEXT, ON_OWNER | ON_PLAN, "KIND", "how keys are placed (default map; see above)"},
     {OPT_NODES, "nodes", TAKES_TEXT, ON_OWNER, "A,B,C", "the nodes, in any order"},
@@ -124,17 +128,12 @@ static const struct option_row option_table[] = {
     {OPT_STAY, "stay", TAKES_NOTHING, ON_DEMO, NULL, "go on until interrupted"},
     {OPT_JOIN, "join", TAKES_NOTHING, ON_DEMO, NULL, "be one more node of a demo that runs in another terminal"},
     {OPT_GROUP, "group", TAKES_TEXT, ON_DEMO, "ADDR:PORT", "where the nodes meet (default 239.76.67.1:45893)"},
+    {OPT_CHECKS, "checks", TAKES_NOTHING, ON_DOCTOR, NULL, "print the list of checks, and check nothing"},
     {OPT_LISTEN_PORT, "port", TAKES_NUMBER, ON_EPMD, "P", "the port (default 4369, or ERL_EPMD_PORT)"},
     {OPT_ADDRESS, "address", TAKES_TEXT, ON_EPMD, "A",
      "where other hosts may ask: an address of this one, or 0.0.0.0 (default: loopback)"},
     {OPT_JSON, "json", TAKES_NOTHING, ON_ALL, NULL, "print one JSON object a line"},
     {OPT_HELP, "help", TAKES_NOTHING, ON_ALL, NULL, "say how the command is used"},
-};
-
-/* Options of this tool that belong to parts of the library which this version has not. */
-struct refused_row {
-    const char *name;
-    const char *instead;
 };
 
 struct option_value {

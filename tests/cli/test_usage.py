@@ -6,7 +6,7 @@ import unittest
 from clitools import ROOT, TOOL, CtlTest, ctl, environment
 
 COMMANDS = ["demo", "watch", "wait", "list", "names", "port", "resolve", "ping", "send", "call", "node", "epmd", "owner", "plan",
-            "map", "hash", "urls", "help"]
+            "map", "hash", "doctor", "urls", "help"]
 
 
 class Help(CtlTest):
@@ -120,11 +120,6 @@ class Wrong(CtlTest):
         for arguments, sentence in self.CASES:
             with self.subTest(" ".join(arguments)):
                 self.expect(ctl(*arguments), 2, "", sentence)
-
-    def test_commands_of_later_versions(self):
-        for name in ("doctor",):
-            with self.subTest(name):
-                self.expect(ctl(name, "x"), 2, "", "this version has no %s: " % name)
 
     def test_a_secret_is_not_repeated(self):
         outcome = ctl("list", "gossip:?secret=sesame&nonsense=1")

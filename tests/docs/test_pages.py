@@ -7,6 +7,7 @@ import tempfile
 import unittest
 
 sys.path[:0] = [os.path.dirname(os.path.abspath(__file__))]
+import doctor  # noqa: E402
 import facts  # noqa: E402
 import limits  # noqa: E402
 import urls  # noqa: E402
@@ -132,6 +133,9 @@ class Generated(unittest.TestCase):
 
     def test_limits(self):
         self.assertEqual(write_regions(limits.PAGE, limits.regions(), True, limits.COMMAND), "")
+
+    def test_doctor(self):
+        self.assertEqual(write_regions(doctor.PAGE, doctor.regions(), True, doctor.COMMAND), "")
 
     def test_facts(self):
         self.assertEqual(facts.near(facts.PAGE, facts.regions(), True, facts.COMMAND), "")

@@ -1,0 +1,555 @@
+/*
+ * doctor: every step from a URL to links with the nodes that it finds, each with what came of it, and what to do where it failed.
+ * First the sources and the names, with one handle; then the nodes, all at a time, with a second one, whose own node is the one
+ * asked for, or a passing one where that runs here. It changes nothing in the cluster: what announces is turned off, and links are
+ * hidden and end with it. After 14 seconds it says what it has.
+ */
+#ifndef CLUSTERCTL_DOCTOR_H
+#define CLUSTERCTL_DOCTOR_H
+
+#include "doctor_nodes.h"
+
+#define DOCTOR_LISTEN (6 * SECOND) /* gossip: nodes speak every 5 s or more often */
+#define DOCTOR_FIND (6 * SECOND)   /* for the sources and DNS */
+#define DOCTOR_ALL (14 * SECOND)
+#define MESH_LARGE 70 /* nodes */
+
+/* ---- sources ---------------------------------------------------------- */
+
+/* The URL without its announcing: whoever hears of a node may dial it. */
+static char *url_quiet(const char *url)
+{
+    char *copy = copy_of(url), *at = strchr(copy, '?');
+    char *found = at ? strstr(at, "announce=on") : NULL;
+    if (found && (found[-1] == '?' || found[-1] == '&') && (found[11] == '&' || !found[11])) {
+        char *quiet = (char *)grow(NULL, strlen(copy) + 2);
+        snprintf(quiet, strlen(copy) + 2, "%.*sannounce=off%s", (int)(found - copy), copy, found + 11);
+        free(copy);
+        return quiet;
+    }
+    return copy;
+}
+
+static void on_doctor_log(void *ctx, int level, const char *message, const char *setting)
+{
+    struct doctor *d = (struct doctor *)ctx;
+    (void)level;
+    (void)setting;
+    if (strstr(message, "announces the own name"))
+        d->announced = true;
+}
+
+static struct cluster *doctor_handle(struct doctor *d, const char *node, const char *cookie, char *error, size_t size)
+{
+    struct cluster_options options;
+    struct cluster *c;
+    cluster_options_init(&options);
+    options.node = node;
+    options.cookie = cookie;
+    options.limit_members = 1 << 20;
+    options.log = on_doctor_log;
+    options.log_ctx = d;
+    options.error = error;
+    options.error_size = size;
+#ifdef CLUSTERCTL_OPENSSL
+    memset(&d->io, 0, sizeof d->io);
+    d->io.size = sizeof d->io;
+    tls_openssl(&d->io);
+    options.io = &d->io;
+#endif
+    return cluster_create(&c, &options) < 0 ? NULL : c;
+}
+
+/* Which URLs are understood, by a handle of this own name that goes at once. */
+static int doctor_read(struct doctor *d, const char *node)
+{
+    char error[512] = "";
+    struct cluster *c = doctor_handle(d, node, NULL, error, sizeof error);
+    size_t i;
+    if (!c)
+        return fail(FAILED, "%s", *error ? error : "no handle was to be had");
+    for (i = 0; i < d->a->count; i++) {
+        struct cluster_source *s = NULL;
+        char *quiet = url_quiet(d->a->operands[i]);
+        if (cluster_discover(c, quiet, &s) < 0) {
+            finding(&d->report, CHECK_URL, CHECK_FAIL, NULL, "%s", cluster_last_error(c));
+        } else if (s) {
+            names_add(&d->shown, cluster_source_url(s), strlen(cluster_source_url(s)));
+            names_add(&d->urls, quiet, strlen(quiet));
+            finding(&d->report, CHECK_URL, CHECK_OK, NULL, "%s", cluster_source_url(s));
+        }
+        free(quiet);
+    }
+    cluster_destroy(c);
+    return DONE;
+}
+
+/* name@auto becomes the name that it stands for, or a finding. */
+static void doctor_auto(struct doctor *d)
+{
+    char error[512] = "";
+    struct cluster *c = doctor_handle(d, d->name, NULL, error, sizeof error);
+    size_t i;
+    int result = c ? 0 : CLUSTER_E_INVALID;
+    for (i = 0; i < d->urls.count && !result; i++) {
+        result = cluster_discover(c, d->urls.at[i], NULL);
+        if (result)
+            snprintf(error, sizeof error, "%s", cluster_last_error(c));
+    }
+    if (result)
+        finding(&d->report, CHECK_NAME_CHOICE, CHECK_FAIL, d->name, "%s", error);
+    d->formed = !result;
+    snprintf(d->name, sizeof d->name, "%s", result ? "" : cluster_own_name(c));
+    cluster_destroy(c);
+}
+
+/* The URL for a handle without a name, which shows whether the own node is listed too: with what the own name would decide. */
+static void url_unnamed(const struct doctor *d, const char *url, struct text *out)
+{
+    char value[16];
+    const char *host = strchr(d->name, '@');
+    union address address;
+    text_clear(out);
+    text_add(out, url);
+    if (host && !url_option(url, "node", value, sizeof value)) {
+        char *base = copy_of(d->name);
+        base[host - d->name] = '\0';
+        text_add(out, strchr(out->at, '?') ? "&node=" : "?node=");
+        url_add(out, base);
+        free(base);
+    }
+    if (host && url_is(url, "dns") && !url_option(url, "type", value, sizeof value) && address_parse(host + 1, &address))
+        text_format(out, "%ctype=%s", strchr(out->at, '?') ? '&' : '?', address.any.sa_family == AF_INET6 ? "aaaa" : "a");
+}
+
+/* The handle that finds the nodes. */
+static int doctor_sources(struct doctor *d)
+{
+    static const char *const listing[] = {"static", "file", "dns", "kubernetes", "consul", "etcd", "rancher"};
+    char error[512] = "";
+    struct text url = {NULL, 0, 0};
+    size_t i, j, lists = 0;
+    int status = DONE;
+    for (i = 0; i < d->urls.count; i++)
+        for (j = 0; j < COUNT(listing); j++)
+            lists += url_is(d->urls.at[i], listing[j]);
+    d->lists = lists == d->urls.count;
+    d->loop.c = doctor_handle(d, d->lists || !*d->name ? NULL : d->name, NULL, error, sizeof error);
+    if (!d->loop.c)
+        return fail(FAILED, "%s", *error ? error : "no handle was to be had");
+    for (i = 0; i < d->urls.count && !status; i++) {
+        text_clear(&url);
+        text_add(&url, d->urls.at[i]);
+        if (d->lists)
+            url_unnamed(d, d->urls.at[i], &url);
+        if (cluster_discover(d->loop.c, url.at, NULL) < 0)
+            status = fail(FAILED, "%s", cluster_last_error(d->loop.c));
+    }
+    text_free(&url);
+    return status;
+}
+
+static void check_sources(struct doctor *d)
+{
+    struct cluster_source *s;
+    struct cluster_counts counts;
+    size_t i;
+    memset(&counts, 0, sizeof counts);
+    counts.size = (uint32_t)sizeof counts;
+    (void)cluster_stats(d->loop.c, &counts);
+    for (i = 0; i < d->shown.count && (s = cluster_source_at(d->loop.c, i)) != NULL; i++) {
+        const char *url = d->shown.at[i];
+        int state = cluster_source_state(s);
+        bool gossip = url_is(url, "gossip");
+        size_t count = cluster_source_count(s);
+        if (url_is(url, "dns") && (doctor_failed(&d->report, CHECK_DNS_QUERY) || doctor_failed(&d->report, CHECK_DNS_NAME) ||
+                                   doctor_failed(&d->report, CHECK_DNS_RECORDS)))
+            continue; /* it was said better */
+        if (state == CLUSTER_SOURCE_FAILED) {
+            finding(&d->report, CHECK_SOURCE, CHECK_FAIL, url, "%s",
+                    *cluster_source_why(s) ? cluster_source_why(s) : cluster_strerror(cluster_source_error(s)));
+            continue;
+        }
+        if (gossip && counts.dropped)
+            finding(&d->report, CHECK_GOSSIP_SECRET, count ? CHECK_WARN : CHECK_FAIL, url,
+                    "%lu packets came that cannot be read: a secret on one side only, another secret, or another wire",
+                    (unsigned long)counts.dropped);
+        if (gossip && !count) {
+            finding(&d->report, CHECK_GOSSIP_HEARD, counts.dropped ? CHECK_WARN : CHECK_FAIL, url,
+                    "no node was heard in %lu ms", (unsigned long)((cluster_now() - d->began) / MILLISECOND));
+        } else if (gossip) {
+            finding(&d->report, CHECK_GOSSIP_HEARD, CHECK_OK, url, "nodes heard: %lu", (unsigned long)count);
+        } else if (state == CLUSTER_SOURCE_STARTING) {
+            finding(&d->report, CHECK_SOURCE, CHECK_FAIL, url, "no answer in %lu s", (unsigned long)(DOCTOR_FIND / SECOND));
+        } else {
+            finding(&d->report, CHECK_SOURCE, CHECK_OK, url, "it answers");
+            if (count)
+                finding(&d->report, CHECK_ANSWER, CHECK_OK, url, "nodes: %lu", (unsigned long)count);
+            else
+                finding(&d->report, CHECK_ANSWER, CHECK_FAIL, url, "the answer is complete, and names no node");
+        }
+    }
+}
+
+/* epmd: sources with another port than the nodes of this host use. */
+static void check_epmd_ports(struct doctor *d)
+{
+    struct names items = {NULL, 0};
+    char host[256];
+    size_t i, j;
+    for (i = 0; i < d->urls.count; i++) {
+        if (!url_is(d->urls.at[i], "epmd"))
+            continue;
+        url_items(d->urls.at[i], &items);
+        for (j = 0; j < items.count; j++) {
+            uint32_t port = d->epmd_ports[0];
+            host_port(items.at[j], host, sizeof host, &port);
+            doctor_epmd_port(d, port);
+            if (port != d->epmd_ports[0])
+                finding(&d->report, CHECK_EPMD_PORT, CHECK_FAIL, items.at[j],
+                        "its epmd is asked on port %lu, and the nodes of this host use %lu", (unsigned long)port,
+                        (unsigned long)d->epmd_ports[0]);
+        }
+    }
+    names_clear(&items);
+}
+
+/* ---- the own name ----------------------------------------------------- */
+
+static bool host_is_long(const char *host)
+{
+    return strpbrk(host, ".:") != NULL;
+}
+
+/* Is it NAME@HOST? Where there is no host, the rest goes on with the local one. */
+static void check_form(struct doctor *d)
+{
+    const char *name = d->own, *at = name ? strchr(name, '@') : NULL, *byte;
+    bool clean = name != NULL;
+    for (byte = name; byte && *byte; byte++)
+        clean = clean && (unsigned char)*byte > 0x20 && *byte != 0x7f;
+    if (!name)
+        return;
+    if (!at) {
+        finding(&d->report, CHECK_NAME_FORM, CHECK_FAIL, name, "it has no host: a node is NAME@HOST");
+        snprintf(d->name, sizeof d->name, "%.200s@localhost", *name && clean ? name : "doctor");
+        return;
+    }
+    snprintf(d->name, sizeof d->name, "%.255s", name);
+    if (at == name || !at[1] || strchr(at + 1, '@') || !clean || strlen(name) > 255) {
+        finding(&d->report, CHECK_NAME_FORM, CHECK_FAIL, name,
+                "it has to be one '@' with something on both sides, no spaces, and 255 bytes at most");
+        snprintf(d->name, sizeof d->name, "doctor@localhost");
+        return;
+    }
+    d->formed = true;
+    if (strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != (size_t)(at - name))
+        finding(&d->report, CHECK_NAME_FORM, CHECK_WARN, name,
+                "Erlang nodes take letters, digits, _ and - before the '@' only");
+    else
+        finding(&d->report, CHECK_NAME_FORM, CHECK_OK, name, "%s",
+                strcmp(at + 1, "auto") == 0 ? "its address is that of this host"
+                : host_is_long(at + 1)      ? "a long name"
+                                            : "a short name");
+}
+
+/* The kind of names. Members on addresses are told apart, as Erlang's own sentence on them is another one. */
+static void check_kinds(struct doctor *d)
+{
+    size_t kinds[3] = {0, 0, 0}; /* short, long, address */
+    const char *first[3] = {NULL, NULL, NULL};
+    const char *own = strchr(d->name, '@');
+    union address address;
+    size_t i;
+    int kind, mine = own && host_is_long(own + 1);
+    for (i = 0; i < d->count; i++) {
+        const char *host = strchr(d->nodes[i].name, '@') + 1;
+        kind = address_parse(host, &address) ? 2 : host_is_long(host);
+        first[kind] = kinds[kind]++ ? first[kind] : d->nodes[i].name;
+    }
+    if (!d->count)
+        return;
+    if (!d->formed) {
+        if (kinds[0] && kinds[1] + kinds[2])
+            finding(&d->report, CHECK_NAME_KIND, CHECK_WARN, NULL, "%s is short and %s is long: they cannot link to each other",
+                    first[0], first[first[2] ? 2 : 1]);
+        return;
+    }
+    if (!mine && kinds[2])
+        finding(&d->report, CHECK_NAME_LEGAL, CHECK_FAIL, d->name,
+                "it is short, and to a node with a short name the host of %s is illegal%s", first[2],
+                kinds[2] > 1 ? ", as of others" : "");
+    if (!mine && kinds[1])
+        finding(&d->report, CHECK_NAME_KIND, CHECK_FAIL, d->name, "it is short, and %s is long", first[1]);
+    else if (mine && kinds[0])
+        finding(&d->report, CHECK_NAME_KIND, CHECK_FAIL, d->name, "it is long, and %s is short", first[0]);
+    else if (mine || !kinds[2])
+        finding(&d->report, CHECK_NAME_KIND, CHECK_OK, d->name, "it is %s, as the others are", mine ? "long" : "short");
+}
+
+/* Has the own name the address that the others look for? */
+static void check_choice(struct doctor *d)
+{
+    size_t i, strangers = 0, base = (size_t)(strchr(d->name, '@') - d->name);
+    bool listed = cluster_member_find(d->loop.c, d->name) != NULL, loop = address_is_loopback(&d->own_address);
+    const struct node *twin = NULL, *far = NULL;
+    union address from;
+    char text[64], other[64];
+    for (i = 0; i < d->count; i++) {
+        const struct node *n = &d->nodes[i];
+        if (!n->addressed)
+            continue;
+        if (!strncmp(n->name, d->name, base + 1) && !address_same(&n->address, &d->own_address) && address_is_here(&n->address))
+            twin = n;
+        else if (!address_is_here(&n->address) && address_towards(&n->address, &from) &&
+                 !address_same(&from, &d->own_address) && (loop || !address_neighbours(&from, &d->own_address))) {
+            far = n;
+            strangers++;
+        }
+    }
+    if (twin && !listed && d->lists)
+        finding(&d->report, CHECK_NAME_CHOICE, CHECK_FAIL, d->name,
+                "the sources list this host as %s: that is an address of it too, and %s is not listed", twin->name,
+                address_text(&d->own_address, text));
+    else if (far && strangers == d->count && address_towards(&far->address, &from))
+        finding(&d->report, CHECK_NAME_CHOICE, CHECK_FAIL, d->name, "the way to %s leaves from %s, in another network than %s",
+                far->name, address_text(&from, other), address_text(&d->own_address, text));
+    else
+        finding(&d->report, CHECK_NAME_CHOICE, CHECK_OK, d->name, "%s", address_text(&d->own_address, text));
+    if (!d->lists)
+        return;
+    if (listed)
+        finding(&d->report, CHECK_NAME_LISTED, CHECK_OK, d->name, "it is listed");
+    else if (!doctor_failed(&d->report, CHECK_NAME_CHOICE))
+        finding(&d->report, CHECK_NAME_LISTED, CHECK_WARN, d->name, "nodes that are listed: %lu, and this one is not",
+                (unsigned long)d->count);
+}
+
+/* What DNS and /etc/hosts say of the own host. */
+static void own_host_resolved(struct doctor *d, const struct cluster_event *reply)
+{
+    const char *host = strchr(d->name, '@') + 1;
+    struct names lines = {NULL, 0};
+    size_t i;
+    bool here = false;
+    d->own_request = 0;
+    if (reply->error) {
+        finding(&d->report, CHECK_NAME_RESOLVES, CHECK_FAIL, host, "%s", reply->text);
+        return;
+    }
+    names_split(&lines, reply->text, '\n');
+    for (i = 0; i < lines.count && !here; i++)
+        here = address_parse(lines.at[i], &d->own_address) && address_is_here(&d->own_address);
+    d->own_addressed = here;
+    finding(&d->report, CHECK_NAME_RESOLVES, CHECK_OK, host, "%s", lines.count ? lines.at[0] : "");
+    finding(&d->report, CHECK_NAME_ADDRESS, here ? CHECK_OK : CHECK_FAIL, host,
+            here ? "%s is an address of this host" : "%s is no address of this host",
+            lines.count ? lines.at[here ? i - 1 : 0] : "");
+    names_clear(&lines);
+}
+
+/* Does the own node run here already? */
+static void own_registry(struct doctor *d, const struct cluster_event *reply)
+{
+    char seen[120];
+    uint32_t port = reply->error ? 0 : names_port(reply->text, d->name, seen, sizeof seen);
+    d->registry_request = 0;
+    if (!port) {
+        finding(&d->report, CHECK_NAME_TAKEN, CHECK_OK, d->name, "no node of this name is registered at this host");
+        return;
+    }
+    if (d->own_addressed)
+        d->runs_at = port;
+    finding(&d->report, CHECK_NAME_TAKEN, CHECK_WARN, d->name,
+            "a node of this name runs here, on port %lu: if it is not yours, the name is taken", (unsigned long)port);
+}
+
+static void begin_own_host(struct doctor *d)
+{
+    const char *host;
+    char question[300];
+    if (!d->formed)
+        return;
+    host = strchr(d->name, '@') + 1;
+    if (cluster_epmd_names(d->loop.c, NULL, &d->registry_request) < 0)
+        d->registry_request = 0;
+    if (address_parse(host, &d->own_address)) {
+        d->own_addressed = address_is_here(&d->own_address);
+        finding(&d->report, CHECK_NAME_ADDRESS, d->own_addressed ? CHECK_OK : CHECK_FAIL, host,
+                d->own_addressed ? "it is an address of this host" : "it is no address of this host");
+        return;
+    }
+    snprintf(question, sizeof question, "%.255s?hosts=on&search=on", host);
+    if (cluster_resolve(d->loop.c, question, NULL, &d->own_request) < 0) {
+        d->own_request = 0;
+        finding(&d->report, CHECK_NAME_RESOLVES, CHECK_FAIL, host, "%s", cluster_last_error(d->loop.c));
+    }
+}
+
+/* ---- finding nodes ---------------------------------------------------- */
+
+/* Gossip is listened to for as long as nodes may be silent; all else ends when it has answered. */
+static bool sources_are_done(const struct doctor *d)
+{
+    struct cluster_source *s;
+    size_t i;
+    bool gossip = false;
+    for (i = 0; (s = cluster_source_at(d->loop.c, i)) != NULL; i++) {
+        if (url_is(cluster_source_url(s), "gossip"))
+            gossip = gossip || cluster_source_state(s) != CLUSTER_SOURCE_FAILED;
+        else if (cluster_source_state(s) == CLUSTER_SOURCE_STARTING)
+            return false;
+    }
+    return !d->own_request && !d->registry_request && (!gossip || cluster_now() - d->began >= d->listen);
+}
+
+static void doctor_find(struct doctor *d)
+{
+    const struct cluster_event *e;
+    const struct cluster_member *m;
+    uint64_t end = d->began + DOCTOR_FIND;
+    size_t i;
+    while (!sources_are_done(d) && !signal_end && cluster_now() < end) {
+        doctor_progress(&d->report, "asking the sources", 0, 0, d->began);
+        doctor_turn(d, cluster_now() + 200 * MILLISECOND < end ? cluster_now() + 200 * MILLISECOND : end);
+        while ((e = cluster_next_event(d->loop.c)) != NULL)
+            if (e->type == CLUSTER_REPLY && e->request == d->own_request)
+                own_host_resolved(d, e);
+            else if (e->type == CLUSTER_REPLY && e->request == d->registry_request)
+                own_registry(d, e);
+    }
+    if (d->own_request)
+        finding(&d->report, CHECK_NAME_RESOLVES, CHECK_FAIL, strchr(d->name, '@') + 1, "no answer in time");
+    check_dns(d);
+    check_sources(d);
+    check_epmd_ports(d);
+    for (i = 0; (m = cluster_member_at(d->loop.c, i)) != NULL; i++)
+        if (strcmp(m->name, d->name) != 0)
+            node_add(d, m);
+    check_kinds(d);
+    if (d->own_addressed)
+        check_choice(d);
+}
+
+/* Name and URLs, and the handle for them. */
+static int doctor_begin(struct doctor *d)
+{
+    char stand_in[300];
+    const char *host = strchr(d->name, '@');
+    bool finds = host && !strcmp(host, "@auto");
+    int status;
+    snprintf(stand_in, sizeof stand_in, "%.*s@localhost", (int)(host ? host - d->name : 0), d->name);
+    status = doctor_read(d, !host ? NULL : finds ? stand_in : d->name);
+    if (!status && finds && d->urls.count)
+        doctor_auto(d);
+    if (!*d->name && finds)
+        snprintf(d->name, sizeof d->name, "%s", stand_in);
+    return !status && d->urls.count ? doctor_sources(d) : status;
+}
+
+/* ---- the whole -------------------------------------------------------- */
+
+/* ~/.erlang.cookie is there and private, or one was named. */
+static int doctor_cookie(struct doctor *d, char *cookie)
+{
+    const char *home = getenv("HOME");
+    char path[1024];
+    struct stat info;
+    snprintf(path, sizeof path, "%s/.erlang.cookie", home ? home : "");
+    if (!given(d->a, OPT_COOKIE) && !given(d->a, OPT_COOKIE_FILE) && (stat(path, &info) < 0 || (info.st_mode & 077))) {
+        finding(&d->report, CHECK_COOKIE_HERE, CHECK_WARN, NULL, "%s is not there, or others can read it", path);
+        return DONE;
+    }
+    return find_cookie(d->a, cookie);
+}
+
+static void check_after(struct doctor *d)
+{
+    size_t i, up = 0, quorum = (size_t)number_of(d->a, OPT_QUORUM, 0), there;
+    for (i = 0; i < d->count; i++)
+        up += d->nodes[i].up;
+    check_headless(d);
+    if (d->announced)
+        finding(&d->report, CHECK_NAME_TAKEN, CHECK_FAIL, d->name, "another node announces this name by gossip");
+    if (up > MESH_LARGE)
+        finding(&d->report, CHECK_MESH, CHECK_WARN, NULL, "%lu nodes are linked: each to each that is %lu links",
+                (unsigned long)up + 1, (unsigned long)((up + 1) * up / 2));
+    there = (d->links ? up : d->count) + 1;
+    if (quorum)
+        finding(&d->report, CHECK_QUORUM, there >= quorum ? CHECK_OK : CHECK_FAIL, NULL,
+                "%lu of %lu nodes are %s, this one counted", (unsigned long)there, (unsigned long)quorum,
+                d->links ? "linked" : "listed");
+}
+
+static int doctor_end(struct doctor *d, int status)
+{
+    size_t i;
+    if (d->loop.c)
+        loop_end(&d->loop);
+    for (i = 0; i < d->count; i++)
+        node_clear(&d->nodes[i]);
+    for (i = 0; i < d->question_count; i++) {
+        free(d->questions[i].name);
+        free(d->questions[i].why);
+    }
+    free(d->nodes);
+    free(d->questions);
+    free(d->watched);
+    names_clear(&d->urls);
+    names_clear(&d->shown);
+    if (status)
+        return status;
+    doctor_sum(&d->report);
+    return signal_end ? FAILED : doctor_count(&d->report, CHECK_FAIL) ? NEGATIVE : DONE;
+}
+
+static int run_doctor(const struct arguments *a)
+{
+    struct doctor d;
+    struct cluster *c;
+    char cookie[COOKIE_SIZE] = "", error[512] = "";
+    size_t i;
+    int status;
+    if (given(a, OPT_CHECKS))
+        return doctor_table(given(a, OPT_JSON));
+    if (!a->count)
+        return fail(USAGE, "`doctor` needs more: clusterctl doctor %s", a->command->synopsis);
+    memset(&d, 0, sizeof d);
+    d.a = a;
+    d.own = text_of(a, OPT_NODE, NULL);
+    d.report.json = given(a, OPT_JSON);
+    d.report.colour = wants_colour(STDOUT_FILENO);
+    d.report.progress = is_terminal(STDERR_FILENO);
+    d.began = cluster_now();
+    d.listen = number_of(a, OPT_FOR, DOCTOR_LISTEN);
+    doctor_epmd_port(&d, environment_port());
+    doctor_epmd_port(&d, 4369);
+    status = signals_begin();
+    if (!status)
+        status = doctor_cookie(&d, cookie);
+    if (status)
+        return doctor_end(&d, status);
+    check_form(&d);
+    status = doctor_begin(&d);
+    if (!status && d.loop.c) {
+        c = d.loop.c;
+        loop_begin(&d.loop, c, signal_pipe[0]);
+        for (i = 0; i < d.urls.count; i++)
+            if (url_is(d.urls.at[i], "gossip"))
+                check_group(&d.report, d.urls.at[i]);
+        begin_own_host(&d);
+        begin_dns(&d);
+        doctor_find(&d);
+        loop_end(&d.loop);
+        nodes_name(&d, cookie);
+        d.loop.c = doctor_handle(&d, d.links ? d.dials : NULL, d.links ? cookie : NULL, error, sizeof error);
+        if (!d.loop.c)
+            return doctor_end(&d, fail(FAILED, "%s", error));
+        loop_begin(&d.loop, d.loop.c, signal_pipe[0]);
+        nodes_check(&d, d.began + DOCTOR_ALL);
+        check_after(&d);
+    }
+    return doctor_end(&d, status);
+}
+
+#endif
