@@ -22,6 +22,7 @@
 #include "clusterctl/json.h"
 #include "clusterctl/loop.h"
 #include "clusterctl/options.h"
+#include "clusterctl/record.h"
 #include "clusterctl/sources.h"
 #include "clusterctl/watch.h"
 #include "clusterctl/nodes.h"
@@ -47,12 +48,15 @@ static const struct command commands[] = {
      "one is killed and its shards move, it comes back and they move back. Ends by itself.\n"
      "With --stay it goes on; `clusterctl demo --join` in another terminal is one more node of it.\n",
      run_demo},
-    {"watch", ON_WATCH, 1, SIZE_MAX, "URL... [--node NAME] [--connect erlang] [--quorum N] [--until N] [--for TIME] [--json]",
+    {"watch", ON_WATCH, 1, SIZE_MAX,
+     "URL... [--node NAME] [--connect erlang] [--quorum N] [--until N] [--for TIME] [--record DIR] [--json]",
      "print what happens to the members, an event a line",
      "Prints `+ NAME` when a node joins, `- NAME` when it leaves, `~ NAME what` when it changes, `status S N/Q` and\n"
      "`source URL state why`. The own node is neither printed nor counted by --until.\n"
      "With --connect erlang it links to every member, which needs --node, and prints `up NAME` and `down NAME reason`;\n"
      "--until then counts the members that are up.\n"
+     "With --record it keeps what the sources answer: a file for each connection and each datagram, and note.txt with the\n"
+     "URLs and what was asked. Secrets are stars there; look through them all the same before you send them to anyone.\n"
      "Ends with 0 once --until members are there, with 0 when --for is over, but 1 if --until was not reached by then.\n",
      run_watch},
     {"wait", ON_WAIT, 1, SIZE_MAX, "URL... --quorum N [--for TIME] [--node NAME] -- COMMAND [ARG...]",

@@ -6,6 +6,7 @@
 
 #include "json.h"
 #include "options.h"
+#include "record.h"
 
 /* Warnings that no event tells. A failing source and a full queue are events as well, and the commands tell of those. */
 static void on_log(void *ctx, int level, const char *message, const char *setting)
@@ -64,9 +65,7 @@ static int open_sources(struct loop *l, const struct arguments *a)
 {
     char error[512] = "", cookie[COOKIE_SIZE] = "";
     struct cluster_options options;
-#ifdef CLUSTERCTL_OPENSSL
     struct cluster_io io;
-#endif
     struct cluster *c;
     size_t i;
     int result, status = signals_begin();
@@ -86,12 +85,19 @@ static int open_sources(struct loop *l, const struct arguments *a)
     options.log = on_log;
     options.error = error;
     options.error_size = sizeof error;
-#ifdef CLUSTERCTL_OPENSSL
     memset(&io, 0, sizeof io);
     io.size = sizeof io;
+#ifdef CLUSTERCTL_OPENSSL
     tls_openssl(&io);
-    options.io = &io;
 #endif
+    if (given(a, OPT_RECORD)) {
+        if (options.connect || options.listen)
+            return fail(USAGE, "--record is for what sources answer: leave out --connect and --listen");
+        status = record_begin(&io, text_of(a, OPT_RECORD, ""));
+        if (status)
+            return status;
+    }
+    options.io = &io;
     result = cluster_create(&c, &options);
     if (result < 0)
         return fail(result == CLUSTER_E_INVALID ? USAGE : FAILED, "%s", *error ? error : cluster_strerror(result));
@@ -103,6 +109,7 @@ static int open_sources(struct loop *l, const struct arguments *a)
             return status;
         }
     }
+    record_sources(c, false);
     loop_begin(l, c, signal_pipe[0]);
     return DONE;
 }

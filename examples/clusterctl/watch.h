@@ -333,7 +333,9 @@ static int run_watch(const struct arguments *a)
     while (w.roster.count)
         roster_remove(&w.roster, w.roster.count - 1);
     free(w.roster.at);
+    record_sources(w.loop.c, true);
     loop_end(&w.loop);
+    record_end();
     return status;
 }
 
