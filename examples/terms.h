@@ -120,7 +120,7 @@ static inline const char *term_skip(const char *at)
 }
 
 /* The text of the index-th element, from 0, of a tuple or list that is text as cluster_term_print writes it: to be freed; NULL when
- * there is none. */
+ * there is none. A list of numbers that are all letters is a string, so have tuples where there are numbers. */
 static inline char *term_element(const char *text, int index)
 {
     const char *end;

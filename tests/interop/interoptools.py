@@ -104,6 +104,37 @@ class Node:
         shutil.rmtree(self.home, ignore_errors=True)
 
 
+class EtcdServer:
+    """A real etcd of one on free ports, which can be stopped and started again."""
+
+    def __init__(self, address=LOOPBACK, prefix=()):
+        self.folder = tempfile.mkdtemp()
+        self.address, self.prefix = address, prefix
+        self.port, self.peer = free_port(), free_port()
+        self.at = "%s:%d" % (address, self.port)
+        self.process = None
+        self.start()
+
+    def start(self):
+        client, peer = ("http://%s:%d" % (self.address, port) for port in (self.port, self.peer))
+        self.process = subprocess.Popen(
+            [*self.prefix, "etcd", "--name", "one", "--data-dir", os.path.join(self.folder, "data"), "--listen-client-urls", client,
+             "--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+             "--initial-cluster", "one=" + peer, "--logger", "zap", "--log-level", "error"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until(lambda: ctl("list", "etcd:/none/?server=" + self.at, prefix=self.prefix).code == 1, "etcd answers")
+
+    def stop(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def close(self):
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 class Group:
     """A multicast group on loopback that nobody else uses."""
 

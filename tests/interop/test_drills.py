@@ -12,7 +12,8 @@ import xml.etree.ElementTree
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs")]
 from doctools import blocks  # noqa: E402
 from exampletools import example  # noqa: E402
-from interoptools import LOOPBACK, ROOT, Epmd, Node, Running, ctl, lacks, until  # noqa: E402
+from interoptools import LOOPBACK, ROOT, Epmd, EtcdServer, Node, Running, ctl, lacks, until  # noqa: E402
+from dnstools import Machine  # noqa: E402
 from tools import SANITIZERS  # noqa: E402
 
 WHY = lacks("epmd", "erl", "erlc")
@@ -61,10 +62,52 @@ class Mixed(unittest.TestCase):
     def ctl(self, *arguments):
         return ctl(*arguments, "--cookie", "interop", ERL_EPMD_PORT=self.epmd.port)
 
-    def start(self, path, *arguments):
-        program = Program(path, *arguments, ERL_EPMD_PORT=self.epmd.port)
+    def start(self, path, *arguments, **more):
+        program = Program(path, *arguments, **dict({"ERL_EPMD_PORT": self.epmd.port}, **more))
         self.addCleanup(program.__exit__)
         return program
+
+
+class Network:
+    """A switch of its own, 10.77.0.254, and nodes on it, each with an epmd: namespaces, which touch nothing outside."""
+
+    def __init__(self):
+        self.processes = []
+        self.prefix = self.space()
+        self.inside(self.prefix, "ip link set lo up", "ip link add br0 type bridge", "ip address add 10.77.0.254/24 dev br0",
+                    "ip link set br0 up")
+
+    def run(self, *command):
+        self.processes.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL))
+        return self.processes[-1]
+
+    def space(self):
+        process = self.run("unshare", "--net", "sh", "-c", "echo up; exec cat")
+        process.stdout.readline()
+        return ("nsenter", "--target", str(process.pid), "--net")
+
+    @staticmethod
+    def inside(prefix, *commands):
+        subprocess.run([*prefix, "sh", "-ec", "\n".join(commands)], check=True, capture_output=True, timeout=60)
+
+    def node(self, i):
+        prefix = self.space()
+        self.inside(self.prefix, "ip link add v%d type veth peer name eth0 netns %s" % (i, prefix[2]),
+                    "ip link set v%d master br0 up" % i)
+        self.inside(prefix, "ip link set lo up", "ip address add 10.77.0.%d/24 dev eth0" % i, "ip link set eth0 up")
+        self.run(*prefix, "epmd")
+        until(lambda: ctl("names", "10.77.0.%d" % i, prefix=prefix).code == 0, "epmd answers")
+        return prefix
+
+    def link(self, i, state):
+        self.inside(self.prefix, "ip link set v%d %s" % (i, state))
+
+    def close(self):
+        for process in reversed(self.processes):
+            process.kill()
+            process.wait()
+            process.stdin.close()
+            process.stdout.close()
 
 
 class PubSub(Mixed):
@@ -149,8 +192,8 @@ class Drills(Mixed):
         super().setUpClass()
         cls.url = "epmd:%s?interval=100ms" % cls.epmd.at
 
-    def drill(self, name, *arguments):
-        return self.start(example("examples/drills/%s.c" % name, "drill-" + name), *arguments)
+    def drill(self, name, *arguments, **more):
+        return self.start(example("examples/drills/%s.c" % name, "drill-" + name), *arguments, **more)
 
     def shows(self, program, session):
         """It has printed what docs/drills.md shows, in whatever order. Numbers are others each time where these are measured."""
@@ -286,6 +329,109 @@ class Drills(Mixed):
         b.kill()
         c.line("{svc,7} answers from 'a@127.0.0.1'")
         self.assertEqual(c.stop(), 0, c.story())
+
+    # ---- 5: split brain --------------------------------------------------------------------------------------------------
+
+    def store(self):
+        """Where the store is; at the end no write in it has a lower token than one before, and each has an id of its own."""
+        path = os.path.join(self.folder, self.id() + ".store")
+
+        def judge():
+            with open(path, encoding="ascii") as lines:
+                writes = [[int(word) for word in line.split()] for line in lines]
+            self.assertEqual([token for token, _, _ in writes], sorted(token for token, _, _ in writes))
+            self.assertEqual(len({number for _, number, _ in writes}), len(writes))
+        self.addCleanup(judge)
+        return path
+
+    def token(self, program):
+        """Under which it wrote last; 0: it did not."""
+        return max([int(line.split()[-1]) for line in program.lines if line.startswith("writes under token ")], default=0)
+
+    def successor(self, n):
+        """Which of the others writes now, in place of the first: its index."""
+        old = self.token(n[0])
+        until(lambda: max(map(self.token, n[1:])) > old, "another one has the lease")
+        return 1 if self.token(n[1]) > self.token(n[2]) else 2
+
+    @unittest.skipIf(lacks("etcd"), lacks("etcd"))
+    def test_5_a_writer_is_paused(self):
+        etcd, store = EtcdServer(), self.store()
+        self.addCleanup(etcd.close)
+        names = ["n%d@%s" % (i, LOOPBACK) for i in (1, 2, 3)]
+        a = self.node("a", "ok")
+        n = []
+        for name in names:
+            n.append(self.drill("5_split_brain", name, "static:" + ",".join(names), etcd.at, store, "60s"))
+            if len(n) == 1:
+                n[0].line(lambda line: line.startswith("writes under token "))
+
+        def add(i, number, amount):
+            return self.evaluate(a, "rpc", "call", "['%s', drill, add, [{%d, %d}]]" % (names[i], number, amount))
+
+        def reads(i, wanted):
+            until(lambda: self.evaluate(a, "rpc", "call", "['%s', drill, read, []]" % names[i]) == wanted,
+                  wanted + "\n" + n[i].story())
+        for program in n:
+            program.line(lambda line: line.startswith("READY: "))
+        self.assertEqual(add(0, 10, 100), "done")
+        self.assertEqual((add(1, 11, 20), add(1, 11, 20), add(2, 10, 100)), ("buffered",) * 3)
+        for i in range(3):
+            reads(i, "{120,fresh}")
+        n[0].signal(signal.SIGSTOP)
+        new = self.successor(n)
+        self.assertEqual(add(new, 12, 3), "done")
+        self.assertEqual(self.evaluate(a, "rpc", "cast", "['%s', drill, add, [{13, 4000}]]" % names[0]), "true")
+        n[0].signal(signal.SIGCONT)
+        n[0].line("refused: token %d, and the store has seen %d" % (self.token(n[0]), self.token(n[new])))
+        for i in range(3):
+            reads(i, "{4123,fresh}")
+        for number, amount in ((13, 4000), (12, 3), (11, 20), (10, 100)):  # all of it again, elsewhere and in another order
+            add(3 - new, number, amount)
+        reads(3 - new, "{4123,fresh}")
+        for program in n:
+            self.assertEqual(program.stop(), 0, program.story())
+
+    @unittest.skipIf(Machine.lack() or lacks("etcd"), Machine.lack() or lacks("etcd"))
+    def test_5_the_network_is_cut(self):
+        hub = Network()
+        self.addCleanup(hub.close)
+        nodes = [hub.node(i) for i in (1, 2, 3)]
+        etcd, store = EtcdServer("10.77.0.254", hub.prefix), self.store()
+        self.addCleanup(etcd.close)
+        names = ["n%d@10.77.0.%d" % (i, i) for i in (1, 2, 3)]
+        n = []
+        for name, prefix in zip(names, nodes):
+            n.append(self.drill("5_split_brain", name, "static:" + ",".join(names), etcd.at, store, "2s", prefix=prefix,
+                                ERL_EPMD_PORT=None))
+            if len(n) == 1:
+                n[0].line(lambda line: line.startswith("writes under token "))
+
+        def call(prefix, i, function, arguments="[]"):
+            done = ctl("call", names[i], "drill", function, arguments, "--cookie", "interop", prefix=prefix)
+            return done.out.strip() or done.err
+
+        def reads(prefix, i, wanted):
+            until(lambda: call(prefix, i, "read") == wanted, wanted + "\n" + n[i].story())
+        for program in n:
+            program.line(lambda line: line.startswith("READY: "))
+        self.assertEqual(call(hub.prefix, 0, "add", "[{10, 100}]"), "done")
+        reads(hub.prefix, 1, "{100,fresh}")
+        reads(hub.prefix, 2, "{100,fresh}")
+        hub.link(1, "down")
+        n[0].line("DEGRADED: 1 of 3 nodes, balance 100 (stale), 0 to be written")
+        new = self.successor(n)
+        self.assertEqual(call(nodes[0], 0, "add", "[{11, 20}]"), "buffered")
+        self.assertEqual(call(hub.prefix, new, "add", "[{12, 3}]"), "done")
+        reads(hub.prefix, 3 - new, "{103,fresh}")
+        self.assertEqual(call(nodes[0], 0, "read"), "{100,stale}")
+        hub.link(1, "up")
+        n[0].line(lambda line: re.match("READY: [23] of 3 nodes, balance 103, 1 to be written", line))
+        for i in range(3):
+            reads(hub.prefix, i, "{123,fresh}")
+        self.shows(n[0], "drill 5")
+        for program in n:
+            self.assertEqual(program.stop(), 0, program.story())
 
 
 if __name__ == "__main__":

@@ -1,53 +1,24 @@
 """etcd: URLs against a real etcd: nodes that others put there, changes, leases, and its end and return."""
 import base64
 import json
-import os
-import subprocess
-import sys
-import tempfile
 import unittest
 import urllib.request
 
-sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli")]
-from clitools import CtlTest, Running, ctl, free_port, needs_tool, until  # noqa: E402
+from interoptools import EtcdServer, Running, ctl, until
+from clitools import CtlTest, needs_tool
 
 
 @needs_tool("etcd", "no real server without it")
 class Etcd(CtlTest):
     def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-        self.port = free_port()
-        self.peer = free_port()
-        self.process = None
-        self.start()
-        self.addCleanup(self.stop)
-
-    def start(self):
-        client, peer = ("http://127.0.0.1:%d" % port for port in (self.port, self.peer))
-        self.process = subprocess.Popen(
-            ["etcd", "--name", "one", "--data-dir", os.path.join(self.folder.name, "data"), "--listen-client-urls", client,
-             "--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-             "--initial-cluster", "one=" + peer, "--logger", "zap", "--log-level", "error"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until(self.answers, "etcd answers")
-
-    def stop(self):
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
+        self.server = EtcdServer()
+        self.addCleanup(self.server.close)
+        self.port = self.server.port
 
     def ask(self, path, said):
         request = urllib.request.Request("http://127.0.0.1:%d%s" % (self.port, path), json.dumps(said).encode())
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.loads(answer.read())
-
-    def answers(self):
-        try:
-            return "header" in self.ask("/v3/kv/range", {"key": "AA=="})
-        except (OSError, ValueError):
-            return False
 
     @staticmethod
     def encoded(text):
@@ -85,9 +56,9 @@ class Etcd(CtlTest):
         self.put("/nodes/a@10.0.0.1")
         with Running("watch", self.url("&interval=50ms&misses=1")) as watch:
             watch.line("+ a@10.0.0.1")
-            self.stop()
+            self.server.stop()
             watch.line(lambda line: line.startswith("source ") and " failed " in line)
-            self.start()
+            self.server.start()
             watch.line(lambda line: line.startswith("source ") and " answer" in line)
             self.assertNotIn("- a@10.0.0.1", watch.lines)
 
