@@ -17,6 +17,7 @@
 #include <sys/signalfd.h>
 
 #define TICK (SECOND / 20)
+#define WATCHES 256 /* sockets of the library */
 #define STATE_EVERY (SECOND / 2)
 #define SILENT (3 * (uint64_t)SECOND)     /* a link that says nothing for so long has ended */
 #define DRAIN_MAX (60 * (uint64_t)SECOND) /* to hand everything over */
@@ -150,7 +151,7 @@ static void adopt(void)
             s->orphan_since = 0;
         } else if (!s->orphan_since) {
             s->orphan_since = kv.now;
-        } else if (s->want == 0 && taking >= kv.quorum && kv.now - s->orphan_since >= GRACE) {
+        } else if (s->want == 0 && !s->import && taking >= kv.quorum && kv.now - s->orphan_since >= GRACE) {
             before += s->holder != NOBODY;
             claimed++;
             claim(i, epoch);
@@ -224,6 +225,8 @@ static void tick(void)
             p->name[0] = 0;
         }
     }
+    if (kv.give.asked == 2 && !alive(&kv.peers[kv.give.to]))
+        give_ends();
     place();
     adopt();
     kv.retry = 1;
@@ -233,14 +236,14 @@ static void tick(void)
 /* Register what the library waits for beside what this server does. Called when that has changed. */
 static void watch_cluster(void)
 {
-    static struct pollfd set[FDS], before[FDS];
+    static struct pollfd set[WATCHES], before[WATCHES];
     static size_t count;
     static uint64_t generation;
     static int begun;
     size_t i, k, n;
     if (begun && generation == cluster_watch_generation(kv.cluster))
         return;
-    n = cluster_watches(kv.cluster, set, FDS);
+    n = cluster_watches(kv.cluster, set, WATCHES);
     for (i = 0; i < count; i++) { /* what is not waited for any more: before the next step, which may close it */
         for (k = 0; k < n && set[k].fd != before[i].fd; k++)
             continue;
@@ -302,7 +305,7 @@ static void run(int signals)
         count = epoll_wait(kv.epoll, fired, 64, timeout < 0 || timeout > i ? i : timeout);
         kv.now = cluster_now();
         for (i = 0; i < count; i++) {
-            struct conn *c = kv.by_fd[fired[i].data.fd];
+            struct conn *c = fired[i].data.fd < FDS ? kv.by_fd[fired[i].data.fd] : NULL;
             uint32_t events = fired[i].events;
             struct signalfd_siginfo signal;
             if (fired[i].data.fd == signals) {
@@ -360,7 +363,7 @@ static int join(int argc, char **argv, int first)
     options.node = kv.peers[0].name;
     options.port = kv.peers[0].port;
     options.log = on_log;
-    options.limit_watches = FDS - 1;
+    options.limit_watches = WATCHES;
     options.error = error;
     options.error_size = sizeof error;
     if (cluster_create(&kv.cluster, &options) < 0)
@@ -422,7 +425,7 @@ int main(int argc, char **argv)
         else if (!strcmp(argv[i], "--web"))
             web = number_of(value, 1, 65535);
         else if (!strcmp(argv[i], "--weight"))
-            weight = number_of(value, 0, 1000);
+            weight = number_of(value, 0, WEIGHT_MAX);
         else if (!strcmp(argv[i], "--quorum"))
             quorum = number_of(value, 1, PEERS);
         else if (!strcmp(argv[i], "--memory"))
@@ -450,10 +453,13 @@ int main(int argc, char **argv)
     if (getrandom(store_secret, sizeof store_secret, 0) < 0 || getrandom(&self->birth, sizeof self->birth, 0) < 0)
         die("the system has no random bytes");
     self->birth >>= 8; /* it is written in 18 digits */
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < 2 * FDS) {
-        files.rlim_cur = files.rlim_max < 2 * FDS ? files.rlim_max : 2 * FDS;
-        setrlimit(RLIMIT_NOFILE, &files);
-    }
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+        die("the limit of descriptors is not known");
+    files.rlim_cur = files.rlim_max < 2 * FDS ? files.rlim_max : 2 * FDS;
+    setrlimit(RLIMIT_NOFILE, &files);
+    kv.clients_max = (int)(files.rlim_cur < FDS ? files.rlim_cur : FDS) - 3 * PEERS;
+    if (kv.clients_max < 16)
+        die("too few descriptors are allowed: try ulimit -n 4096");
     kv.epoll = epoll_create1(EPOLL_CLOEXEC);
     if (kv.epoll < 0)
         die("no epoll can be opened: are there too many descriptors?");

@@ -264,9 +264,13 @@ static void do_kv(struct conn *c, const struct slice *w, int count)
     memset(&text, 0, sizeof text);
     if (slice_is(w[1], "state") && count == 3) {
         const struct peer *p = hear_state(w[2]);
+        for (i = 0; p && !c->from_peer && i < FDS; i++) { /* what its link before this one still says is void */
+            if (kv.by_fd[i] && kv.by_fd[i] != c && kv.by_fd[i]->from_peer == (int)(p - kv.peers))
+                conn_close(kv.by_fd[i]);
+        }
         for (i = 0; !p && cluster_source_at(kv.cluster, (size_t)i); i++)
             cluster_source_refresh(cluster_source_at(kv.cluster, (size_t)i)); /* it is new: look again */
-        c->from_peer = 1;
+        c->from_peer = p ? (int)(p - kv.peers) : NOBODY;
         put_state(&text);
         put_text(c, &text);
         return;

@@ -8,15 +8,17 @@
 #include "store.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SLOTS 16384                   /* of Redis */
-#define SHARDS 1024                   /* of the map: what is owned and moved. SLOTS / SHARDS slots in a row are one */
-#define PEERS 64                      /* servers, this one first */
-#define NOBODY (-1)                   /* in place of a server's number */
-#define FDS 2048                      /* sockets, all told */
+#define SLOTS 16384 /* of Redis */
+#define SHARDS 1024 /* of the map: what is owned and moved. SLOTS / SHARDS slots in a row are one */
+#define PEERS 64    /* servers, this one first */
+#define NOBODY (-1) /* in place of a server's number */
+#define FDS 2048    /* sockets, all told */
+#define WEIGHT_MAX 1000
 #define OUTPUT_HIGH ((size_t)1 << 18) /* bytes that wait for a client before no more is done for it */
 #define SECOND 1000000000u            /* in ns */
 
@@ -29,7 +31,7 @@ struct conn {
     uint32_t events; /* as epoll has them */
     int dirty;       /* it is looked after before the loop waits again */
     int closing;     /* it is closed once its output is written */
-    int from_peer;   /* CLIENT: another server's link */
+    int from_peer;   /* CLIENT: another server's link: its number; NOBODY: not known yet */
     int waiting;     /* CLIENT: its next command has to wait */
     int forwarded;   /* CLIENT: its next command is with the owner */
     int connected;   /* LINK: something came back */
@@ -84,8 +86,9 @@ static struct server {
     struct shard shards[SHARDS];
     uint64_t epoch; /* the highest one seen */
     struct {
-        int shard, to, asked; /* the shard that is on its way, or NOBODY; asked: all of it was sent */
-        size_t chain;         /* the next one to send, and the entry before it */
+        int shard, to,
+            asked;    /* the shard that is on its way, or NOBODY; asked: 1: all of it was sent; 2: and the link is lost */
+        size_t chain; /* the next one to send, and the entry before it */
         const struct entry *entry;
         uint64_t next; /* not before this time: the last one was refused */
     } give;
@@ -95,7 +98,7 @@ static struct server {
     uint64_t linger;
     uint64_t now, state_since, tick_at, leave, serials, commands, moved, forwarded, picture_at;
     struct conn *by_fd[FDS];
-    int dirty[FDS], dirty_count, clients;
+    int dirty[2 * FDS], dirty_count, clients, clients_max;
     char log[12][160]; /* the newest lines of what happened, for the page */
     unsigned logged;
 } kv;
@@ -140,6 +143,7 @@ static struct conn *conn_open(int fd, enum kind kind, uint32_t events)
 {
     struct conn *c = (struct conn *)grown(NULL, sizeof *c);
     struct epoll_event event;
+    int one = 1;
     memset(c, 0, sizeof *c);
     c->fd = fd;
     c->kind = kind;
@@ -149,7 +153,8 @@ static struct conn *conn_open(int fd, enum kind kind, uint32_t events)
     event.data.fd = fd;
     if (epoll_ctl(kv.epoll, EPOLL_CTL_ADD, fd, &event) < 0)
         die("epoll_ctl failed: is fs.epoll.max_user_watches reached?");
-    kv.clients += kind == CLIENT;
+    kv.clients += kind == CLIENT || kind == WEB;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     return kv.by_fd[fd] = c;
 }
 
@@ -164,7 +169,7 @@ static void conn_close(struct conn *c)
             store_clear(&kv.shards[i].keys);
         }
     }
-    kv.clients -= c->kind == CLIENT;
+    kv.clients -= c->kind == CLIENT || c->kind == WEB;
     kv.by_fd[c->fd] = NULL;
     close(c->fd);
     buffer_free(&c->in);
@@ -250,7 +255,7 @@ static void conn_accept(const struct conn *listener)
     static const char full[] = "-ERR max number of clients reached\r\n";
     int fd;
     while ((fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-        if (fd < FDS && kv.clients < FDS - 3 * PEERS) {
+        if (fd < FDS && kv.clients < kv.clients_max) {
             conn_open(fd, listener->kind == LISTENER ? CLIENT : WEB, EPOLLIN);
         } else {
             (void)!send(fd, full, sizeof full - 1, MSG_NOSIGNAL);

@@ -12,13 +12,13 @@
  *       |<------------------------- epoch|-- KV STATE ---------->|
  *       | sends what waited to the taker |                       |
  *
- * Until TAKE is answered the giver has it; if the link breaks it keeps it.
+ * Until TAKE is sent the giver has it, and if the link breaks it keeps it. If the link breaks before TAKE is answered, the shard rests
+ * until the taker has said what it has.
  */
 #ifndef KV_SHARDS_H
 #define KV_SHARDS_H
 
 #include "server.h"
-#include <netinet/tcp.h>
 
 #define GRACE (2 * (uint64_t)SECOND)    /* so long a server may be away before its shards begin anew, empty */
 #define PATIENCE (5 * (uint64_t)SECOND) /* so long a command waits for a server that can answer it */
@@ -117,7 +117,7 @@ static void dial(struct peer *p)
 {
     struct sockaddr_storage to;
     socklen_t size = address_of(&to, p->address, p->port);
-    int one = 1, fd = size ? socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) : -1;
+    int fd = size ? socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) : -1;
     p->dial_at = kv.now + p->backoff;
     p->backoff = p->backoff < SECOND ? p->backoff * 2 : SECOND;
     if (fd >= 0 && (fd >= FDS || (connect(fd, (struct sockaddr *)&to, size) < 0 && errno != EINPROGRESS))) {
@@ -126,7 +126,6 @@ static void dial(struct peer *p)
     }
     if (fd < 0)
         return;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     p->link = conn_open(fd, LINK, EPOLLIN);
     p->link->peer = (int)(p - kv.peers);
     p->heard = kv.now;
@@ -154,6 +153,7 @@ static int alive(const struct peer *p)
 static void give_ends(void)
 {
     kv.give.shard = NOBODY;
+    kv.give.asked = 0;
     kv.retry = 1;
 }
 
@@ -181,6 +181,7 @@ static void learn(struct peer *p, int number, uint64_t epoch)
 static void claim(int number, uint64_t epoch)
 {
     learn(&kv.peers[0], number, epoch > kv.epoch ? epoch : kv.epoch + 1);
+    kv.shards[number].import = 0;
     kv.news = 1;
 }
 
@@ -201,7 +202,8 @@ static struct peer *hear_state(struct slice text)
     text.size -= name.size + 1;
     for (i = 0; i < 5 || text.size; i = i < 6 ? i + 1 : 5) { /* the last two again and again */
         int size = read_number(text, end[i], &n[i]);
-        if (size <= 0 || n[i] < 0 || (i == 1 && n[1] != SHARDS) || (i == 5 && n[5] >= SHARDS))
+        if (size <= 0 || n[i] < 0 || (i == 1 && n[1] != SHARDS) || (i == 2 && n[2] > WEIGHT_MAX) || (i == 3 && n[3] > 2) ||
+            (i == 5 && n[5] >= SHARDS))
             return NULL;
         text.data += size;
         text.size -= (size_t)size;
@@ -241,6 +243,8 @@ static int hear_answer(struct peer *p, struct slice s)
         say("linked to %s", p->name);
     if (!p->up)
         p->up = kv.retry = 1;
+    if (kv.give.asked == 2 && kv.give.to == (int)(p - kv.peers))
+        give_ends(); /* it did not take the shard */
     p->backoff = SECOND / 10;
     return 0;
 }
@@ -321,7 +325,9 @@ static void link_lost(struct conn *c)
         if (q.what == FORWARD)
             hear_forward(q, reply);
     }
-    if (kv.give.shard != NOBODY && kv.give.to == c->peer)
+    if (kv.give.shard != NOBODY && kv.give.to == c->peer && kv.give.asked)
+        kv.give.asked = 2;
+    else if (kv.give.shard != NOBODY && kv.give.to == c->peer)
         give_ends();
     if (p->up && p->draining < 2)
         say("the link to %s has ended", p->name);
@@ -344,7 +350,6 @@ static int give_begins(void)
             kv.give.to = s->want;
             kv.give.chain = 0;
             kv.give.entry = NULL;
-            kv.give.asked = 0;
             ask_shard(&kv.peers[s->want], "BEGIN", i, NOTE);
             return 1;
         }

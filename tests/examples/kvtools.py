@@ -32,9 +32,9 @@ def slot_of(key):
 class Client:
     """A connection to one server."""
 
-    def __init__(self, port):
+    def __init__(self, port, accepted=None):
         self.port = port
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        self.socket = accepted or socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         self.file = self.socket.makefile("rb")
 
     def close(self):
@@ -54,7 +54,7 @@ class Client:
     def reply(self):
         line = self.file.readline()
         if not line.endswith(b"\r\n"):
-            raise ConnectionError("closed by the server at %d" % self.port)
+            raise ConnectionError("closed by the server at %s" % self.port)
         kind, rest = line[:1], line[1:-2]
         if kind == b"-":
             return Reply(rest.decode())
@@ -74,6 +74,41 @@ class Client:
     def info(self, *words):
         """A text of `name:value` lines as a dictionary."""
         return dict(line.split(":", 1) for line in self.ask(*words).decode().split("\r\n") if ":" in line)
+
+
+class FakeServer(threading.Thread):
+    """A server that takes part, by what the test says of TAKE: take(shard, epoch) gives the bytes of the answer; None: hang up."""
+
+    def __init__(self, take):
+        super().__init__(daemon=True)
+        self.take, self.claims = take, {}
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+
+    def run(self):
+        while True:
+            try:
+                link = Client(None, self.listener.accept()[0])
+            except OSError:
+                return  # it was closed
+            threading.Thread(target=self.serve, args=(link,), daemon=True).start()
+
+    def serve(self, link):
+        try:
+            while True:
+                _, verb, *words = link.reply()
+                answer = b"+OK\r\n"
+                if verb == b"STATE":
+                    text = b"fake@127.0.0.1 7 1024 1 0 0 " + b"".join(b"%d:%d," % claim for claim in self.claims.items())
+                    answer = b"$%d\r\n%s\r\n" % (len(text), text)
+                elif verb == b"TAKE":
+                    answer = self.take(int(words[0]), int(words[1]))
+                if answer is None:
+                    break
+                link.socket.sendall(answer)
+        except OSError:
+            pass
+        link.close()
 
 
 class ClusterClient:
@@ -119,13 +154,14 @@ class ClusterClient:
 class Cluster:
     """Servers on this machine that find each other by a file."""
 
-    def __init__(self, program, folder, count, *options, **env):
+    def __init__(self, program, folder, count, *options, more="", **env):
         self.program, self.options, self.env = program, options, env
         self.ports = [free_port() for _ in range(count)]
         self.url = "file:%s?interval=100ms" % os.path.join(folder, "nodes")
         self.servers, self.own = {}, {}
         with open(os.path.join(folder, "nodes"), "w", encoding="ascii") as out:
             out.writelines("kv%d@127.0.0.1 port=%d\n" % item for item in enumerate(self.ports))
+            out.write(more)
 
     def start(self, number, *options):
         """With options of its own, which it keeps when it is started again."""

@@ -14,7 +14,7 @@ import unittest
 from chromium import Browser
 from clitools import Running, environment, free_port, until
 from exampletools import example
-from kvtools import Benchmark, Client, Cluster, ClusterClient, Reply, fill, missing, rolling_restart, slot_of
+from kvtools import Benchmark, Client, Cluster, ClusterClient, FakeServer, Reply, fill, missing, rolling_restart, slot_of
 from tools import ROOT, SANITIZERS, Failure, Skip
 
 SOURCES = ["examples/kv.c", *sorted(glob.glob(os.path.join(ROOT, "examples/kv/*.h")))]
@@ -160,13 +160,37 @@ class Kv(unittest.TestCase):
         for i in range(1000):
             client.ask("DEL", b"still:%d" % i)
 
-    def test_alone(self):
-        """A quorum of 1 and no others: it has all shards; drained, it has nobody to give them to, and says so."""
-        with Cluster(self.program, self.make_folder(), 1, **SANITIZERS) as one:
+    def test_link_breaks_at_the_last_step(self):
+        """TAKE is not answered: the shard rests until the taker says what it has. If it has it, it is there; if not, no key is lost."""
+        keys = {}
+        for i in range(20000):
+            keys.setdefault(slot_of(b"k%d" % i) // 16, b"k%d" % i)
+        asked = []
+
+        def take(shard, epoch):
+            asked.append(shard)
+            if len(asked) == 2:
+                fake.claims[shard] = epoch + 1
+            return None if len(asked) < 3 else b"-ERR no more\r\n"
+        fake = FakeServer(take)
+        self.addCleanup(fake.listener.close)
+        with Cluster(self.program, self.make_folder(), 1, more="fake@127.0.0.1 port=%d\n" % fake.port, **SANITIZERS) as one:
             one.start(0)
-            one.settled()
-            fill(one.ports, 10)
-            self.assertTrue(any("1024 shards with 10 keys end here" in line for line in one.stop(0).lines))
+            with Client(one.ports[0]) as c:
+                until(lambda: c.info("CLUSTER", "INFO")["cluster_state"] == "ok", "it has all shards")
+                for shard in range(64):
+                    self.assertEqual(c.ask("SET", keys[shard], keys[shard]), b"OK")
+                fake.start()
+                until(lambda: len(asked) >= 3, "it was tried again")
+                self.assertEqual(asked[0], asked[1])
+                self.assertNotEqual(asked[1], asked[2])
+                for shard in range(64):
+                    reply = c.ask("GET", keys[shard])
+                    if shard == asked[1]:
+                        self.assertEqual(str(reply), "MOVED %d 127.0.0.1:%d" % (slot_of(keys[shard]), fake.port))
+                    else:
+                        self.assertEqual(reply, keys[shard])
+            one.stop(0, signal.SIGINT)
 
     def make_folder(self):
         folder = tempfile.mkdtemp()
@@ -251,7 +275,8 @@ class Kv(unittest.TestCase):
             self.assertLess(resident(pid) - before, 100 << 20)  # it asked for gigabytes
         self.assertEqual(c.ask("DEL", "{slow}"), 1)
 
-    def test_memory(self):
+    def test_alone(self):
+        """A quorum of 1 and no others: it has all shards, and memory for so much. Drained, it has nobody to give them to, and says so."""
         with Cluster(self.program, self.make_folder(), 1, "--memory", "1", **SANITIZERS) as one:
             one.start(0)
             one.settled()
@@ -259,6 +284,7 @@ class Kv(unittest.TestCase):
                 self.assertEqual(c.ask("SET", "a", b"x" * 700000), b"OK")
                 self.assertIn("OOM", str(c.ask("SET", "b", b"x" * 700000)))
                 self.assertEqual((c.ask("DEL", "a"), c.ask("SET", "b", b"x" * 700000)), (1, b"OK"))
+            self.assertTrue(any("1024 shards with 1 keys end here" in line for line in one.stop(0).lines))
 
     # ---- the page
 
