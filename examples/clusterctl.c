@@ -125,9 +125,9 @@ static const struct command commands[] = {
     {"doctor", ON_DOCTOR, 0, SIZE_MAX, "URL... [--node NAME] [--cookie C | --cookie-file F] [--quorum N] [--for TIME] [--json]",
      "say why nodes do not see each other",
      "Walks every step from the URL to links with the nodes that it names, and prints `ok`, `warn` or `FAIL`, the check and\n"
-     "the cause, and below what to do about it. It ends within 15 seconds, and with 1 when anything is FAIL. --for says\n"
-     "how long gossip is listened to (6s). Nothing is announced, and links are hidden ones that end with it: as --node, or,\n"
-     "where that node runs here itself, under a passing name.\n",
+     "the cause, and below what to do about it. It ends within 15 seconds, and with 1 when anything is FAIL.\n"
+     "--for says how long gossip is listened to (6s, and no more). Nothing is announced, and links are hidden ones that\n"
+     "end with it: as --node, or, where that node runs here itself, under a passing name.\n",
      run_doctor},
     {"urls", ON_URLS, 0, 1, "[SCHEME] [--json]", "print every scheme and option of a URL",
      "As the parser has them: what the target is, what each option takes, and what holds where it is not given.\n", run_urls},

@@ -13,42 +13,9 @@ import threading
 import time
 import unittest
 
-from clitools import ROOT, TOOL, CtlTest, FakeEpmd, Running, ctl, environment, free_port, until
+from clitools import ROOT, TOOL, FakeEpmd, Running, ctl, environment, free_port, until
+from doctortools import HERE, DoctorTest, Visit
 from test_dns import TYPES, FakeDns
-
-HERE = "127.0.0.1"
-
-
-class Visit:
-    """What one run of the doctor said."""
-
-    def __init__(self, outcome):
-        self.outcome = outcome
-        objects = outcome.objects
-        self.checks = [o for o in objects if o["type"] == "check"]
-        self.verdict = objects[-1] if objects else None
-        self.code = outcome.code
-
-    def of(self, state):
-        return {check["check"] for check in self.checks if check["state"] == state}
-
-    @property
-    def fails(self):
-        return self.of("FAIL")
-
-    @property
-    def warns(self):
-        return self.of("warn")
-
-    def one(self, name, about=None):
-        """The one finding of a check, on this."""
-        found = [c for c in self.checks if c["check"] == name and about in (None, c["about"])]
-        if len(found) != 1:
-            raise AssertionError("%d findings of %s on %s:\n%s" % (len(found), name, about, self.story()))
-        return found[0]
-
-    def story(self):
-        return "\n".join("%(state)s %(check)s %(about)s: %(cause)s" % check for check in self.checks) + "\n" + self.outcome.err
 
 
 class Begun:
@@ -236,22 +203,8 @@ def setUpModule():
     slow = Slow()
 
 
-class DoctorTest(CtlTest):
-    def visit(self, *arguments, **env):
-        visit = Visit(ctl("doctor", *arguments, "--json", **dict({"ERL_EPMD_PORT": self.port}, **env)))
-        self.assertEqual(visit.code, 1 if visit.fails else 0, visit.story())
-        self.assertEqual(visit.verdict["FAIL"], len([c for c in visit.checks if c["state"] == "FAIL"]))
-        for check in visit.checks:
-            self.assertEqual(check["mend"] is None, check["state"] == "ok")
-        return visit
-
-    def fails(self, visit, *names):
-        self.assertEqual(visit.fails, set(names), visit.story())
-
-    @classmethod
-    def keep(cls, thing, end="close"):
-        cls.addClassCleanup(getattr(thing, end))
-        return thing
+class OwnNodes(DoctorTest):
+    """With an epmd and nodes of this library."""
 
     @classmethod
     def run_node(cls, name, *more, port=None, cookie="c"):
@@ -277,7 +230,7 @@ class DoctorTest(CtlTest):
         cls.run_node("pod@127.0.0.9")
 
 
-class Names(DoctorTest):
+class Names(OwnNodes):
     ONE = "static:one@" + HERE
     BOTH = "static:one@%s,two@%s" % (HERE, HERE)
 
@@ -375,7 +328,7 @@ class Names(DoctorTest):
         self.assertIn("2 of 3", visit.one("quorum")["cause"])
 
 
-class Dns(DoctorTest):
+class Dns(OwnNodes):
     def zone(self, *addresses, name="web.test", kind="a"):
         return {(name, TYPES[kind]): [socket.inet_aton(address) for address in addresses]}
 
@@ -421,7 +374,7 @@ class Dns(DoctorTest):
         self.assertIn("SERVFAIL", visit.one("dns-query")["cause"])
 
 
-class Nodes(DoctorTest):
+class Nodes(OwnNodes):
     def test_no_epmd(self):
         visit = self.visit("static:one@" + HERE, "--cookie", "c", ERL_EPMD_PORT=free_port())
         self.assertIn(visit.fails, ({"epmd"}, {"registered"}), visit.story())  # a real one may run on 4369
@@ -517,7 +470,7 @@ WHY = multicast_lack()
 
 
 @unittest.skipIf(WHY, WHY)
-class Gossip(DoctorTest):
+class Gossip(OwnNodes):
     def setUp(self):
         port = free_port(socket.SOCK_DGRAM)
         self.group = "gossip:239.76.%d.%d:%d" % (os.getpid() % 256, port % 256, port)
@@ -580,7 +533,7 @@ class Gossip(DoctorTest):
         self.assertEqual([line for line in watch.lines if line[0] == "+"], [])
 
 
-class Printed(DoctorTest):
+class Printed(OwnNodes):
     def test_lines(self):
         outcome = ctl("doctor", "static:one@" + HERE, "--cookie", "wrong", ERL_EPMD_PORT=self.port)
         self.expect(outcome, 1)
