@@ -39,9 +39,9 @@ struct clu_epmd {
     struct clu_epmd_question *first, **end; /* end: where the next one is put */
     struct clu_epmd_question *asked;        /* it is under way while fd >= 0 */
     int fd;
-    bool waits;     /* for an answer: the question is out */
-    uint32_t looks; /* for an address in DNS, of this type */
-    size_t sent;    /* bytes of it */
+    bool waits;  /* for an answer: the question is out */
+    bool looks;  /* for an address in DNS */
+    size_t sent; /* bytes of it */
     uint8_t *reply;
     size_t reply_size, reply_capacity;
     struct clu_epmd_host *hosts;
@@ -58,7 +58,7 @@ CLU_FN void clu_epmd_hang_up(struct clu_epmd *e)
         (void)cluster_source_close(e->source, e->fd);
     e->fd = -1;
     e->waits = false;
-    e->looks = 0;
+    e->looks = false;
     e->sent = e->reply_size = 0;
 }
 
@@ -193,8 +193,8 @@ CLU_FN int clu_epmd_publish(struct clu_epmd *e)
 
 #ifndef CLUSTER_NO_DNS
 
-/* Ask DNS for the host's addresses of one family. */
-CLU_FN int clu_epmd_look(struct clu_epmd *e, const struct clu_epmd_host *host, uint32_t type)
+/* Ask DNS for the host's addresses. */
+CLU_FN int clu_epmd_look(struct clu_epmd *e, const struct clu_epmd_host *host)
 {
     char name[CLU_NAME_MAX + 1]; /* longer ones are no names of DNS */
     struct clu_text t = clu_text_on(name, sizeof name);
@@ -203,9 +203,9 @@ CLU_FN int clu_epmd_look(struct clu_epmd *e, const struct clu_epmd_host *host, u
         clu_text_add(&t, host->written);
     else
         clu_text_bytes(&t, host->part.at, host->part.length);
-    e->looks = type;
+    e->looks = true;
     if (!t.cut)
-        result = cluster_source_resolve(e->source, 0, name, type);
+        result = cluster_source_resolve(e->source, 0, name, CLU_DNS_EITHER);
     return result ? clu_epmd_fail(e, host, result, result == CLUSTER_E_INVALID ? "that is no name of a host" : NULL) : 0;
 }
 
@@ -222,7 +222,7 @@ CLU_FN int clu_epmd_ask(struct clu_epmd *e)
     host = e->asked->host;
 #ifndef CLUSTER_NO_DNS
     if (!host->address.family)
-        return clu_epmd_look(e, host, CLUSTER_DNS_A);
+        return clu_epmd_look(e, host);
 #endif
     e->fd = result = cluster_source_open(e->source, CLUSTER_TCP, host->address.family);
     if (result >= 0)
@@ -311,17 +311,14 @@ CLU_FN int clu_epmd_looked(struct clu_epmd *e)
     struct cluster_address lowest;
     struct cluster_dns_answer a;
     struct cluster_record r;
-    uint32_t type = e->looks;
     int result;
-    e->looks = 0;
+    e->looks = false;
     a.size = (uint32_t)sizeof a;
     r.size = (uint32_t)sizeof r;
     lowest.family = 0;
     result = cluster_source_answer(e->source, 0, &a);
     if (result || a.error)
         return clu_epmd_fail(e, host, result ? result : a.error, result ? NULL : a.why);
-    if (!a.count && type == CLUSTER_DNS_A)
-        return clu_epmd_look(e, host, CLUSTER_DNS_AAAA);
     if (!a.count)
         return clu_epmd_fail(e, host, CLUSTER_E_NOT_FOUND,
                              "neither DNS nor /etc/hosts has an address of it: write the name in full, or the address");

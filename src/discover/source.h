@@ -699,7 +699,7 @@ struct clu_source_fetch {
 
 #ifndef CLUSTER_NO_DNS
 
-/* The answer of DNS: first to the question for IPv4, then to that for IPv6. */
+/* The answer of DNS. */
 CLU_FN void clu_source_looked_up(struct clu_question *q)
 {
     struct clu_fetch *f = (struct clu_fetch *)q->owner;
@@ -712,11 +712,6 @@ CLU_FN void clu_source_looked_up(struct clu_question *q)
     if (f->address_count) {
         clu_fetch_connect(f, 0);
         return;
-    }
-    if (!answer.error && q->type == CLUSTER_DNS_A) {
-        answer.error = clu_question_ask(q, f->host, CLUSTER_DNS_AAAA, f->deadline - f->loop->now);
-        if (!answer.error)
-            return;
     }
     f->quoted = true;
     (void)clu_say(&why, answer.error ? "cannot find host #: $" : "there is no host #: is the name right?", f->host, answer.why);
@@ -734,7 +729,7 @@ CLU_FN int clu_source_look_up(struct clu_fetch *f)
     q->answered = clu_source_looked_up;
     q->owner = f;
     q->search = true;
-    return clu_question_ask(q, f->host, CLUSTER_DNS_A, f->deadline - f->loop->now);
+    return clu_question_ask(q, f->host, CLU_DNS_EITHER, f->deadline - f->loop->now);
 }
 
 CLU_FN void clu_source_look_up_end(struct clu_fetch *f)

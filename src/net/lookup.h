@@ -1,6 +1,6 @@
 /*
  * From a host as it is written to an address, without a question on the network: addresses, localhost, and the names of
- * /etc/hosts. And the port where epmd listens.
+ * /etc/hosts. And what else those who look hosts up share.
  */
 #ifndef CLU_NET_LOOKUP_H
 #define CLU_NET_LOOKUP_H
@@ -11,6 +11,7 @@
 #define CLU_EPMD_PORT 4369
 #define CLU_HOSTS_PATH "/etc/hosts"
 #define CLU_FILE_MAX ((size_t)16 << 20)
+#define CLU_DNS_EITHER 256 /* no type of DNS: addresses of IPv4 or, if there are none, of IPv6 */
 
 /* A whole file in memory of *capacity bytes, of which one at least is spare; its size, or a negative CLUSTER_E... As with the
  * hook, CLUSTER_E_AGAIN: it has this stamp. */

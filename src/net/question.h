@@ -57,6 +57,7 @@ struct clu_question {
     /* the state */
     int state, error;
     uint32_t flags; /* CLUSTER_ANSWER_... */
+    bool either;    /* without addresses of one family, those of the other are asked for */
     bool asking;    /* inside clu_question_ask: its end is said in the next step */
     bool plain;     /* the servers know no EDNS */
     bool stream;    /* the try goes over TCP */
@@ -131,17 +132,13 @@ CLU_FN bool clu_server_parse(struct clu_slice text, struct cluster_address *out,
 {
     char buffer[CLU_ADDRESS_TEXT];
     struct clu_text t = clu_text_on(buffer, sizeof buffer);
-    size_t at = clu_slice_find(text, '%'), end = clu_slice_find(text, ']');
-    *zone = clu_slice_of(NULL, 0);
-    if (clu_address_port_parse(text, CLU_DNS_PORT, out))
-        return true;
-    if (at >= end)
-        return false;
-    *zone = clu_slice_of(text.at + at + 1, end - at - 1);
+    size_t end = clu_slice_find(text, ']'), at;
+    *zone = clu_slice_of(text.at, end);
+    at = clu_cut(zone, '%').length;
     clu_text_bytes(&t, text.at, at);
     clu_text_bytes(&t, text.at + end, text.length - end);
-    return zone->length && clu_address_port_parse(clu_slice_of(buffer, t.cut ? 0 : t.length), CLU_DNS_PORT, out) &&
-           out->family == 6;
+    return !t.cut && clu_address_port_parse(clu_slice_of(buffer, t.length), CLU_DNS_PORT, out) &&
+           (!zone->at || (zone->length && out->family == 6));
 }
 
 /* Is this a list of servers, as server= takes it? */
@@ -161,7 +158,12 @@ CLU_FN int clu_zone_find(const struct cluster_io *io, struct clu_slice zone, uin
     struct cluster_address own[16];
     char name[CLU_ADDRESS_TEXT];
     struct clu_text t = clu_text_on(name, sizeof name);
+    uint64_t number;
     int count, i;
+    if (clu_number(zone, UINT32_MAX, &number)) {
+        *out = (uint32_t)number;
+        return 0;
+    }
     clu_text_bytes(&t, zone.at, zone.length);
     count = io->interfaces(io->ctx, name, own, CLU_COUNT(own));
     for (i = 0; i < count && i < (int)CLU_COUNT(own); i++)
@@ -194,13 +196,13 @@ CLU_FN int clu_question_server(struct clu_question *q)
         text = clu_cut(&list, ',');
     if (!clu_server_parse(text, &q->server, &zone))
         return CLUSTER_E_INVALID;
-    return zone.length ? clu_zone_find(&q->resolver->loop->io, zone, &q->server.scope) : 0;
+    return zone.at ? clu_zone_find(&q->resolver->loop->io, zone, &q->server.scope) : 0;
 }
 
 /* The query as it goes to the server; `out` has room for CLU_DNS_QUERY_MAX bytes. */
 CLU_FN size_t clu_question_query(const struct clu_question *q, uint8_t *out)
 {
-    unsigned flags = (q->plain ? 0 : CLU_DNS_EDNS) | (q->resolver->conf.trust_ad ? CLU_DNS_AD : 0);
+    unsigned flags = (q->plain ? 0 : CLU_DNS_EDNS) | (q->resolver->conf.options[CLU_RESOLV_TRUST_AD] ? CLU_DNS_AD : 0);
     return clu_dns_query(out, CLU_DNS_QUERY_MAX, q->id, q->name, q->type, flags);
 }
 

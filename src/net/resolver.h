@@ -18,6 +18,8 @@
 
 /* ---- the life of a question ------------------------------------------- */
 
+CLU_FN int clu_question_ask(struct clu_question *q, struct clu_slice name, uint32_t type, uint64_t span);
+
 /* From now on it rests: no timer, no place among those that talk, and no socket unless that is kept. */
 CLU_CALLED void clu_question_rest(struct clu_question *q, bool keep)
 {
@@ -35,6 +37,12 @@ CLU_CALLED void clu_question_end(struct clu_question *q, int error)
 {
     struct clu_loop *l = q->resolver->loop;
     clu_question_rest(q, !error && q->whole && q->tcp == CLU_DNS_TCP_KEEP);
+    if (q->either && !error && !q->result.count) {
+        uint64_t left = q->deadline > l->now ? q->deadline - l->now : 0;
+        error = clu_question_ask(q, clu_slice_of(q->name, q->base), CLUSTER_DNS_AAAA, left);
+        if (!error)
+            return;
+    }
     q->error = error;
     if (!q->asking) {
         q->answered(q);
@@ -51,7 +59,7 @@ CLU_FN int clu_question_open(struct clu_question *q)
     struct clu_resolver *r = q->resolver;
     struct cluster_address before = q->server;
     int result = clu_question_server(q);
-    q->stream = q->stream || q->tcp || r->conf.use_vc;
+    q->stream = q->stream || q->tcp || r->conf.options[CLU_RESOLV_USE_VC];
     q->reused = q->fd >= 0 && q->stream && clu_address_compare(&before, &q->server) == 0;
     if (!q->reused)
         clu_question_rest(q, false);
@@ -78,7 +86,8 @@ CLU_CALLED void clu_question_go(struct clu_question *q)
         uint64_t share = (q->deadline - l->now) / (q->tries - q->attempt);
         int result = clu_question_open(q);
         if (result == 0) {
-            clu_timer_set(&l->timers, &q->timer, l->now + clu_min_u64(share, q->resolver->conf.timeout_ns));
+            clu_timer_set(&l->timers, &q->timer,
+                          l->now + clu_min_u64(share, q->resolver->conf.options[CLU_RESOLV_TIMEOUT] * CLU_SECOND));
             return;
         }
         if (q->fd < 0 && (result == CLUSTER_E_AGAIN || result == CLUSTER_E_LIMIT)) {
@@ -123,7 +132,7 @@ CLU_FN bool clu_question_next_name(struct clu_question *q)
     for (i = 0; i < q->base; i++)
         dots += q->name[i] == '.';
     while (q->candidate <= domains) {
-        bool early = dots >= conf->ndots; /* the name as it is comes first, else last */
+        bool early = dots >= conf->options[CLU_RESOLV_NDOTS]; /* the name as it is comes first, else last */
         struct clu_text t = clu_text_on(q->name + q->base, sizeof q->name - q->base);
         place = q->candidate++;
         if (place != (early ? 0 : domains)) {
@@ -182,7 +191,6 @@ CLU_FN void clu_question_ready(struct clu_watcher *watcher, int fd, int revents)
 /* The answer of /etc/hosts, as a message of the kind that DNS sends. 1: it is there; 0: the name is not. */
 CLU_FN int clu_question_hosts(struct clu_question *q)
 {
-    static const uint8_t head[] = {0xc0, 12, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0}; /* of the name of the question, class IN */
     struct clu_resolver *r = q->resolver;
     struct clu_slice text;
     struct cluster_address address;
@@ -203,11 +211,11 @@ CLU_FN int clu_question_hosts(struct clu_question *q)
         if (!clu_reserve(&r->loop->memory, &q->buffer, &q->capacity, q->have + 28, 1))
             return CLUSTER_E_MEMORY;
         at = q->buffer + q->have;
-        memcpy(at, head, sizeof head);
-        at[3] = (uint8_t)q->type;
-        at[11] = (uint8_t)size;
-        memcpy(at + sizeof head, address.bytes, size);
-        q->have += sizeof head + size;
+        clu_put_be(at, UINT64_C(0xc00c) << 48 | (uint64_t)q->type << 32 | 1 << 16,
+                   8); /* of the name of the question, class IN */
+        clu_put_be(at + 8, size, 4);
+        memcpy(at + 12, address.bytes, size);
+        q->have += 12 + size;
         count++;
     }
     clu_put_be(q->buffer + 4, 0x8180, 2);
@@ -223,14 +231,14 @@ CLU_FN void clu_question_start(struct clu_question *q)
     struct clu_resolver *r = q->resolver;
     int result = clu_resolver_look(r), hosts = 0;
     q->state = CLU_DNS_REST;
-    q->first = r->conf.rotate ? r->turn++ : 0;
+    q->first = r->conf.options[CLU_RESOLV_ROTATE] ? r->turn++ : 0;
     q->deadline = clu_add_time(r->loop->now, q->deadline);
     (void)clu_question_next_name(q);
     if (q->servers && !q->search)
         result = 0;
     if (q->hosts && (q->type == CLUSTER_DNS_A || q->type == CLUSTER_DNS_AAAA))
         hosts = clu_question_hosts(q);
-    q->tries = hosts || result ? 0 : clu_question_servers(q) * r->conf.attempts;
+    q->tries = hosts || result ? 0 : clu_question_servers(q) * r->conf.options[CLU_RESOLV_ATTEMPTS];
     if (q->tries)
         clu_question_go(q);
     else
@@ -251,7 +259,8 @@ CLU_FN void clu_question_fire(struct clu_timer *timer, uint64_t now)
         clu_question_end(q, q->error);
 }
 
-/* Ask, and have the answer within `span` ns; what was asked before is given up. CLUSTER_E_INVALID: this is no DNS name, or a type
+/* Ask, and have the answer within `span` ns; what was asked before is given up. The type CLU_DNS_EITHER asks for A, and for AAAA
+ * if there is none. CLUSTER_E_INVALID: this is no DNS name, or a type
  * whose records nobody here can read; CLUSTER_E_MEMORY. */
 CLU_FN int clu_question_ask(struct clu_question *q, struct clu_slice name, uint32_t type, uint64_t span)
 {
@@ -261,6 +270,9 @@ CLU_FN int clu_question_ask(struct clu_question *q, struct clu_slice name, uint3
     uint8_t wire[CLU_DNS_NAME_MAX];
     bool final = name.length && name.at[name.length - 1] == '.';
     clu_question_rest(q, q->state == CLU_DNS_REST);
+    q->either = type == CLU_DNS_EITHER;
+    if (q->either)
+        type = CLUSTER_DNS_A;
     q->base = clu_dns_name(wire, name) ? name.length - final : 0;
     q->tries = q->attempt = q->candidate = q->flags = 0;
     q->plain = q->stream = false;
@@ -274,7 +286,7 @@ CLU_FN int clu_question_ask(struct clu_question *q, struct clu_slice name, uint3
         q->base = 0;
         return CLUSTER_E_MEMORY;
     }
-    memcpy(q->name, name.at, q->base);
+    memmove(q->name, name.at, q->base); /* it may be what is there */
     q->name[q->base] = '\0';
     q->type = (uint16_t)type;
     q->search = q->search && !final;

@@ -11,45 +11,38 @@
 #define CLU_RESOLV_SERVERS 3
 #define CLU_RESOLV_SEARCH 6
 
+/* The options; the first three have a number. */
+enum { CLU_RESOLV_TIMEOUT, CLU_RESOLV_ATTEMPTS, CLU_RESOLV_NDOTS, CLU_RESOLV_ROTATE, CLU_RESOLV_USE_VC, CLU_RESOLV_TRUST_AD };
+
 struct clu_resolv {
     struct clu_slice
         servers[CLU_RESOLV_SERVERS]; /* addresses; an IPv6 one with its zone, %3 or %eth0, which is not looked up */
     struct clu_slice search[CLU_RESOLV_SEARCH];
     uint32_t server_count, search_count;
-    uint32_t attempts; /* rounds over the servers */
-    uint32_t ndots;    /* with so many dots a name is tried as it is before the search list */
-    uint64_t timeout_ns;
-    bool rotate, use_vc, trust_ad;
+    uint32_t options[6]; /* s; rounds over the servers; dots with which a name is tried as it is first; 1: it is on */
 };
 
-/* A word `name:N`, at most `cap`, or an option without number. */
+/* A word `name:N`, at most the cap, or an option without number. */
 CLU_FN void clu_resolv_option(struct clu_resolv *out, struct clu_slice word)
 {
     static const uint8_t caps[] = {30, 5, 15};
     struct clu_slice digits = word, name = clu_cut(&digits, ':');
     int which = clu_word_find("timeout attempts ndots rotate use-vc trust-ad", name);
-    uint64_t value;
-    out->rotate = out->rotate || which == 3;
-    out->use_vc = out->use_vc || which == 4;
-    out->trust_ad = out->trust_ad || which == 5;
-    if (which < 0 || which > 2 || !clu_number(digits, UINT32_MAX, &value))
+    uint64_t value = 1;
+    if (which < 0 || (which <= CLU_RESOLV_NDOTS && !clu_number(digits, UINT32_MAX, &value)))
         return;
-    value = clu_min_u64(value, caps[which]);
-    if (which == 2)
-        out->ndots = (uint32_t)value;
-    else if (which == 1)
-        out->attempts = value ? (uint32_t)value : 1;
-    else
-        out->timeout_ns = (value ? value : 1) * CLU_SECOND;
+    if (which <= CLU_RESOLV_NDOTS)
+        value = clu_min_u64(value, caps[which]);
+    out->options[which] = value || which == CLU_RESOLV_NDOTS ? (uint32_t)value : 1;
 }
 
 /* It cannot fail: without a server it is 127.0.0.1. */
 CLU_FN void clu_resolv_parse(struct clu_resolv *out, struct clu_slice text)
 {
     memset(out, 0, sizeof *out);
-    out->attempts = 2;
-    out->ndots = 1;
-    out->timeout_ns = 5 * CLU_SECOND;
+    out->options[CLU_RESOLV_TIMEOUT] = 5;
+    out->options[CLU_RESOLV_ATTEMPTS] = 2;
+    out->options[CLU_RESOLV_NDOTS] = 1;
     while (text.at) {
         struct clu_slice line = clu_line(&text), key = clu_word(&line), word = clu_word(&line), zone;
         int which = clu_word_find("nameserver options search domain", key);

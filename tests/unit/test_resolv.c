@@ -35,8 +35,9 @@ static void defaults(void **state)
         struct clu_resolv r = parsed(nothing[i]);
         assert_int_equal(r.server_count, 1);
         assert_slice(r.servers[0], "127.0.0.1");
-        assert_true(r.search_count == 0 && r.attempts == 2 && r.ndots == 1 && r.timeout_ns == 5 * CLU_SECOND);
-        assert_false(r.rotate || r.use_vc || r.trust_ad);
+        assert_true(r.search_count == 0 && r.options[CLU_RESOLV_ATTEMPTS] == 2 && r.options[CLU_RESOLV_NDOTS] == 1 &&
+                    r.options[CLU_RESOLV_TIMEOUT] == 5);
+        assert_false(r.options[CLU_RESOLV_ROTATE] || r.options[CLU_RESOLV_USE_VC] || r.options[CLU_RESOLV_TRUST_AD]);
     }
 }
 
@@ -76,16 +77,19 @@ static void options(void **state)
 {
     struct clu_resolv r = parsed("options ndots:5 timeout:3 attempts:4 rotate\noptions use-vc edns0 trust-ad single-request\n");
     (void)state;
-    assert_true(r.ndots == 5 && r.timeout_ns == 3 * CLU_SECOND && r.attempts == 4);
-    assert_true(r.rotate && r.use_vc && r.trust_ad);
+    assert_true(r.options[CLU_RESOLV_NDOTS] == 5 && r.options[CLU_RESOLV_TIMEOUT] == 3 && r.options[CLU_RESOLV_ATTEMPTS] == 4);
+    assert_true(r.options[CLU_RESOLV_ROTATE] && r.options[CLU_RESOLV_USE_VC] && r.options[CLU_RESOLV_TRUST_AD]);
     r = parsed("options ndots:16 timeout:31 attempts:6\n");
-    assert_true(r.ndots == 15 && r.timeout_ns == 30 * CLU_SECOND && r.attempts == 5);
+    assert_true(r.options[CLU_RESOLV_NDOTS] == 15 && r.options[CLU_RESOLV_TIMEOUT] == 30 &&
+                r.options[CLU_RESOLV_ATTEMPTS] == 5);
     r = parsed("options ndots:4294967295 timeout:4000000000 attempts:99\n");
-    assert_true(r.ndots == 15 && r.timeout_ns == 30 * CLU_SECOND && r.attempts == 5);
+    assert_true(r.options[CLU_RESOLV_NDOTS] == 15 && r.options[CLU_RESOLV_TIMEOUT] == 30 &&
+                r.options[CLU_RESOLV_ATTEMPTS] == 5);
     r = parsed("options ndots:0 timeout:0 attempts:0\n");
-    assert_true(r.ndots == 0 && r.timeout_ns == CLU_SECOND && r.attempts == 1);
+    assert_true(r.options[CLU_RESOLV_NDOTS] == 0 && r.options[CLU_RESOLV_TIMEOUT] == 1 && r.options[CLU_RESOLV_ATTEMPTS] == 1);
     r = parsed("options ndots timeout: attempts:x ndots:-1 timeout:1s attempts:99999999999999999999 debug inet6 rotate1\n");
-    assert_true(r.ndots == 1 && r.timeout_ns == 5 * CLU_SECOND && r.attempts == 2 && !r.rotate);
+    assert_true(r.options[CLU_RESOLV_NDOTS] == 1 && r.options[CLU_RESOLV_TIMEOUT] == 5 && r.options[CLU_RESOLV_ATTEMPTS] == 2 &&
+                !r.options[CLU_RESOLV_ROTATE]);
 }
 
 int main(void)
