@@ -15,8 +15,9 @@
 #include "../net/resolver.h"
 #include "list.h"
 
-#define CLU_DNS_NAMES_MAX 1000 /* of a source */
-#define CLU_DNS_ASKED_MAX 16   /* questions of a source under way */
+#define CLU_DNS_NAMES_MAX 1000  /* of a source */
+#define CLU_DNS_ASKED_MAX 16    /* questions of a source under way */
+#define CLU_DNS_NODES_MAX 65536 /* nodes, and addresses of SRV targets, of a round */
 #define CLU_DNS_TYPES "a+aaaa a aaaa srv cname ptr txt"
 #define CLU_DNS_TTL_LEAST 1 /* interval=ttl: s */
 #define CLU_DNS_TTL_MOST 300
@@ -59,6 +60,14 @@ CLU_FN uint64_t clu_dns_key(const char *name)
     for (i = 0; i < sizeof lower && name[i]; i++)
         lower[i] = clu_lower(name[i]);
     return clu_hash64(lower, i, 0);
+}
+
+/* Is there room for one more? */
+CLU_FN int clu_dns_limit(struct cluster_source *s, size_t count)
+{
+    return count < CLU_DNS_NODES_MAX
+               ? 0
+               : clu_round_fail(s, CLUSTER_E_LIMIT, "more than 65536 nodes or addresses: ask for fewer", clu_slice_str(""), "");
 }
 
 /* The name of an item, after its own base name if it has one. */
@@ -142,11 +151,12 @@ CLU_FN bool clu_dns_room(struct clu_dns_list *list, size_t most, struct clu_text
 CLU_FN int clu_dns_add(struct clu_dns_list *list, const struct clu_text *text, uint32_t weight, uint32_t port)
 {
     struct cluster_node node;
+    int result = clu_dns_limit(list->nodes.source, list->nodes.count);
     memset(&node, 0, sizeof node);
     node.weight = weight;
     node.port = port;
     list->size += text->length + 1;
-    return clu_nodes_add(&list->nodes, &node);
+    return result ? result : clu_nodes_add(&list->nodes, &node);
 }
 
 /* A node on an address or, without one, on the record's target. */
@@ -289,6 +299,9 @@ CLU_FN int clu_dns_take_hosts(struct clu_dns *d, uint32_t slot, uint64_t key, bo
         struct clu_dns_host *host;
         if ((additional && !r.additional) || !memchr(d->families, (int)r.type, 2))
             continue;
+        result = clu_dns_limit(d->source, d->host_count);
+        if (result)
+            return result;
         if (!clu_reserve(memory, &d->hosts, &d->host_capacity, d->host_count + 1, sizeof *host))
             return CLUSTER_E_MEMORY;
         host = &d->hosts[d->host_count++];
@@ -302,19 +315,23 @@ CLU_FN int clu_dns_take_hosts(struct clu_dns *d, uint32_t slot, uint64_t key, bo
 
 CLU_FN int clu_dns_compare(const void *a, const void *b)
 {
-    uint64_t x = ((const struct clu_dns_host *)a)->key, y = ((const struct clu_dns_host *)b)->key;
-    return (x > y) - (x < y);
+    const struct clu_dns_host *x = (const struct clu_dns_host *)a, *y = (const struct clu_dns_host *)b;
+    return x->key != y->key ? (x->key > y->key) - (x->key < y->key) : clu_address_compare(&x->address, &y->address);
 }
 
+/* Each address of a target once, however many records and answers have it. */
 CLU_FN int clu_dns_sort(struct clu_dns *d)
 {
-    size_t i;
+    size_t i, kept = 0;
     if (!clu_reserve(cluster_source_allocator(d->source), &d->order, &d->order_capacity, d->host_count, sizeof *d->order))
         return CLUSTER_E_MEMORY;
     for (i = 0; i < d->host_count; i++)
         d->order[i] = &d->hosts[i];
-    d->sorted = d->host_count;
-    clu_sort(d->order, d->sorted, clu_dns_compare);
+    clu_sort(d->order, d->host_count, clu_dns_compare);
+    for (i = 0; i < d->host_count; i++)
+        if (!kept || clu_dns_compare(d->order[i], d->order[kept - 1]) != 0)
+            d->order[kept++] = d->order[i];
+    d->sorted = kept;
     return 0;
 }
 

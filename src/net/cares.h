@@ -92,7 +92,7 @@ CLU_FN ares_ssize_t clu_cares_recv(ares_socket_t fd, void *data, size_t size, in
             break;
         }
         l->counts.dropped++;
-        q->dropped++;
+        q->dropped += 1 + q->result.work / CLU_DNS_HARD;
     }
     return clu_cares_result(q, got);
 }

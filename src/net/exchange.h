@@ -71,7 +71,7 @@ CLU_FN int64_t clu_exchange_read_datagrams(struct clu_question *q)
         if (verdict > CLU_DNS_BAD)
             return verdict;
         l->counts.dropped++;
-        q->dropped++;
+        q->dropped += 1 + q->result.work / CLU_DNS_HARD;
     }
     return CLU_DNS_NOT_OURS;
 }

@@ -21,6 +21,7 @@
 #define CLU_DNS_FLIGHT 64             /* questions of a handle that have a socket; more of them wait */
 #define CLU_DNS_WAIT (10 * CLU_MS)    /* until they look for a place again */
 #define CLU_DNS_FLOOD 1000            /* datagrams dropped on one socket, then another one is taken */
+#define CLU_DNS_HARD 1024             /* units of work for which one counts once more */
 
 /* A file as it was read last. */
 struct clu_known_file {

@@ -34,6 +34,7 @@ struct rrset {
     unsigned port, weight;
     uint32_t additional; /* SRV: the A of the first target, or 0 */
     bool all_additional; /* of every numbered target */
+    bool one_target;     /* in place of numbered ones */
 };
 
 static struct rrset zone[8];
@@ -52,7 +53,7 @@ static void records(const struct rrset *r)
             put_aaaa(&m, r->ttl, at);
         } else {
             char target[32];
-            sprintf(target, "T%u.web", at);
+            sprintf(target, "T%u.web", r->one_target ? 0 : at);
             put_srv(&m, r->ttl, 1, r->weight, r->port, target);
         }
     }
@@ -517,6 +518,29 @@ static void large_srv_with_and_without_additional(void **state)
     end();
 }
 
+/* Ports of one host, which has many addresses, make a node each of every address: there is an end to that. */
+static void more_than_anybody_has(void **state)
+{
+    struct rrset *r = has(0, "srv", CLUSTER_DNS_SRV, 1, 300);
+    unsigned i;
+    (void)state;
+    r->one_target = true;
+    r->port = 1;
+    has(1, "T0.web", CLUSTER_DNS_A, 1, 2);
+    begin_as("dns:srv?type=srv&node=n&timeout=60s&interval=1h", NULL);
+    wait_ms(5000);
+    expect("n@10.0.0.1 n@10.0.0.2");
+    for (i = 0; i < 2; i++) {
+        zone[1].count = i ? 700 : 300; /* too many of both, and of nodes alone */
+        round_now();
+        wait_ms(5000);
+        state_is(CLUSTER_SOURCE_FAILED);
+        assert_non_null(strstr(cluster_source_why(s), "65536"));
+        expect("n@10.0.0.1 n@10.0.0.2");
+    }
+    end();
+}
+
 /* ---- time ------------------------------------------------------------- */
 
 static void polled_by_ttl(void **state)
@@ -678,6 +702,7 @@ int main(void)
         cmocka_unit_test_setup(srv_targets_are_resolved, machine),
         cmocka_unit_test_setup(no_target_has_an_address_yet, machine),
         cmocka_unit_test_setup(large_srv_with_and_without_additional, machine),
+        cmocka_unit_test_setup(more_than_anybody_has, machine),
         cmocka_unit_test_setup(polled_by_ttl, machine),
         cmocka_unit_test_setup(bad_urls_name_the_mend, machine),
         cmocka_unit_test_setup(questions, machine),

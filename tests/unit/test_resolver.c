@@ -431,6 +431,52 @@ static void bad_12_flood(void **state)
     }
 }
 
+/* Malformed, and as much work to read as a datagram can be: two long names in turn, and a record cut at the end. */
+static void hard_to_read(struct dns_world *d, const struct dns_query *q, struct message *m)
+{
+    static struct message hard;
+    unsigned turn, i;
+    size_t at[2], data;
+    for (turn = 0; turn < 40 && d->queries <= flooded; turn++) {
+        begin(&hard, q->id, 0x8180, q->name, q->type);
+        for (i = 0; i < 2 * 126; i++) {
+            if (i % 126 == 0) {
+                put8(&hard, 0);
+                put_head(&hard, ANSWER, 99, 5, 253);
+                at[i / 126] = hard.size;
+            }
+            put16(&hard, 0x0161 + i / 126);
+            if (i % 126 == 125)
+                put8(&hard, 0);
+        }
+        for (i = 0; hard.size < 1232 - 20; i++) {
+            put16(&hard, 0xc000 | (unsigned)at[i % 2]);
+            data = open_data(&hard, ANSWER, 99, 5);
+            close_data(&hard, data);
+        }
+        put8(&hard, 0xc0);
+        at16(&hard, ANSWER, get16(&hard, ANSWER) + 1);
+        fake_push(&d->f, q->fd, hard.data, hard.size, &q->server);
+    }
+    two_addresses(d, q, m);
+}
+
+/* Such datagrams count for more, so that a step stays short. */
+static void flood_of_much_work(void **state)
+{
+    struct cluster_counts counts;
+    (void)state;
+    flooded = 3;
+    begin_world(hard_to_read);
+    is_real(resolve("mine:", "web.example", CLUSTER_DNS_A, 0));
+    assert_int_equal(w.queries, 4);
+    memset(&counts, 0, sizeof counts);
+    counts.size = (uint32_t)sizeof counts;
+    cluster_stats(w.c, &counts);
+    assert_in_range(counts.dropped, 3, 3 * 39);
+    dns_end(&w);
+}
+
 /* The system chooses the port of every query anew: each has a socket of its own, bound to nothing. */
 static void bad_14_fixed_source_port(void **state)
 {
@@ -1148,6 +1194,7 @@ int main(void)
         cmocka_unit_test(bad_03_wrong_source_port),
         cmocka_unit_test(bad_11_larger_than_the_buffer),
         cmocka_unit_test(bad_12_flood),
+        cmocka_unit_test(flood_of_much_work),
         cmocka_unit_test(bad_14_fixed_source_port),
         cmocka_unit_test(bad_15_duplicates_in_flight),
         cmocka_unit_test(bad_43_destroyed_at_any_point),
