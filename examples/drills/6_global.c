@@ -97,6 +97,10 @@ int main(int argc, char **argv)
     if (argc != 4)
         return drill_usage("./6_global c@127.0.0.1 epmd:127.0.0.1 7");
     s.key = argv[3];
+    if (*cluster_term_why(s.key, NULL)) {
+        fprintf(stderr, "the key is no term: %s\n", cluster_term_why(s.key, NULL));
+        return 2;
+    }
     drill_options(&options, argv[1], listen);
     if ((s.c = drill_begin(&options, argv[2])) == NULL)
         return 2;

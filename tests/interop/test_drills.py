@@ -205,6 +205,16 @@ class Drills(Mixed):
         for line in block.text.splitlines()[1:]:
             until(lambda: plain(line) in map(plain, program.lines), "%s is printed:\n%s" % (line, program.story()))
 
+    def test_what_is_wrong_is_said(self):
+        for name in sorted(name[:-2] for name in os.listdir(os.path.join(ROOT, "examples", "drills")) if name[0].isdigit()):
+            path = example("examples/drills/%s.c" % name, "drill-" + name)
+            for arguments in ([], ["a@127.0.0.1", "epmd:127.0.0.1", "1", "2", "3", "4", "5"][:{"1": 2, "3": 3, "6": 3}.get(name[0], 4)]):
+                done = subprocess.run([path, *arguments], capture_output=True, text=True, timeout=60,
+                                      env={key: value for key, value in dict(os.environ, **SANITIZERS).items() if key != "COOKIE"})
+                with self.subTest(name=name, arguments=arguments):
+                    self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (2, "", 1), done.stderr)
+                    self.assertIn("cookie" if arguments else "COOKIE=secret ./%s " % name, done.stderr)
+
     def test_1_call(self):
         a = self.drill("1_call", "a@" + LOOPBACK, self.url)
         b = self.drill("1_call", "b@" + LOOPBACK, self.url)

@@ -273,7 +273,7 @@ static void work(struct run *r, struct node *n)
         n->read = false; /* the store may be another one when it is READY again */
         return;
     }
-    if (!n->read || below(r, 5) == 0)
+    if (!n->read || below(r, 5) == 0 || r->net.now > n->view_at + NET_SECOND)
         read_store(r, n);
     for (i = 0; i < 3 && n->buffered; i++) {
         const struct store_op *op = &n->buffer[below(r, (uint64_t)n->buffered)];
