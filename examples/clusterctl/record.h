@@ -50,13 +50,10 @@ static void record_secret(const char *at, size_t length)
 {
     size_t i;
     char *secret;
-    while (length && (*at == ' ' || *at == '\t')) {
-        at++;
-        length--;
-    }
-    for (i = 0; i < length; i++) /* "Bearer TOKEN": what comes after the scheme */
-        if (at[i] == ' ')
-            return record_secret(at + i + 1, length - i - 1);
+    for (i = length; i && at[i - 1] != ' ';) /* "Bearer TOKEN": what comes after the scheme */
+        i--;
+    at += i;
+    length -= i;
     if (length < 4)
         return;
     for (i = 0; i < recorder.secrets.count; i++)

@@ -17,7 +17,9 @@ CLU_FN int clu_consul_token(struct clu_web *w, int token)
         clu_web_take(&w->json, token, w->host, sizeof w->host);
     if (w->json.id == CLU_CONSUL_NODE_ADDRESS)
         clu_web_take(&w->json, token, w->other, sizeof w->other);
-    if (w->json.id == CLU_CONSUL_ENTRY && token == '}') {
+    if (w->json.id == CLU_CONSUL_ENTRY && token != '{') {
+        if (token != '}' || !(*w->host || *w->other))
+            return clu_web_bad(w);
         result = clu_web_add(w, *w->host ? w->host : w->other); /* a service without an address is where its node is */
         w->host[0] = w->other[0] = '\0';
     }

@@ -65,6 +65,8 @@ CLU_FN int clu_etcd_token(struct clu_web *w, int token)
 {
     if (w->json.id == CLU_ETCD_KEY && token == '"')
         return clu_etcd_key(w);
+    if (w->json.id == CLU_ETCD_KV && token != '{' && token != '}')
+        return clu_web_bad(w);
     if (w->json.id == CLU_ETCD_MORE && token == 't')
         return CLUSTER_E_LIMIT;
     w->listed = w->listed || (w->json.id == CLU_ETCD_HEADER && token == '}');

@@ -257,6 +257,9 @@ CLU_FN void clu_kube_text(struct clu_kube *k, int token)
         k->newer[0] = '\0';
         clu_kube_take(k, token, k->newer, sizeof k->newer);
         break;
+    case CLU_KUBE_ITEM: /* no object */
+        k->gone = true;
+        break;
     case CLU_KUBE_CONTINUE:
         clu_kube_take(k, token, k->page, sizeof k->page);
         k->gone = k->gone || k->json.cut;

@@ -13,7 +13,9 @@ CLU_FN int clu_rancher_token(struct clu_web *w, int token)
     int result = 0;
     if (w->json.id == CLU_RANCHER_IP)
         clu_web_take(&w->json, token, w->host, sizeof w->host); /* the first counts */
-    if (w->json.id == CLU_RANCHER_CONTAINER && token == '}') {
+    if (w->json.id == CLU_RANCHER_CONTAINER && token != '{') {
+        if (token != '}')
+            return clu_web_bad(w);
         result = clu_web_add(w, w->host);
         w->host[0] = '\0';
     }

@@ -230,7 +230,7 @@ CLU_FN int clu_web_round(void *state, uint64_t now)
     return !result ? clu_web_ask(w) : result < 0 ? result : 0;
 }
 
-CLU_FN int clu_web_bad(struct clu_web *w)
+CLU_CALLED int clu_web_bad(struct clu_web *w)
 {
     return clu_round_fail(w->source, CLUSTER_E_PROTOCOL,
                           "what came is not the list that was asked for: is that the right server?", clu_slice_of(NULL, 0), "");

@@ -1,4 +1,6 @@
 """consul:, rancher: and ec2: URLs in clusterctl, against a server of our own that answers in their recorded shape and misbehaves."""
+import base64
+import contextlib
 import json
 import queue
 import signal
@@ -64,19 +66,56 @@ class WebSources(CtlTest):
             self.assertIn("Credential=ASIA1/", said.headers["authorization"])
             self.assertIn(b"Filter.2.Name=tag%3Aa&Filter.2.Value.1=b", said.body)
 
-    def test_no_fault_loses_a_member(self):
+    def test_no_fault_of_any_strategy_loses_a_member(self):
+        """All strategies at once, each with a server of its own; all servers have the same fault at a time."""
         two = "10.0.0.1", "10.0.0.2"
-        for url, answer in (("consul:web?", consul(*two)), ("rancher:?", rancher(*two)),
-                            ("ec2:a=b?key=K&secret=S&region=r&insecure=on&", ec2(*two))):
-            with Web(lambda _, answer=answer: answer) as server:
-                with Running("watch", "%snode=web&interval=20ms&misses=1&timeout=500ms&server=http://127.0.0.1:%d" % (url, server.port)) as watch:
-                    watch.line("+ web@10.0.0.2")
-                    for fault in [*FAULTS, "silence", "dribble"]:
+        pages = {False: ec2(two[0]).replace("</Desc", "<nextToken>more</nextToken></Desc"), True: ec2(two[1])}
+        metadata = {"/latest/api/token": "TOKEN", "/latest/meta-data/placement/region": "eu-west-1",
+                    "/latest/meta-data/iam/security-credentials/": "role",
+                    "/latest/meta-data/iam/security-credentials/role": '{"AccessKeyId":"A","SecretAccessKey":"S","Token":"T"}'}
+        keys = base64.b64encode(b"/n/10.0.0.1").decode(), base64.b64encode(b"/n/10.0.0.2").decode()
+        aws = "ec2:a=b?insecure=on&%sserver=http://127.0.0.1:%%d&" % "key=K&secret=S&region=r&"
+        rows = [("consul:web?server=127.0.0.1:%d&", consul(*two)), ("rancher:?server=127.0.0.1:%d&", rancher(*two)),
+                ("etcd:/n/?server=127.0.0.1:%d&", json.dumps({"header": {"revision": "1"}, "kvs": [{"key": key} for key in keys]})),
+                (aws, ec2(*two)),
+                (aws, lambda request: pages[b"NextToken" in request.body], lambda request: b"NextToken" in request.body),
+                ("ec2:a=b?insecure=on&server=http://127.0.0.1:%d&", lambda request: metadata.get(request.path) or ec2(*two),
+                 lambda request: request.path in metadata)]
+        kube = "kubernetes:a=b?namespace=x&master=http://127.0.0.1:%%d&lookup=%s&"
+        address = [{"ip": ip} for ip in two]
+        for lookup, items in (("endpoints", [{"subsets": [{"addresses": address}]}]),
+                              ("pods", [{"metadata": {"name": ip}, "status": {"podIP": ip}} for ip in two]),
+                              ("endpointslices", [{"endpoints": [{"addresses": [ip]} for ip in two]}])):
+            rows.append((kube % lookup, json.dumps({"metadata": {"resourceVersion": "1"}, "items": items})))
+        with contextlib.ExitStack() as stack:
+            servers, urls = [], []
+            for number, (url, answer, *concerns) in enumerate(rows):
+                server = stack.enter_context(Web(answer if callable(answer) else lambda _, answer=answer: answer))
+                server.concerns = concerns[0] if concerns else server.concerns
+                servers.append(server)
+                urls.append((url + "node=n%d&interval=20ms&misses=1&timeout=1s") % (server.port, number))
+            watch = stack.enter_context(Running("watch", *urls, AWS_REGION=None, AWS_ACCESS_KEY_ID=None, AWS_DEFAULT_REGION=None,
+                                                AWS_EC2_METADATA_SERVICE_ENDPOINT="http://127.0.0.1:%d" % servers[5].port))
+
+            def each(state):
+                left = {":%d&" % server.port for server in servers}
+
+                def line(text):
+                    if text.startswith("source ") and " " + state in text:
+                        left.difference_update([port for port in left if port in text])
+                    return not left
+                watch.line(line)
+            each("answer")
+            for fault in [*FAULTS, "silence", "dribble"]:
+                with self.subTest(fault):
+                    for server in servers:
                         server.fault = fault
-                        watch.line(lambda line: line.startswith("source ") and " failed " in line)
+                    each("failed")
+                    for server in servers:
                         server.fault = None
-                        watch.line(lambda line: line.startswith("source ") and " answer" in line)
-                    self.assertEqual([line for line in watch.lines if line.startswith("-")], [], watch.story())
+                    each("answer")
+                    self.assertEqual([text for text in watch.lines if text.startswith("-")], [], watch.story())
+            self.assertEqual(len([text for text in watch.lines if text.startswith("+")]), 2 * len(rows))
 
     def test_a_node_is_an_instance_of_consul_until_it_leaves(self):
         with Web(lambda request: "" if request.method == "PUT" else consul()) as server:

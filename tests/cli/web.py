@@ -7,7 +7,7 @@ import subprocess
 import threading
 import urllib.parse
 
-# Each fault: what is sent in place of the answer; {body} is the answer's body. None: nothing, until the client goes.
+# Each fault: what is sent in place of the answer; {all} is the answer's body, {half} a half of it. None: nothing, until the client goes.
 FAULTS = {
     "401": b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n",
     "403": b"HTTP/1.1 403 Forbidden\r\nContent-Length: 54\r\n\r\n" + b'{"kind":"Status","message":"it is forbidden","code":403}'[:54],
@@ -29,6 +29,15 @@ FAULTS = {
     "closed in the head": b"HTTP/1.1 200 OK\r\nContent-Le",
     "closed in the body": b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{half}",
     "closed in a chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n{half}",
+    "compressed": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 20\r\n\r\n\x1f\x8b\x08" + bytes(17),
+    "a list of something else": b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[1,2,[]]\n",
+    "a list of errors": b"HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n[{\"error\":\"no more\"}]",
+    "items of something else": b"HTTP/1.1 200 OK\r\nContent-Length: 61\r\n\r\n{\"items\":[1],\"containers\":[2],\"header\":{},\"kvs\":[{\"key\":\"!\"}]}",
+    "another document": b"HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n<?xml version=\"1.0\"?><r></r>\n\n",
+    "two documents": b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{all}{all}",
+    "the document, and more": b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{all}x",
+    "an endless number": b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"1" * 100000,
+    "too deep": b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"[" * 1000 + b"<a>" * 1000,
     "half a document": b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{half}",
 }
 
@@ -48,6 +57,7 @@ class Web:
 
     def __init__(self, answer, context=None, address="127.0.0.1"):
         self.answer, self.context, self.fault, self.requests = answer, context, None, []
+        self.concerns = lambda request: True  # whom the fault is for
         self.socket = socket.create_server((address, 0))
         self.port = self.socket.getsockname()[1]
         self.connections = 0
@@ -97,10 +107,11 @@ class Web:
         """False: the connection has to end."""
         answer = self.answer(request)
         status, fields, body = answer if isinstance(answer, tuple) else (200, {}, answer)
-        if self.fault == "silence":
+        fault = self.fault if self.concerns(request) else None
+        if fault == "silence":
             connection.recv(1)
             return False
-        if self.fault == "dribble":
+        if fault == "dribble":
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
             connection.settimeout(0.05)
             while True:
@@ -112,9 +123,9 @@ class Web:
                     pass
         if isinstance(body, str):
             body = body.encode()
-        if self.fault:
-            half = body[:len(body) // 2] if isinstance(body, bytes) else b""
-            connection.sendall(FAULTS[self.fault].replace(b"{half}", half))
+        if fault:
+            whole = body if isinstance(body, bytes) else b""
+            connection.sendall(FAULTS[fault].replace(b"{half}", whole[:len(whole) // 2]).replace(b"{all}", whole))
             return False
         head = "HTTP/1.1 %d Said\r\n" % status + "".join("%s: %s\r\n" % field for field in fields.items())
         if isinstance(body, bytes):

@@ -147,6 +147,10 @@ static void no_fault_loses_a_member(void **state)
         {"HTTP/1.1 200 X\r\nContent-Length: 2\r\n\r\n{}", CLUSTER_E_PROTOCOL},
         {"HTTP/1.1 200 X\r\nContent-Length: 16\r\n\r\n{\"error\":\"wrong\"}", CLUSTER_E_PROTOCOL},
         {"HTTP/1.1 200 X\r\nContent-Length: 5\r\n\r\n[{},x", CLUSTER_E_PROTOCOL},
+        {"HTTP/1.1 200 X\r\nContent-Length: 5\r\n\r\n[1,2]", CLUSTER_E_PROTOCOL},
+        {"HTTP/1.1 200 X\r\nContent-Length: 15\r\n\r\n[{\"error\":\"x\"}]", CLUSTER_E_PROTOCOL},
+        {"HTTP/1.1 200 X\r\nContent-Length: 18\r\n\r\n{\"containers\":[1]}", CLUSTER_E_PROTOCOL},
+        {"HTTP/1.1 200 X\r\nContent-Length: 25\r\n\r\n{\"header\":{},\"kvs\":[[],1]}", CLUSTER_E_PROTOCOL},
         {"HTTP/1.1 200 X\r\nContent-Length: 6\r\n\r\n<html>", CLUSTER_E_PROTOCOL},
         {"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", CLUSTER_E_PROTOCOL},
     };
