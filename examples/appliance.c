@@ -7,9 +7,9 @@
  * python3 tests/appliance.py says how large it is, and how much memory it takes with how many members.
  */
 #define CLUSTER_IMPLEMENTATION
+#define CLUSTER_NO_CONNECT
 #define CLUSTER_NO_DNS
 #define CLUSTER_NO_EPMD
-#define CLUSTER_NO_ERLANG
 #define CLUSTER_NO_HOSTS
 #define CLUSTER_NO_HTTP
 #define CLUSTER_NO_KUBERNETES

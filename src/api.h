@@ -73,6 +73,9 @@ extern "C" {
 #define CLUSTER_NO_RANCHER
 #endif
 #endif
+#if defined(CLUSTER_NO_CONNECT) && !defined(CLUSTER_NO_ERLANG)
+#define CLUSTER_NO_ERLANG
+#endif
 
 /* ---- version ---------------------------------------------------------- */
 
@@ -246,14 +249,19 @@ struct cluster_options {
     void *log_ctx;
     char *error;         /* where cluster_create writes its sentence when it fails; may be NULL */
     uint64_t error_size; /* bytes there */
-    /* Links to Erlang nodes, docs/erlang.md; not in a build with CLUSTER_NO_ERLANG */
-    const char *connect;   /* "none" (default), or "erlang": a link to every member that a source lists */
-    const char *cookie;    /* what all nodes of the cluster know; needed for links, and there is no default */
-    const char *backoff;   /* between dials of one node: "200ms..30s" is the default; a random part of it is waited */
-    const char *reconnect; /* "on" (default), or "off": each node is dialled once */
+    /* What being connected means, for every member that a source lists and that does not drain; see "connecting" below. "none"
+     * (default); "host": the program connects, CLUSTER_CONNECT asks it to; "tcp": its port can be connected to; "epmd": the epmd of
+     * its host knows it; "erlang": there is a link to it as to an Erlang node, docs/erlang.md. Not in a build with CLUSTER_NO_CONNECT,
+     * and without "erlang" in one with CLUSTER_NO_ERLANG */
+    const char *connect;
+    const char *cookie;  /* of Erlang nodes: what all of the cluster know; needed for links to them, and there is no default */
+    const char *backoff; /* between dials of one node: "200ms..30s" is the default; a random part of it is waited */
+    const char *reconnect; /* "on" (default), or "off": each node is dialled once each time that it joins, and again never */
     const char *on_leave;  /* of a node that no source lists any more: "keep" (default) its link till it ends; "disconnect" */
-    const char *tick;      /* a node that says nothing for so long is down; "60s" is the default, as net_ticktime's */
-    uint32_t limit_dials;  /* at a time; 0: 256 */
+    const char
+        *tick; /* erlang: a node that says nothing for so long is down; "60s" is the default, as net_ticktime's. tcp, epmd:
+                            * who is up is asked again after an eighth to a quarter of it */
+    uint32_t limit_dials;  /* dials under way at a time; 0: 256 */
     uint32_t limit_packet; /* bytes of a packet from another node; 0: 64 MiB and 64 KiB */
     uint32_t limit_output; /* bytes that wait for a node to take them before it is not read any more; 0: 1 MiB */
     uint32_t reserved_links;
@@ -331,12 +339,12 @@ CLUSTER_API const char *cluster_last_error(const struct cluster *c);
 #define CLUSTER_CHANGED_DRAINING 32u
 #define CLUSTER_CHANGED_ACCEPTED 64u
 
-/* The link to a member. */
+/* The link to a member, or what options.connect says in place of one. */
 enum {
     CLUSTER_MEMBER_UNLINKED = 0, /* none, and none is wanted */
     CLUSTER_MEMBER_DIALLED = 1,  /* on its way */
     CLUSTER_MEMBER_UP = 2,
-    CLUSTER_MEMBER_DOWN = 3 /* the last dial or link ended; CLUSTER_DOWN said why */
+    CLUSTER_MEMBER_DOWN = 3 /* the last dial failed, or the link has ended; CLUSTER_DOWN said why */
 };
 
 /* A member as it was at one moment. Strings are never NULL; "" means unknown. */
@@ -393,14 +401,14 @@ CLUSTER_API int cluster_stats(const struct cluster *c, struct cluster_counts *ou
 /* ---- events ----------------------------------------------------------- */
 
 enum {
-    CLUSTER_JOIN = 1,   /* member */
-    CLUSTER_LEAVE = 2,  /* member, as it was last */
-    CLUSTER_CHANGE = 3, /* member, as it is now; changed says what */
-    CLUSTER_UP = 4,     /* member: there is a link to it now */
-    CLUSTER_DOWN = 5,   /* member: its link has ended, or it cannot be linked to; error and text say why. Of dials that fail
+    CLUSTER_JOIN = 1,       /* member */
+    CLUSTER_LEAVE = 2,      /* member, as it was last */
+    CLUSTER_CHANGE = 3,     /* member, as it is now; changed says what */
+    CLUSTER_UP = 4,         /* member: there is a link to it now */
+    CLUSTER_DOWN = 5,       /* member: its link has ended, or it cannot be linked to; error and text say why. Of dials that fail
                          * again and again each new reason is said once */
-    CLUSTER_CONNECT = 6,
-    CLUSTER_DISCONNECT = 7,
+    CLUSTER_CONNECT = 6,    /* connect=host: connect to member, and cluster_report it */
+    CLUSTER_DISCONNECT = 7, /* connect=host: end the link to member, which no source lists any more, and cluster_report it */
     CLUSTER_STATUS = 8,   /* status, count of quorum; text says why. Also when several linked members were lost within a second,
                             * or options.settle, while sources list them still: text says `split` and names them */
     CLUSTER_SOURCE = 9,   /* source, its new state; error and text when it failed */
@@ -426,19 +434,20 @@ struct cluster_event {
         count; /* STATUS: nodes counted; MAP: places that moved, one a shard and replica; REPLY of cluster_resolve: seconds that it is good for */
     uint32_t quorum; /* STATUS: how many are needed */
     uint32_t reserved;
-    uint64_t time;                       /* the step's now */
-    uint64_t revision;                   /* membership events and RESYNC: the revision they led to */
-    uint64_t request;                    /* REPLY, CALL, LEFT: which */
-    uint64_t fingerprint;                /* MAP: of the new map */
-    struct cluster_source *source;       /* SOURCE; of JOIN, LEAVE and CHANGE: what caused it, or NULL */
-    const struct cluster_member *member; /* membership events; MESSAGE, CALL, WRITABLE: the other node */
-    const char *text;                    /* never NULL */
-    const void *term;                    /* MESSAGE, CALL, REPLY: in the external format, 131 first; NULL: there is none */
+    uint64_t time;                 /* the step's now */
+    uint64_t revision;             /* membership events and RESYNC: the revision they led to */
+    uint64_t request;              /* REPLY, CALL, LEFT: which */
+    uint64_t fingerprint;          /* MAP: of the new map */
+    struct cluster_source *source; /* SOURCE; of JOIN, LEAVE and CHANGE: what caused it, or NULL */
+    const struct cluster_member
+        *member;      /* membership events; UP, DOWN, CONNECT, DISCONNECT; MESSAGE, CALL, WRITABLE: the other node */
+    const char *text; /* never NULL */
+    const void *term; /* MESSAGE, CALL, REPLY: in the external format, 131 first; NULL: there is none */
     uint64_t term_size;
 };
 
-/* The oldest event not yet seen, or NULL. Membership events come first, in order, then SOURCE, STATUS and MAP, of which only
- * the newest is kept. Replaying all events over an empty set gives exactly the member list. */
+/* The oldest event not yet seen, or NULL. Membership events come first, in order, with UP, DOWN, messages and replies; then CONNECT
+ * and DISCONNECT, which no full queue loses; then SOURCE, STATUS and MAP, of which only the newest is kept. Replaying all events over an empty set gives exactly the member list. */
 CLUSTER_API const struct cluster_event *cluster_next_event(struct cluster *c);
 
 /* "join", "leave" ... Static storage. */
@@ -750,6 +759,42 @@ CLUSTER_API int cluster_epmd_names(struct cluster *c, const char *host, uint64_t
 
 /* Ask the epmd of a node's host for its distribution port. CLUSTER_REPLY: text is the port, or CLUSTER_E_NOT_FOUND. */
 CLUSTER_API int cluster_epmd_port(struct cluster *c, const char *node, uint64_t *request);
+
+#endif
+
+#ifndef CLUSTER_NO_CONNECT
+/* ---- connecting ------------------------------------------------------- */
+
+/* In every mode of options.connect a member is dialled as soon as a source lists it: options.limit_dials at a time, each for 7 s at
+ * most. A dial that fails is tried again, after a random part of a time that doubles with each failure in a row, within
+ * options.backoff; one that goes well begins anew. Failures are remembered while a member is away, for as long as the longest time
+ * of options.backoff: who comes and goes is not dialled more often. Members that drain are not dialled. CLUSTER_UP and CLUSTER_DOWN
+ * tell; who is UP counts for the quorum, and nobody else but the own node.
+ *
+ *   tcp    the port of the member, or without one that which the epmd of its host says, takes a connection; it is closed at once,
+ *          and made again as options.tick says. The member may be any program that listens.
+ *   epmd   the epmd of its host knows the name; asked again as options.tick says
+ *   host   the program does it, and calls cluster_report
+ *
+ * A member that leaves while it is UP is gone with CLUSTER_LEAVE in these two first modes. In host and erlang it stays a member, with
+ * CLUSTER_MEMBER_ACCEPTED, until its link ends: by itself, or with options.on_leave "disconnect" at once. A node to which there is a
+ * link is such a member too where no source ever listed it. Hosts that are names are looked up in /etc/hosts, then in DNS (with the
+ * search list), for each dial anew. */
+
+enum {
+    CLUSTER_REPORT_UP = 1,     /* there is a connection now, whoever made it */
+    CLUSTER_REPORT_DOWN = 2,   /* it has ended */
+    CLUSTER_REPORT_FAILED = 3, /* none could be made */
+    CLUSTER_REPORT_IGNORED = 4 /* none will be made: do not ask again until the member changes, or leaves and comes back */
+};
+
+/* connect=host: how connecting to a node went, or what became of a connection; at any time, asked for or not. `error`: why, a
+ * CLUSTER_E..., which CLUSTER_DOWN shows; 0: CLUSTER_E_CLOSED. A CLUSTER_CONNECT that is not answered within 7 s has failed; it
+ * comes again, as after FAILED and DOWN. One that waits to be read is taken back when the member leaves; when it leaves after that,
+ * its CLUSTER_LEAVE says to give up. CLUSTER_DISCONNECT is answered with DOWN, and comes again until it is.
+ * CLUSTER_E_NOT_FOUND: there is no such member. CLUSTER_E_LIMIT: options.limit_members leaves no room for a node that no source
+ * lists. CLUSTER_E_MEMORY. */
+CLUSTER_API int cluster_report(struct cluster *c, const char *node, int outcome, int error);
 
 #endif
 

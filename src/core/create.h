@@ -168,7 +168,10 @@ CLUSTER_DEF void cluster_destroy(struct cluster *c)
     memory = c->loop.memory;
     clu_event_done(c);
 #ifndef CLUSTER_NO_ERLANG
-    clu_node_free(&c->linked);
+    clu_lease_end(&c->linked.lease);
+#endif
+#ifndef CLUSTER_NO_CONNECT
+    clu_mesh_free(&c->mesh);
 #endif
     while (c->discovery.first) {
         struct cluster_source *s = c->discovery.first;
@@ -184,7 +187,10 @@ CLUSTER_DEF void cluster_destroy(struct cluster *c)
     clu_resolver_free(&c->discovery.resolver);
 #endif
 #ifndef CLUSTER_NO_ERLANG
-    clu_node_free_strays(&c->linked);
+    clu_node_free(&c->linked);
+#endif
+#ifndef CLUSTER_NO_CONNECT
+    clu_mesh_free_strays(&c->mesh);
 #endif
 #ifndef CLUSTER_NO_EPMD_SERVER
     clu_epmd_server_free(&c->epmd_server);

@@ -6,6 +6,10 @@
 #define CLU_CORE_HANDLE_H
 
 #include "../discover/open.h"
+#ifndef CLUSTER_NO_CONNECT
+#include "../link/host.h"
+#include "../link/probe.h"
+#endif
 #ifndef CLUSTER_NO_ERLANG
 #include "../link/rpc.h"
 #endif
@@ -50,6 +54,9 @@ struct cluster {
     char text[256];
     char own_name[CLU_NAME_MAX + 1], zone[CLU_OWN_ATTRIBUTE + 1], role[CLU_OWN_ATTRIBUTE + 1];
     struct clu_table table;
+#ifndef CLUSTER_NO_CONNECT
+    struct clu_mesh mesh;
+#endif
 #ifndef CLUSTER_NO_ERLANG
     struct clu_node linked;
 #endif

@@ -1,30 +1,21 @@
 /*
- * The host's calls on links to Erlang nodes, and the options that say which there are.
+ * The host's calls on links, of its own and to Erlang nodes, and the options that say which there are.
  */
 #ifndef CLU_CORE_LINKS_H
 #define CLU_CORE_LINKS_H
 
-#include "handle.h"
+#include "names.h"
 
-#ifdef CLUSTER_NO_ERLANG
-
-CLU_FN int clu_options_links(struct cluster *c, const struct cluster_options *o)
-{
-    if (!o->connect || strcmp(o->connect, "none") == 0)
-        return 0;
-    return clu_fail(&c->loop, CLUSTER_E_UNSUPPORTED, "options.connect: this build makes no links (CLUSTER_NO_ERLANG)");
-}
-
-#else
+#ifndef CLUSTER_NO_ERLANG
 
 /* Who dials proves the cookie to whoever answers; and whom plain gossip names anybody on the network says. */
 CLU_FN void clu_links_warn(struct cluster *c, const struct cluster_source *s)
 {
-    struct clu_node *n = &c->linked;
-    if (!n->dials_all || n->warned || !(s->strategy.flags & CLUSTER_STRATEGY_HEARS) || cluster_source_option(s, "secret") ||
-        cluster_source_option(s, "secret-file") || cluster_source_option(s, "allow"))
+    struct clu_mesh *mesh = &c->mesh;
+    if (mesh->connect != CLU_CONNECT_ERLANG || mesh->warned || !(s->strategy.flags & CLUSTER_STRATEGY_HEARS) ||
+        cluster_source_option(s, "secret") || cluster_source_option(s, "secret-file") || cluster_source_option(s, "allow"))
         return;
-    n->warned = true;
+    mesh->warned = true;
     clu_log(&c->loop, CLU_MESSAGE_ANYBODY, s->shown);
 }
 
@@ -37,7 +28,7 @@ CLU_FN int clu_request_begin(struct cluster *c, const char *node)
     if (!c)
         return CLUSTER_E_INVALID;
     l = &c->loop;
-    if (!c->discovery.own.name || !c->linked.table)
+    if (!c->discovery.own.name || !c->linked.mesh)
         return clu_fail(l, CLUSTER_E_INVALID,
                         "other nodes are reached with options.node (--node) and options.cookie (--cookie) set");
     if (!node || !clu_name_valid(node, strlen(node)) || strcmp(node, c->discovery.own.name) == 0)
@@ -154,7 +145,7 @@ CLUSTER_DEF int cluster_register(struct cluster *c, const char *process)
     int result;
     if (!c || !process)
         return CLUSTER_E_INVALID;
-    if (!c->linked.table)
+    if (!c->linked.mesh)
         return clu_fail(&c->loop, CLUSTER_E_INVALID, "a process needs options.node (--node) and options.cookie (--cookie)");
     clu_atom_write(&w, process);
     if (w.bad || !*process)
@@ -176,7 +167,7 @@ CLUSTER_DEF int cluster_self(struct cluster *c, const char *process, void *out, 
         return clu_fail(&c->loop, CLUSTER_E_NOT_FOUND,
                         "no process of this name is registered, or the own name is not known yet");
     clu_write_be(&w, CLU_TERM_VERSION, 1);
-    clu_process_own_pid(&c->linked.links, &w, found->id);
+    clu_process_own_pid(&c->mesh.links, &w, found->id);
     *size = clu_written(&w);
     return *size ? 0 : clu_fail(&c->loop, CLUSTER_E_LIMIT, "a pid takes up to 272 bytes");
 }
@@ -211,7 +202,7 @@ CLU_FN size_t clu_inspect(struct clu_links *home, const char *function, struct c
 {
     static const char *const states[] = {"unlinked", "dialled", "up", "down"}, *const status[] = {"forming", "ready",
                                                                                                   "degraded"};
-    struct cluster *c = CLU_CONTAINER(home, struct cluster, linked.links);
+    struct cluster *c = CLU_CONTAINER(home, struct cluster, mesh.links);
     const struct cluster_counts *n = &c->loop.counts;
     struct clu_table *t = &c->table;
     size_t i;
@@ -248,6 +239,44 @@ CLU_FN size_t clu_inspect(struct clu_links *home, const char *function, struct c
     }
 }
 
+#endif
+
+/* ---- a host's own links ----------------------------------------------- */
+
+#ifdef CLUSTER_NO_CONNECT
+
+CLU_FN int clu_options_links(struct cluster *c, const struct cluster_options *o)
+{
+    if (!o->connect || strcmp(o->connect, "none") == 0)
+        return 0;
+    return clu_fail(&c->loop, CLUSTER_E_UNSUPPORTED, "options.connect: this build connects to nobody (CLUSTER_NO_CONNECT)");
+}
+
+#else
+
+CLUSTER_DEF int cluster_report(struct cluster *c, const char *node, int outcome, int error)
+{
+    struct clu_peer *p;
+    int result;
+    if (!c)
+        return CLUSTER_E_INVALID;
+    if (c->mesh.connect != CLU_CONNECT_HOST)
+        return clu_fail(&c->loop, CLUSTER_E_INVALID, "cluster_report is for options.connect \"host\"");
+    if (!node || !clu_name_valid(node, strlen(node)) || strcmp(node, c->own_name) == 0)
+        return clu_fail(&c->loop, CLUSTER_E_INVALID, "the node is no NAME@HOST, or is this one");
+    if (outcome < CLUSTER_REPORT_UP || outcome > CLUSTER_REPORT_IGNORED || error > 0 || error < -64)
+        return clu_fail(&c->loop, CLUSTER_E_INVALID, "the outcome is a CLUSTER_REPORT_..., the error 0 or a CLUSTER_E_...");
+    p = outcome == CLUSTER_REPORT_UP ? clu_mesh_peer(&c->mesh, node) : clu_peer_find(&c->mesh, node);
+    if (!p && outcome != CLUSTER_REPORT_UP)
+        return clu_fail(&c->loop, CLUSTER_E_NOT_FOUND, "there is no such member, nor was there a link to it");
+    c->loop.kick = true;
+    result = p ? clu_host_report(p, outcome, error ? error : CLUSTER_E_CLOSED) : CLUSTER_E_MEMORY;
+    return result
+               ? clu_fail(&c->loop, result,
+                          result == CLUSTER_E_LIMIT ? "options.limit_members leaves no room for it" : cluster_strerror(result))
+               : 0;
+}
+
 /* ---- options ---------------------------------------------------------- */
 
 /* "200ms..30s" */
@@ -258,60 +287,109 @@ CLU_FN bool clu_backoff(const char *text, uint64_t *from, uint64_t *to)
            *from && *from <= *to;
 }
 
-CLU_FN int clu_options_links(struct cluster *c, const struct cluster_options *o)
+/* What options.connect and those that go with it say; NULL: nothing is wrong. */
+CLU_FN const char *clu_options_mesh(struct cluster *c, const struct cluster_options *o, bool cookie)
 {
-    struct clu_node *n = &c->linked;
-    int connect = clu_word_find("none erlang", clu_slice_str(o->connect ? o->connect : "none"));
+    struct clu_mesh *mesh = &c->mesh;
+    struct clu_dials *dials = &mesh->dials;
+    int connect = clu_word_find(CLU_CONNECT_WORDS, clu_slice_str(o->connect ? o->connect : "none"));
     int once = clu_word_find("on off", clu_slice_str(o->reconnect ? o->reconnect : "on"));
     int leave = clu_word_find("keep disconnect", clu_slice_str(o->on_leave ? o->on_leave : "keep"));
-    const char *why = NULL;
-    int result;
+    uint64_t *tick = &mesh->links.tick_ns;
+    if (connect < 0)
+        return "options.connect takes \"none\", \"host\", \"tcp\", \"epmd\" or \"erlang\"";
+    if (once < 0)
+        return "options.reconnect takes \"on\" or \"off\"";
+    if (leave < 0)
+        return "options.on_leave takes \"keep\" or \"disconnect\"";
+    if (!clu_backoff(o->backoff ? o->backoff : "200ms..30s", &dials->backoff_ns, &dials->backoff_most_ns))
+        return "options.backoff takes the shortest and the longest time, as in 200ms..30s";
+    if (!clu_duration(clu_slice_str(o->tick ? o->tick : "60s"), tick) || *tick < CLU_SECOND)
+        return "options.tick takes a duration of 1s or more, as in 60s";
+    if (cookie && connect != CLU_CONNECT_NONE && connect != CLU_CONNECT_ERLANG)
+        return "options.cookie (--cookie) is for links to Erlang nodes: options.connect is \"erlang\" then, or \"none\"";
+    mesh->connect = (uint8_t)connect;
+    mesh->disconnects = leave != 0;
+    mesh->probes = connect == CLU_CONNECT_TCP || connect == CLU_CONNECT_EPMD;
+    mesh->links.goal = connect == CLU_CONNECT_EPMD ? CLU_GOAL_PORT : CLU_GOAL_STREAM;
+    mesh->links.ended = clu_probe_ended;
+#ifndef CLUSTER_NO_DNS
+    mesh->links.look_up = clu_name_look_up;
+    mesh->links.look_up_end = clu_name_end;
+#endif
+    dials->once = once != 0;
+    dials->limit = o->limit_dials ? o->limit_dials : 256;
+    dials->again_ns = mesh->probes ? *tick / 4 : CLUSTER_NEVER;
+    return NULL;
+}
+
+#ifndef CLUSTER_NO_ERLANG
+
+CLU_FN const char *clu_options_node(struct cluster *c, const struct cluster_options *o)
+{
+    struct clu_node *n = &c->linked;
+    struct clu_links *home = &c->mesh.links;
+    bool erlang = o->connect && strcmp(o->connect, "erlang") == 0;
     struct clu_text cookie = clu_text_on(n->cookie, sizeof n->cookie);
     clu_text_add(&cookie, o->cookie ? o->cookie : "");
-    n->links.cookie = clu_slice_of(n->cookie, cookie.length);
+    home->cookie = clu_slice_of(n->cookie, cookie.length);
     if (o->listen && !clu_listen_parse(clu_slice_str(o->listen), &n->listener))
-        why = "options.listen takes ADDRESS:PORT or ADDRESS:FIRST-LAST, with port 0 for any that is free";
-    else if (o->listen && (!o->node || !cookie.length))
-        why = "options.listen (--listen) needs options.node (--node) and options.cookie (--cookie)";
-    else if (connect < 0)
-        why = "options.connect takes \"none\" or \"erlang\"";
-    else if (once < 0)
-        why = "options.reconnect takes \"on\" or \"off\"";
-    else if (leave < 0)
-        why = "options.on_leave takes \"keep\" or \"disconnect\"";
-    else if (!clu_backoff(o->backoff ? o->backoff : "200ms..30s", &n->backoff_ns, &n->backoff_most_ns))
-        why = "options.backoff takes the shortest and the longest time, as in 200ms..30s";
-    else if (!clu_duration(clu_slice_str(o->tick ? o->tick : "60s"), &n->links.tick_ns) || n->links.tick_ns < CLU_SECOND)
-        why = "options.tick takes a duration of 1s or more, as in 60s";
-    else if (cookie.cut)
-        why = "options.cookie is longer than 255 bytes";
-    else if (connect && !o->node)
-        why = "connect=erlang needs options.node (--node): an Erlang node links only to nodes that have a name";
-    else if (connect && !cookie.length)
-        why = "connect=erlang needs options.cookie (--cookie), the one of the cluster: there is no default";
+        return "options.listen takes ADDRESS:PORT or ADDRESS:FIRST-LAST, with port 0 for any that is free";
+    if (o->listen && (!o->node || !cookie.length))
+        return "options.listen (--listen) needs options.node (--node) and options.cookie (--cookie)";
+    if (cookie.cut)
+        return "options.cookie is longer than 255 bytes";
+    if (erlang && !o->node)
+        return "connect=erlang needs options.node (--node): an Erlang node links only to nodes that have a name";
+    if (erlang && !cookie.length)
+        return "connect=erlang needs options.cookie (--cookie), the one of the cluster: there is no default";
+    home->own = &c->discovery.own;
+    home->limit_packet = o->limit_packet ? o->limit_packet : (64 << 20) + (64 << 10);
+    home->limit_output = o->limit_output ? o->limit_output : 1 << 20;
+    home->up = clu_process_up;
+    home->control = clu_process_control;
+    home->writable = clu_process_writable;
+    home->inspect = clu_inspect;
+    home->requests = &c->next_request;
+    return NULL;
+}
+
+#endif
+
+CLU_FN int clu_options_links(struct cluster *c, const struct cluster_options *o)
+{
+    bool cookie = o->cookie && *o->cookie;
+    const char *why = clu_options_mesh(c, o, cookie);
+    int result;
+#ifndef CLUSTER_NO_ERLANG
+    if (!why)
+        why = clu_options_node(c, o);
+#else
+    if (c->mesh.connect == CLU_CONNECT_ERLANG || cookie || o->listen)
+        return clu_fail(&c->loop, CLUSTER_E_UNSUPPORTED, "this build makes no links to Erlang nodes (CLUSTER_NO_ERLANG)");
+#endif
     if (why)
         return clu_fail(&c->loop, CLUSTER_E_INVALID, why);
-    n->dials_all = connect != 0;
-    n->once = once != 0;
-    n->disconnects = leave != 0;
-    n->limit_dials = o->limit_dials ? o->limit_dials : 256;
-    n->links.limit_packet = o->limit_packet ? o->limit_packet : (64 << 20) + (64 << 10);
-    n->links.limit_output = o->limit_output ? o->limit_output : 1 << 20;
-    n->links.up = clu_process_up;
-    n->links.control = clu_process_control;
-    n->links.writable = clu_process_writable;
-    n->links.ended = clu_rpc_ended;
-    n->links.inspect = clu_inspect;
-    n->links.requests = &c->next_request;
-    if (!cookie.length)
+    if (!c->mesh.connect && !cookie)
         return 0;
-    result = clu_node_init(n, &c->table, &c->discovery.own);
-    if (!result)
-        result = clu_process_add(n, "net_kernel");
-    if (!result)
-        result = clu_process_add(n, "rex");
-    if (!result && o->listen)
-        result = clu_node_open(n);
+    result = clu_mesh_init(&c->mesh, &c->table);
+    if (c->mesh.connect == CLU_CONNECT_HOST) {
+        c->mesh.dials.begin = clu_host_begin;
+        c->mesh.dials.expired = clu_host_expired;
+        c->mesh.parts = clu_host_parts;
+    }
+#ifndef CLUSTER_NO_ERLANG
+    if (!result && cookie) {
+        c->mesh.links.ended = clu_rpc_ended;
+        result = clu_node_init(&c->linked, &c->mesh);
+        if (!result)
+            result = clu_process_add(&c->linked, "net_kernel");
+        if (!result)
+            result = clu_process_add(&c->linked, "rex");
+        if (!result && o->listen)
+            result = clu_node_open(&c->linked);
+    }
+#endif
     return result;
 }
 

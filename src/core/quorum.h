@@ -11,8 +11,8 @@
 
 CLU_FN bool clu_counts_links(const struct cluster *c)
 {
-#ifndef CLUSTER_NO_ERLANG
-    return c->linked.dials_all;
+#ifndef CLUSTER_NO_CONNECT
+    return c->mesh.connect != CLU_CONNECT_NONE;
 #else
     (void)c;
     return false;
@@ -57,7 +57,9 @@ CLU_FN bool clu_look_for_split(struct cluster *c)
     uint64_t now = c->loop.now, window = c->status.settle_ns ? c->status.settle_ns : CLU_SPLIT_WINDOW, newest = 0;
     size_t i, lost = 0;
     for (i = 0; i < c->table.settled; i++) {
-        const struct clu_member *m = c->table.sorted[i];
+        struct clu_member *m = c->table.sorted[i];
+        if (m->lost_ns == CLUSTER_NEVER) /* it was reported between two steps */
+            m->lost_ns = now;
         if (!clu_was_lost(m, now > window ? now - window : 0))
             continue;
         newest = m->lost_ns > newest ? m->lost_ns : newest;

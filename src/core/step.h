@@ -65,7 +65,7 @@ CLU_FN uint64_t clu_look_at_leaving(struct cluster *c)
 /* Once the own node listens its port is known, to be announced and shown. When to try again for want of memory. */
 CLU_FN uint64_t clu_look_at_port(struct cluster *c)
 {
-    uint16_t port = c->linked.links.port;
+    uint16_t port = c->mesh.links.port;
     if (!port || port == c->discovery.own.port)
         return CLUSTER_NEVER;
     if (!clu_table_self_port(&c->table, c->own_name, port))
@@ -90,8 +90,10 @@ CLU_FN void clu_look(struct cluster *c)
 #ifndef CLUSTER_NO_MAP
     at = clu_min_u64(at, clu_look_at_map(c));
 #endif
+#ifndef CLUSTER_NO_CONNECT
+    at = clu_min_u64(at, clu_mesh_retry(&c->mesh));
+#endif
 #ifndef CLUSTER_NO_ERLANG
-    at = clu_min_u64(at, clu_node_retry(&c->linked));
     at = clu_min_u64(at, clu_look_at_port(c));
 #endif
     clu_timer_set(&c->loop.timers, &c->wake, clu_min_u64(at, clu_status_deadline(&c->status)));
@@ -186,13 +188,34 @@ CLU_FN bool clu_event_of_queue(struct cluster *c, struct cluster_event *e)
         if (c->shown_member)
             e->member = &((struct clu_record *)(void *)c->shown_member)->view;
     }
-#ifndef CLUSTER_NO_ERLANG
+#ifndef CLUSTER_NO_CONNECT
     if (e->type == CLUSTER_DOWN) {
         e->text = clu_why_text((enum clu_why)e->changed, e->error);
         e->changed = 0;
     }
 #endif
     return true;
+}
+
+/* What a host that connects by itself is asked for. */
+CLU_FN bool clu_event_of_mesh(struct cluster *c, struct cluster_event *e)
+{
+#ifndef CLUSTER_NO_CONNECT
+    struct clu_dial *d = c->mesh.tells.first;
+    struct clu_record *r;
+    if (!d)
+        return false;
+    clu_line_leave(d);
+    r = clu_peer_of(d)->member->record;
+    c->shown_member = (struct clu_shared *)clu_share(r);
+    e->type = d->up ? CLUSTER_DISCONNECT : CLUSTER_CONNECT;
+    e->member = &r->view;
+    return true;
+#else
+    (void)c;
+    (void)e;
+    return false;
+#endif
 }
 
 CLU_FN bool clu_event_of_sources(struct cluster *c, struct cluster_event *e, struct clu_text *text)
@@ -260,8 +283,8 @@ CLUSTER_DEF const struct cluster_event *cluster_next_event(struct cluster *c)
         clu_log(&c->loop, CLU_MESSAGE_EVENTS_LOST, "");
         e.type = CLUSTER_RESYNC;
         e.revision = c->table.revision;
-    } else if (!clu_event_of_queue(c, &e) && !clu_event_of_sources(c, &e, &text) && !clu_event_of_status(c, &e, &text) &&
-               !clu_event_of_map(c, &e)) {
+    } else if (!clu_event_of_queue(c, &e) && !clu_event_of_mesh(c, &e) && !clu_event_of_sources(c, &e, &text) &&
+               !clu_event_of_status(c, &e, &text) && !clu_event_of_map(c, &e)) {
         return NULL;
     }
     c->event = e;
@@ -273,6 +296,9 @@ CLU_FN bool clu_has_events(const struct cluster *c)
     bool news = c->loop.events.resync || c->loop.events.count || c->discovery.news || c->status_news;
 #ifndef CLUSTER_NO_MAP
     news = news || c->map_news;
+#endif
+#ifndef CLUSTER_NO_CONNECT
+    news = news || c->mesh.tells.first;
 #endif
     return news;
 }

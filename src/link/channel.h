@@ -22,6 +22,7 @@ struct clu_channel {
     int fd;        /* -1: none */
     uint8_t width; /* of the length before a packet; 0: there is none, and all that came so far is given each time */
     bool held;     /* nothing is read */
+    bool opens;    /* it waits to be there, no more */
     uint32_t most; /* bytes of a packet */
     uint32_t full; /* bytes that wait to go out, as answers, before nothing more is read */
     uint8_t *in, *out;
@@ -45,7 +46,7 @@ CLU_CALLED bool clu_channel_stopped(const struct clu_channel *ch)
 
 CLU_FN void clu_channel_watch(struct clu_channel *ch)
 {
-    int events = (clu_channel_stopped(ch) ? 0 : POLLIN) | (clu_channel_waits(ch) ? POLLOUT : 0);
+    int events = (clu_channel_stopped(ch) ? 0 : POLLIN) | (clu_channel_waits(ch) || ch->opens ? POLLOUT : 0);
     (void)clu_watch(ch->loop, &ch->watcher, ch->fd, events); /* of what is ours already it cannot fail */
 }
 

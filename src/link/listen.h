@@ -6,6 +6,7 @@
 #ifndef CLU_LINK_LISTEN_H
 #define CLU_LINK_LISTEN_H
 
+#include "dial.h"
 #include "link.h"
 
 #define CLU_LISTEN_BACKLOG 128
@@ -65,7 +66,7 @@ CLU_FN int clu_listen_take(struct clu_listener *s, int fd)
     } else {
         link->channel.fd = fd;
         link->channel.width = 2;
-        link->channel.most = CLU_HANDSHAKE_MAX;
+        link->channel.most = link->channel.full = CLU_HANDSHAKE_MAX;
         link->state = CLU_LINK_NAME;
         result = clu_random(l, &link->challenge, sizeof link->challenge);
     }
@@ -74,7 +75,7 @@ CLU_FN int clu_listen_take(struct clu_listener *s, int fd)
             clu_link_free(link);
         return result;
     }
-    clu_link_timer(link, link->deadline_ns);
+    clu_link_timer(link, clu_add_time(l->now, CLU_DIAL_DEADLINE));
     clu_channel_watch(&link->channel);
     if (home->halves++ < CLU_LISTEN_HALVES)
         return 0;

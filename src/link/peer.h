@@ -1,87 +1,53 @@
 /*
- * The nodes that a handle may link to: whom a source lists, and whom the program asks for by name. A peer hangs on its member,
- * or while there is none in a list of strays. It knows which link is its own, which dial is under way, and who waits for it.
+ * The members that are to be linked, whatever a link is: who is dialled, what the host hears of it, and what follows when a link
+ * comes up or ends. A peer hangs on its member, or while there is none among the strays. Whoever is linked is a member, also where
+ * no source lists it, for as long as the link is there.
  */
 #ifndef CLU_LINK_PEER_H
 #define CLU_LINK_PEER_H
 
 #include "../member/table.h"
-#include "lease.h"
-#include "listen.h"
+#include "dial.h"
+#include "reach.h"
 
-enum { CLU_ASK_PING, CLU_ASK_CALL, CLU_ASK_MONITOR };
+#define CLU_STRAYS 64 /* lists of strays, by the hash of the name */
 
-/* What waits for an answer of a node. The packet that asks is made with it, and goes out as soon as there is a link. */
-struct clu_ask {
-    struct clu_ask *next, **at; /* of its peer */
-    struct clu_timer timer;
-    struct clu_peer *peer;
-    uint64_t request, time_ns; /* for how long; CLUSTER_NEVER */
-    uint32_t slot;
-    uint8_t kind;
-    bool begun; /* its time runs */
-    bool sent;
-    uint8_t *packet;
-    size_t capacity, size;
-};
-
-/* A name that others can send to. */
-struct clu_process {
-    struct clu_process *next;
-    uint32_t id;
-    size_t size; /* of this object, its name after it */
-};
-
-/* A call of theirs that the host is to answer. */
-struct clu_served {
-    struct clu_served *next;
-    struct clu_link *link;
-    uint64_t request;
-    bool spawned; /* it came as a spawn request, else to rex */
-    size_t size;  /* of this object, the terms after it */
-    struct clu_slice terms[5];
-};
+#define CLU_CONNECT_WORDS "none host tcp epmd erlang"
+enum { CLU_CONNECT_NONE, CLU_CONNECT_HOST, CLU_CONNECT_TCP, CLU_CONNECT_EPMD, CLU_CONNECT_ERLANG };
 
 struct clu_peer {
-    struct clu_node *node;
+    struct clu_dial dial;
+    struct clu_mesh *mesh;
     struct clu_member *member; /* NULL: a stray */
     struct clu_peer *next;     /* stray */
-    struct clu_peer *later;    /* in the line of those to be dialled */
-    struct clu_link *link;     /* that is up */
-    struct clu_link *dial;     /* on its way */
-    struct clu_ask *asks;
-    struct clu_timer timer; /* to the next dial */
-    uint32_t failures;      /* of dials, since the last that went well */
-    uint8_t said;           /* 1 and the reason that the host was told last; 0: none, or of the link */
-    bool wanted;            /* a source lists it */
-    bool lined;             /* it stands in the line */
-    uint8_t kept;           /* so many are at work on it */
-    bool replaces;          /* it may still hold a link of ours */
-    size_t size;            /* of this object, its name after it */
+    uint64_t hash;
+    struct clu_link *link; /* that is up */
+    struct clu_link *way;  /* the dial under way */
+    struct clu_ask *asks;  /* who waits for answers of the node */
+    uint8_t said;          /* 1 and the reason that the host was told last; 0: none, or of the link */
+    uint8_t kept;          /* so many are at work on it */
+    bool replaces;         /* it may still hold a link of ours */
+    bool ignored;          /* the host will not have it */
+    size_t size;           /* of this object, its name after it */
 };
 
-struct clu_node {
+struct clu_mesh {
     struct clu_links links;
+    struct clu_dials dials;
     struct clu_table *table;
     struct clu_watch_members watch;
     struct clu_claims claims; /* those that are linked are members */
-    struct clu_peer *strays, *line, **line_end;
-    struct clu_timer pump;
-    struct clu_listener listener;
-    struct clu_lease lease;
-    struct clu_process *processes;           /* the newest first */
-    struct clu_served *served, **served_end; /* the oldest first */
-    size_t served_count;
-    struct clu_ask **slots; /* of what is asked, each in one */
-    size_t slots_capacity, asked, slot_next;
-    bool dials_all;   /* connect=erlang */
-    bool once;        /* reconnect=off */
-    bool disconnects; /* on_leave=disconnect */
-    bool warned;      /* that anybody can have it dial */
-    bool missed;      /* some member has no peer for want of memory */
-    uint32_t dials, limit_dials;
-    uint64_t backoff_ns, backoff_most_ns;
-    char cookie[CLU_COOKIE_MAX + 1];
+    struct clu_peer *strays[CLU_STRAYS];
+    struct clu_line tells;             /* connect=host: what the host is to be asked for */
+    void (*parts)(struct clu_peer *p); /* on_leave=disconnect: end its link, not from inside this call; NULL: there are none */
+    void (*refuses)(struct clu_peer *p, enum clu_why why,
+                    int error); /* the answers that are waited for do not come; NULL: none are */
+    void *node;                 /* of those who link to nodes */
+    uint8_t connect;            /* CLU_CONNECT_... */
+    bool probes;                /* up means that it was there when it was asked last */
+    bool disconnects;           /* on_leave=disconnect */
+    bool warned;                /* that anybody can have it dial */
+    bool missed;                /* some member has no peer for want of memory */
 };
 
 CLU_FN const char *clu_peer_name(const struct clu_peer *p)
@@ -89,43 +55,80 @@ CLU_FN const char *clu_peer_name(const struct clu_peer *p)
     return (const char *)(p + 1);
 }
 
-/* Its place among the strays, or where the next one goes. */
-CLU_FN struct clu_peer **clu_stray_place(struct clu_node *n, const char *name)
+CLU_FN struct clu_peer *clu_peer_of(struct clu_dial *d)
 {
-    struct clu_peer **at = &n->strays;
-    while (*at && strcmp(clu_peer_name(*at), name) != 0)
+    return CLU_CONTAINER(d, struct clu_peer, dial);
+}
+
+/* Its place among the strays, or where the next one goes. */
+CLU_FN struct clu_peer **clu_stray_place(struct clu_mesh *mesh, const char *name, uint64_t hash)
+{
+    struct clu_peer **at = &mesh->strays[hash % CLU_STRAYS];
+    while (*at && ((*at)->hash != hash || strcmp(clu_peer_name(*at), name) != 0))
         at = &(*at)->next;
     return at;
 }
 
-CLU_FN struct clu_peer *clu_peer_find(struct clu_node *n, const char *name)
+CLU_FN struct clu_peer *clu_peer_find(struct clu_mesh *mesh, const char *name)
 {
-    const struct clu_member *m = clu_table_find(n->table, name, strlen(name));
-    return m && m->peer ? (struct clu_peer *)m->peer : *clu_stray_place(n, name);
+    size_t length = strlen(name);
+    const struct clu_member *m = clu_table_find(mesh->table, name, length);
+    return m && m->peer ? (struct clu_peer *)m->peer : *clu_stray_place(mesh, name, clu_table_hash(mesh->table, name, length));
+}
+
+/* A new one, whose name is that of no other; NULL: no memory. */
+CLU_FN struct clu_peer *clu_peer_new(struct clu_mesh *mesh, const char *name, struct clu_member *m)
+{
+    struct clu_loop *l = mesh->links.loop;
+    size_t length = strlen(name), size = sizeof(struct clu_peer) + length + 1;
+    struct clu_peer *p = (struct clu_peer *)clu_alloc_zero(&l->memory, size), **stray;
+    if (!p || !clu_timers_reserve(&l->memory, &l->timers, 1)) {
+        clu_free(&l->memory, p, size);
+        return NULL;
+    }
+    memcpy(p + 1, name, length);
+    p->mesh = mesh;
+    p->size = size;
+    p->hash = clu_table_hash(mesh->table, name, length);
+    clu_dial_init(&p->dial, &mesh->dials);
+    p->member = m;
+    if (m) {
+        m->peer = p;
+        return p;
+    }
+    stray = clu_stray_place(mesh, name, p->hash);
+    p->next = *stray;
+    *stray = p;
+    return p;
+}
+
+/* The peer of this name, which is a new one if need be; NULL: no memory. */
+CLU_FN struct clu_peer *clu_mesh_peer(struct clu_mesh *mesh, const char *name)
+{
+    struct clu_peer *p = clu_peer_find(mesh, name);
+    return p ? p : clu_peer_new(mesh, name, clu_table_find(mesh->table, name, strlen(name)));
 }
 
 /* Is it of no use any more? Then it goes, unless it is some member's. */
 CLU_FN void clu_peer_drop(struct clu_peer *p)
 {
-    struct clu_node *n = p->node;
-    struct clu_loop *l = n->links.loop;
+    struct clu_loop *l = p->mesh->links.loop;
     struct clu_peer **at;
-    if (p->member || p->link || p->dial || p->asks || p->kept)
+    if (p->member || p->dial.up || p->dial.busy || p->dial.failures || p->asks || p->kept)
         return;
-    at = clu_stray_place(n, clu_peer_name(p));
+    at = clu_stray_place(p->mesh, clu_peer_name(p), p->hash);
     if (*at == p)
         *at = p->next;
-    for (at = &n->line; *at; at = &(*at)->later) {
-        if (*at != p)
-            continue;
-        *at = p->later;
-        if (!*at)
-            n->line_end = at;
-        break;
-    }
-    clu_timers_release(&l->timers, &p->timer);
+    clu_dial_free(&p->dial);
     clu_free(&l->memory, p, p->size);
 }
+
+CLU_FN void clu_peer_forgotten(struct clu_dial *d)
+{
+    clu_peer_drop(clu_peer_of(d));
+}
+
+/* ---- how it stands ---------------------------------------------------- */
 
 CLU_FN void clu_peer_state(struct clu_peer *p, uint32_t state)
 {
@@ -133,62 +136,231 @@ CLU_FN void clu_peer_state(struct clu_peer *p, uint32_t state)
     if (!m)
         return;
     if (m->state == CLUSTER_MEMBER_UP && state != CLUSTER_MEMBER_UP)
-        m->lost_ns = p->node->links.loop->now;
+        m->lost_ns = p->mesh->links.loop->stepping ? p->mesh->links.loop->now : CLUSTER_NEVER; /* the next step says when */
     m->state = m->record->view.state = state;
 }
 
-/* ---- those who wait --------------------------------------------------- */
-
-CLU_FN void clu_served_free(struct clu_node *n, struct clu_served **at)
+CLU_FN uint8_t clu_peer_word(enum clu_why why, int error)
 {
-    struct clu_served *s = *at;
-    *at = s->next;
-    if (!s->next)
-        n->served_end = at;
-    n->served_count--;
-    clu_free(&n->links.loop->memory, s, s->size);
+    return (uint8_t)(why ? 1u + (unsigned)why : 128u - (unsigned)error);
 }
 
-CLU_FN void clu_ask_free(struct clu_ask *ask)
+/* Say it: an event. */
+CLU_FN void clu_peer_say(struct clu_peer *p, uint32_t type, enum clu_why why, int error)
 {
-    struct clu_node *n = ask->peer->node;
-    struct clu_loop *l = n->links.loop;
-    *ask->at = ask->next;
-    if (ask->next)
-        ask->next->at = ask->at;
-    n->slots[ask->slot] = NULL;
-    n->asked--;
-    clu_timers_release(&l->timers, &ask->timer);
-    clu_free(&l->memory, ask->packet, ask->capacity);
-    clu_free(&l->memory, ask, sizeof *ask);
+    p->said = clu_peer_word(why, error);
+    if (p->member)
+        clu_table_link_event(p->mesh->table, type, p->member, why, error);
 }
 
-/* A reply for it; 0, or CLUSTER_E_MEMORY if there was a term to show. It is gone then. */
-CLU_FN int clu_ask_answer(struct clu_ask *ask, int error, const char *text, const void *term, size_t size)
+CLU_FN void clu_peer_end_way(struct clu_peer *p)
 {
-    struct clu_node *n = ask->peer->node;
-    struct clu_loop *l = n->links.loop;
-    struct clu_shared *object = clu_text_object(&l->memory, text, term, size);
-    struct clu_event *e;
-    if (!object && size)
-        return CLUSTER_E_MEMORY;
-    e = clu_queue_reply(&l->events);
-    e->error = error;
-    e->time = l->now;
-    e->request = ask->request;
-    e->object = object;
-    e->term_size = size ? size + 1 : 0;
-    l->kick = true;
-    clu_ask_free(ask);
+    if (p->way)
+        clu_link_free(p->way);
+    p->way = NULL;
+}
+
+/* The dial under way is over. */
+CLU_FN void clu_peer_stop(struct clu_peer *p)
+{
+    clu_peer_end_way(p);
+    clu_dial_stop(&p->dial);
+}
+
+/* A dial came to nothing, or a link ended. The host hears of it when it is news. The peer may be gone afterwards. */
+CLU_FN void clu_peer_failed(struct clu_peer *p, enum clu_why why, int error)
+{
+    struct clu_dial *d = &p->dial;
+    clu_peer_state(p, d->wanted ? CLUSTER_MEMBER_DOWN : CLUSTER_MEMBER_UNLINKED);
+    if (d->wanted && why != CLU_WHY_CALLS && p->said != clu_peer_word(why, error))
+        clu_peer_say(p, CLUSTER_DOWN, why, error);
+    if (why != CLU_WHY_CALLS && p->mesh->refuses)
+        p->mesh->refuses(p, why, error);
+    clu_dial_failed(d);
+    if (!d->wanted && !d->asked)
+        d->failures = 0;
+    clu_peer_drop(p);
+}
+
+/* What was up is not any more. The peer may be gone afterwards. */
+CLU_FN void clu_peer_lost(struct clu_peer *p, enum clu_why why, int error)
+{
+    p->dial.up = false;
+    clu_peer_state(p, CLUSTER_MEMBER_DOWN);
+    clu_peer_say(p, CLUSTER_DOWN, why, error);
+    p->kept++;
+    clu_claims_gone(p->mesh->table, &p->mesh->claims, clu_peer_name(p));
+    p->kept--;
+    clu_peer_failed(p, why, error);
+}
+
+/* There is a link to it: a member, until that ends. CLUSTER_E_MEMORY, CLUSTER_E_LIMIT: there is no room for one more. */
+CLU_FN int clu_peer_join(struct clu_peer *p)
+{
+    struct clu_says says;
+    int result;
+    memset(&says, 0, sizeof says);
+    says.name = clu_peer_name(p);
+    says.length = strlen(says.name);
+    says.address = says.zone = says.role = "";
+    says.accepted = true;
+    p->kept++;
+    result = clu_claims_heard(p->mesh->table, &p->mesh->claims, &says, p->mesh->links.loop->now);
+    p->kept--;
+    if (result)
+        clu_peer_drop(p);
+    return result;
+}
+
+/* It is up. */
+CLU_FN void clu_peer_rise(struct clu_peer *p)
+{
+    bool was = p->dial.up;
+    p->ignored = false;
+    clu_dial_is_up(&p->dial);
+    if (was)
+        return;
+    clu_peer_state(p, CLUSTER_MEMBER_UP);
+    clu_peer_say(p, CLUSTER_UP, CLU_WHY_SYSTEM, 0);
+    p->said = 0;
+}
+
+/* Begin to connect to it, as far as the goal of links is. */
+CLU_FN int clu_peer_dial(struct clu_dial *d)
+{
+    struct clu_peer *p = clu_peer_of(d);
+    struct clu_mesh *mesh = p->mesh;
+    const char *address = p->member ? p->member->record->view.address : "";
+    struct clu_link *link;
+    if (mesh->links.goal == CLU_GOAL_NODE && !mesh->links.own->name)
+        return CLUSTER_E_AGAIN; /* name@auto is not known yet */
+    link = clu_link_new(&mesh->links, &mesh->links.first);
+    if (!link)
+        return CLUSTER_E_AGAIN;
+    p->way = link;
+    link->peer = p;
+    link->name = clu_peer_name(p);
+    link->replaces = p->replaces;
+    link->port = p->member ? (uint16_t)p->member->record->view.port : 0;
+    link->turn = d->failures;
+    if (!d->up)
+        clu_peer_state(p, CLUSTER_MEMBER_DIALLED);
+    clu_link_start(link, clu_slice_str(*address ? address : clu_name_host(link->name)));
     return 0;
 }
 
-CLU_FN void clu_peer_refuse_asks(struct clu_peer *p, enum clu_why why, int error)
+/* Its deadline is over. */
+CLU_FN void clu_peer_expired(struct clu_dial *d)
 {
-    while (p->asks) {
-        bool ran = p->asks->kind == CLU_ASK_CALL && p->asks->sent;
-        (void)clu_ask_answer(p->asks, error, clu_why_text(ran ? CLU_WHY_MAY_HAVE_RUN : why, error), NULL, 0);
+    clu_link_late(clu_peer_of(d)->way);
+}
+
+/* ---- who is a member -------------------------------------------------- */
+
+/* A member came, changed or leaves: none may change meanwhile. */
+CLU_FN void clu_mesh_look_at(struct clu_watch_members *watch, struct clu_member *m, uint32_t type)
+{
+    struct clu_mesh *mesh = CLU_CONTAINER(watch, struct clu_mesh, watch);
+    uint32_t flags = m->record->view.flags,
+             not_dialled = CLUSTER_MEMBER_SELF | CLUSTER_MEMBER_ACCEPTED | CLUSTER_MEMBER_DRAINING;
+    struct clu_peer *p = (struct clu_peer *)m->peer, **stray = clu_stray_place(mesh, m->record->view.name, m->hash);
+    bool wanted = mesh->connect && type != CLUSTER_LEAVE && !(flags & not_dialled);
+    if (!p && *stray) {
+        p = *stray;
+        *stray = p->next;
+        p->member = m;
+        m->peer = p;
+    } else if (!p && wanted) {
+        p = clu_peer_new(mesh, m->record->view.name, m);
+        mesh->missed = mesh->missed || !p;
     }
+    if (!p)
+        return;
+    p->ignored = false;
+    if (mesh->probes && p->dial.up && type != CLUSTER_LEAVE)
+        wanted = true;
+    if (!wanted && p->dial.wanted && p->dial.up && flags & CLUSTER_MEMBER_ACCEPTED && mesh->disconnects)
+        mesh->parts(p);
+    if (wanted && !p->asks && p->dial.asked) { /* it is to part no more */
+        p->dial.asked = false;
+        clu_peer_stop(p);
+    }
+    if (type == CLUSTER_LEAVE) {
+        p->dial.up = false;
+        m->peer = NULL;
+        p->member = NULL;
+        p->next = *stray;
+        *stray = p;
+    }
+    if (!wanted && p->dial.wanted && !p->dial.asked) {
+        clu_peer_end_way(p);
+        if (!p->dial.up)
+            clu_peer_state(p, CLUSTER_MEMBER_UNLINKED);
+    }
+    clu_dial_want(&p->dial, wanted);
+    clu_peer_drop(p);
+}
+
+/* What could not be done for want of memory. When to try again. */
+CLU_FN uint64_t clu_mesh_retry(struct clu_mesh *mesh)
+{
+    size_t i;
+    if (!mesh->missed)
+        return CLUSTER_NEVER;
+    mesh->missed = false;
+    for (i = 0; i < mesh->table->settled && !mesh->missed; i++)
+        clu_mesh_look_at(&mesh->watch, mesh->table->sorted[i], CLUSTER_CHANGE);
+    return mesh->missed ? clu_add_time(mesh->links.loop->now, CLU_LINK_AGAIN) : CLUSTER_NEVER;
+}
+
+/* Before the table has members. Into zeroed memory; the settings are the caller's. */
+CLU_FN int clu_mesh_init(struct clu_mesh *mesh, struct clu_table *table)
+{
+    struct clu_loop *l = table->loop;
+    mesh->table = table;
+    mesh->links.loop = l;
+    mesh->claims.rank = UINT64_MAX;
+    mesh->claims.limit = SIZE_MAX;
+    mesh->watch.changed = clu_mesh_look_at;
+    mesh->tells.end = &mesh->tells.first;
+    mesh->dials.begin = clu_peer_dial;
+    mesh->dials.expired = clu_peer_expired;
+    mesh->dials.forgotten = clu_peer_forgotten;
+    clu_dials_init(&mesh->dials, l);
+    if (!clu_timers_reserve(&l->memory, &l->timers, 1))
+        return CLUSTER_E_MEMORY;
+    table->watch = &mesh->watch;
+    return 0;
+}
+
+/* The end of the handle: nobody is told. The sources follow, and with their members all peers but the strays. */
+CLU_FN void clu_mesh_free(struct clu_mesh *mesh)
+{
+    struct clu_link *link;
+    if (!mesh->table)
+        return;
+    while ((link = mesh->links.half) != NULL)
+        clu_link_free(link);
+    while ((link = mesh->links.first) != NULL) {
+        struct clu_peer *p = (struct clu_peer *)link->peer;
+        p->link = p->way = NULL;
+        clu_link_free(link);
+    }
+    clu_claims_clear(mesh->table, &mesh->claims);
+}
+
+/* After the sources have ended, and who waits for answers. */
+CLU_FN void clu_mesh_free_strays(struct clu_mesh *mesh)
+{
+    size_t i;
+    for (i = 0; mesh->table && i < CLU_STRAYS; i++)
+        while (mesh->strays[i]) {
+            struct clu_peer *p = mesh->strays[i];
+            clu_dial_stop(&p->dial);
+            p->dial.up = false;
+            p->dial.failures = 0;
+            clu_peer_drop(p);
+        }
 }
 
 #endif

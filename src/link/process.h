@@ -32,7 +32,7 @@ CLU_FN struct clu_process *clu_process_find(const struct clu_node *n, struct clu
 CLU_FN int clu_process_add(struct clu_node *n, const char *name)
 {
     size_t length = strlen(name), size = sizeof(struct clu_process) + length + 1;
-    struct clu_process *process = (struct clu_process *)clu_alloc_zero(&n->links.loop->memory, size);
+    struct clu_process *process = (struct clu_process *)clu_alloc_zero(&n->mesh->links.loop->memory, size);
     if (!process)
         return CLUSTER_E_MEMORY;
     memcpy(process + 1, name, length);
@@ -55,7 +55,7 @@ CLU_FN const struct clu_process *clu_process_of(const struct clu_node *n, struct
         length = clu_term_atom(&r, atom, sizeof atom);
         return r.bad ? NULL : clu_process_find(n, clu_slice_of(atom, length));
     }
-    id = clu_pid_read(&r, n->links.own->name, n->links.creation);
+    id = clu_pid_read(&r, n->mesh->links.own->name, n->mesh->links.creation);
     while (process && process->id != id)
         process = process->next;
     return process;
@@ -131,9 +131,9 @@ CLU_FN int clu_process_is_auth(struct clu_link *link, struct clu_reader r)
 CLU_FN struct clu_ask *clu_ask_of(const struct clu_link *link, struct clu_reader *r)
 {
     const struct clu_peer *p = (const struct clu_peer *)link->peer;
-    const struct clu_node *n = p->node;
+    const struct clu_node *n = clu_node_of(p);
     uint32_t slot = 0;
-    uint64_t request = clu_reference_read(r, n->links.own->name, n->links.creation, &slot);
+    uint64_t request = clu_reference_read(r, n->mesh->links.own->name, n->mesh->links.creation, &slot);
     struct clu_ask *ask = slot < n->slots_capacity ? n->slots[slot] : NULL;
     return ask && ask->request == request && ask->peer == p && ask->sent ? ask : NULL;
 }
@@ -189,7 +189,7 @@ CLU_FN void clu_process_fire(struct clu_timer *timer, uint64_t now)
 {
     struct clu_ask *ask = CLU_CONTAINER(timer, struct clu_ask, timer);
     struct clu_peer *p = ask->peer;
-    struct clu_timers *timers = &p->node->links.loop->timers;
+    struct clu_timers *timers = &p->mesh->links.loop->timers;
     if (ask->begun) {
         (void)clu_ask_answer(ask, CLUSTER_E_TIMEOUT, clu_why_text(CLU_WHY_NO_TIME, 0), NULL, 0);
         clu_peer_drop(p);
@@ -197,15 +197,15 @@ CLU_FN void clu_process_fire(struct clu_timer *timer, uint64_t now)
     }
     ask->begun = true;
     clu_timer_set(timers, timer, clu_add_time(now, ask->time_ns));
-    if (!p->link && !p->dial)
-        clu_timer_set(timers, &p->timer, 0);
+    if (!p->link)
+        clu_dial_ask(&p->dial);
 }
 
 /* A place for what is asked, and room for its packet. NULL: no memory. */
 CLU_FN struct clu_ask *clu_ask_new(struct clu_node *n, const char *node, uint8_t kind, size_t room, uint64_t request)
 {
-    struct clu_loop *l = n->links.loop;
-    struct clu_peer *p = clu_node_peer(n, node);
+    struct clu_loop *l = n->mesh->links.loop;
+    struct clu_peer *p = clu_mesh_peer(n->mesh, node);
     struct clu_ask *ask = p ? (struct clu_ask *)clu_alloc_zero(&l->memory, sizeof *ask) : NULL;
     uint8_t *packet = ask ? (uint8_t *)clu_alloc(&l->memory, room) : NULL;
     size_t old = n->slots_capacity;
@@ -247,7 +247,7 @@ CLU_FN int clu_ask_begin(struct clu_ask *ask, const struct clu_writer *w)
 {
     struct clu_peer *p = ask->peer;
     ask->size = clu_written(w);
-    clu_timer_set(&p->node->links.loop->timers, &ask->timer, 0);
+    clu_timer_set(&p->mesh->links.loop->timers, &ask->timer, 0);
     if (ask->size) {
         if (p->link)
             clu_process_ask(p->link, ask);
@@ -260,7 +260,7 @@ CLU_FN int clu_ask_begin(struct clu_ask *ask, const struct clu_writer *w)
 
 CLU_FN void clu_ask_reference(const struct clu_ask *ask, struct clu_writer *w)
 {
-    const struct clu_links *home = &ask->peer->node->links;
+    const struct clu_links *home = &ask->peer->mesh->links;
     clu_reference_write(w, home->own->name, home->creation, ask->slot, ask->request);
 }
 
@@ -281,7 +281,7 @@ CLU_FN void clu_process_to_name(const struct clu_links *home, struct clu_writer 
 /* A question to a server of theirs: {'$gen_call', {Pid, Ref}, before what is asked. */
 CLU_FN struct clu_writer clu_ask_server(struct clu_ask *ask, const char *name)
 {
-    const struct clu_links *home = &ask->peer->node->links;
+    const struct clu_links *home = &ask->peer->mesh->links;
     struct clu_writer w = clu_writer_on(ask->packet, ask->capacity);
     clu_process_to_name(home, &w, name);
     clu_write_be(&w, CLU_TERM_VERSION, 1);
@@ -303,7 +303,7 @@ CLU_FN int clu_process_ping(struct clu_node *n, const char *node, uint64_t reque
     w = clu_ask_server(ask, "net_kernel");
     clu_tuple_write(&w, 2);
     clu_atom_write(&w, "is_auth");
-    clu_atom_write(&w, n->links.own->name);
+    clu_atom_write(&w, n->mesh->links.own->name);
     return clu_ask_begin(ask, &w);
 }
 
@@ -335,7 +335,7 @@ CLU_FN int clu_process_monitor(struct clu_node *n, const char *node, const char 
         return CLUSTER_E_MEMORY;
     w = clu_writer_on(ask->packet, ask->capacity);
     clu_control_write(&w, CLU_OP_MONITOR, 4);
-    clu_process_own_pid(&n->links, &w, CLU_ID_KERNEL);
+    clu_process_own_pid(&n->mesh->links, &w, CLU_ID_KERNEL);
     clu_atom_write(&w, process);
     clu_ask_reference(ask, &w);
     ask->time_ns = CLUSTER_NEVER;

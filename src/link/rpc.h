@@ -122,8 +122,8 @@ CLU_FN int clu_rpc_inspect(const struct clu_served *s, const char *function)
 CLU_FN int clu_rpc_came(struct clu_link *link, struct clu_served *from, struct clu_slice arguments, struct clu_writer *w,
                         bool cast)
 {
-    struct clu_node *n = ((struct clu_peer *)link->peer)->node;
-    struct clu_loop *l = n->links.loop;
+    struct clu_node *n = clu_node_of((const struct clu_peer *)link->peer);
+    struct clu_loop *l = n->mesh->links.loop;
     size_t arity = clu_arity(arguments), i, size = sizeof *from;
     char name[CLU_CALL_TEXT];
     struct clu_text t = clu_text_on(name, sizeof name);
@@ -143,7 +143,7 @@ CLU_FN int clu_rpc_came(struct clu_link *link, struct clu_served *from, struct c
     if (size > CLU_SERVED_BYTES)
         return CLUSTER_E_PROTOCOL;
     from->link = link;
-    from->request = *n->links.requests + 1;
+    from->request = *n->mesh->links.requests + 1;
     result = cast || strncmp(name, "cluster:", 8) != 0 ? CLUSTER_E_NOT_FOUND : 1;
     if (result > 0 || n->served_count >= CLU_SERVED_MAX) {
         /* The process is there before its end is. */
@@ -180,7 +180,7 @@ CLU_FN int clu_rpc_came(struct clu_link *link, struct clu_served *from, struct c
         s->terms[i].at = (const char *)at;
         at += from->terms[i].length;
     }
-    e->request = s->request = ++*n->links.requests;
+    e->request = s->request = ++*n->mesh->links.requests;
     *n->served_end = s;
     n->served_end = &s->next;
     n->served_count++;
@@ -269,7 +269,7 @@ CLU_FN int clu_rpc_answered(struct clu_node *n, uint64_t request, const struct c
 
 CLU_FN void clu_rpc_ended(struct clu_link *link, enum clu_why why, int error)
 {
-    struct clu_node *n = CLU_CONTAINER(link->home, struct clu_node, links);
+    struct clu_node *n = clu_node_at(link->home);
     struct clu_served **at = &n->served;
     while (*at)
         if ((*at)->link == link)
@@ -284,7 +284,7 @@ CLU_FN void clu_rpc_ended(struct clu_link *link, enum clu_why why, int error)
 /* To one of our processes. */
 CLU_FN int clu_process_heard(struct clu_link *link, struct clu_slice to, struct clu_reader r)
 {
-    const struct clu_process *process = clu_process_of(((const struct clu_peer *)link->peer)->node, to);
+    const struct clu_process *process = clu_process_of(clu_node_of((const struct clu_peer *)link->peer), to);
     struct clu_event *e;
     if (!process)
         return 0;
@@ -298,7 +298,7 @@ CLU_FN int clu_process_heard(struct clu_link *link, struct clu_slice to, struct 
 CLU_FN int clu_process_control(struct clu_link *link, const struct clu_control *c)
 {
     static const uint8_t swapped[] = {1, 0}, monitor[] = {1, 0, 2}, unlinked[] = {0, 2, 1};
-    const struct clu_node *n = ((const struct clu_peer *)link->peer)->node;
+    const struct clu_node *n = clu_node_of((const struct clu_peer *)link->peer);
     bool here = clu_process_of(n, c->arguments[1]) != NULL;
     switch (c->op) {
     case CLU_OP_SEND:

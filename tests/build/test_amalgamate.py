@@ -255,7 +255,7 @@ class Amalgamate(unittest.TestCase):
         text = self.whole("--preset", "core")
         self.has(text, "#define CLUSTER_NO_MAP ")
         self.has(text, "CLUSTER_NO_MAP  ", False)
-        self.has(text.split("*/")[0], "without CONSUL, DNS, EC2, EPMD, EPMD_SERVER, ERLANG, ETCD, GOSSIP, HOSTS, HTTP, KUBERNETES, MAP")
+        self.has(text.split("*/")[0], "without CONNECT, CONSUL, DNS, EC2, EPMD, EPMD_SERVER, ERLANG, ETCD, GOSSIP, HOSTS, HTTP, KUBERNETES, MAP")
 
     def test_a_header_that_only_one_part_needs_goes_with_it(self):
         self.add_fragment("base/alone.h", "platform.h", before="base/memory.h")

@@ -33,6 +33,8 @@ int print(int error, const char *text);
 void forget_all_nodes(void);
 void put_node(const struct cluster_member *member);
 void drop_node(const char *name);
+int dial(const char *host, uint32_t port);
+void hang_up(const char *name);
 int directory_open(void *ctx, struct cluster_source *s, const char *target, void **state);
 int directory_round(void *state, uint64_t now);
 int directory_ready(void *state, int fd, int revents, uint64_t now);

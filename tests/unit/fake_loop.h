@@ -158,6 +158,7 @@ struct mirror {
     int source_error, reply_error, down_error;
     uint64_t reply;
     char source_text[256], status_text[256], reply_text[4096], down_text[256];
+    void (*heard)(const struct cluster_event *e); /* the test looks too */
 };
 
 /* Where the name is, or would be. */
@@ -263,6 +264,8 @@ static inline void mirror_read(struct mirror *r, struct cluster *c)
         assert_true(e->type > 0 && e->type < 17 && e->size == sizeof *e);
         assert_non_null(e->text);
         r->seen[e->type]++;
+        if (r->heard)
+            r->heard(e);
         if (e->type == CLUSTER_RESYNC) {
             mirror_clear(r);
             for (i = 0; i < cluster_member_count(c); i++)

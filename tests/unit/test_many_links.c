@@ -243,7 +243,7 @@ static void visits_of_a_step(void **state)
     int i;
     (void)state;
     (void)dial_time(MANY, MANY);
-    for (link = c->linked.links.first; link; link = link->next) {
+    for (link = c->mesh.links.first; link; link = link->next) {
         link->timer.fire = visited;
         link->channel.watcher.ready = ready;
     }

@@ -498,7 +498,7 @@ static size_t message(uint8_t *out, const char *name, uint32_t id, uint8_t numbe
     } else {
         clu_control_write(&w, CLU_OP_SEND, 3);
         clu_atom_write(&w, "");
-        clu_pid_write(&w, OWN, c->linked.links.creation, id, 0);
+        clu_pid_write(&w, OWN, c->mesh.links.creation, id, 0);
     }
     clu_write_be(&w, CLU_TERM_VERSION, 1);
     clu_tuple_write(&w, 2);
@@ -527,7 +527,7 @@ static void messages(void **state)
     assert_int_equal(cluster_self(c, "p", pid, 5, &size), CLUSTER_E_LIMIT);
     assert_int_equal(cluster_self(c, "p", pid, sizeof pid, &size), 0);
     r = clu_reader_of(pid + 1, size - 1);
-    assert_int_equal(clu_pid_read(&r, OWN, c->linked.links.creation), 3);
+    assert_int_equal(clu_pid_read(&r, OWN, c->mesh.links.creation), 3);
     assert_true(!r.bad && !clu_left(&r));
     push_packet(n, packet, message(packet, "p", 0, 1));
     push_packet(n, packet, message(packet, "nobody", 0, 2));
@@ -964,7 +964,7 @@ static void both_full(void **state)
     for (i = 0; i < 200; i++)
         push_packet(n, packet, rex_call(packet, "cluster", "status"));
     wait_ms(0);
-    assert_true(c->linked.links.first->channel.out_size < 3500);
+    assert_true(c->mesh.links.first->channel.out_size < 3500);
     f.s[n->fd].send_error = 0;
     wait_ms(0);
     assert_true(n->heard_count > 200);

@@ -237,12 +237,12 @@ static void horde(void **state)
         assert_int_equal(cluster_source_publish(s, nodes, count), 0);
         for (i = 0; i < count; i++)
             c->table.sorted[i]->state = states[i];
-        c->linked.dials_all = true;
+        c->mesh.connect = CLU_CONNECT_TCP;
         c->status.rule = CLU_QUORUM_HORDE;
         clu_count_members(c);
         if ((c->status.count >= c->status.quorum) != (strcmp(answer, "true") == 0))
             fail_msg("%s", line);
-        c->linked.dials_all = false;
+        c->mesh.connect = CLU_CONNECT_NONE;
         rows++;
         end();
     }

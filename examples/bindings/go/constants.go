@@ -73,6 +73,10 @@ const (
 	Ok                = 0
 	Ready             = 1
 	Reply             = 13
+	ReportDown        = 2
+	ReportFailed      = 3
+	ReportIgnored     = 4
+	ReportUp          = 1
 	RequestFresh      = 2
 	RequestInsecure   = 1
 	Resync            = 16

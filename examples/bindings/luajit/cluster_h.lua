@@ -347,6 +347,7 @@ int64_t cluster_source_body(struct cluster_source *, uint32_t, const void **);
 int cluster_resolve(struct cluster *, const char *, const char *, uint64_t *);
 int cluster_epmd_names(struct cluster *, const char *, uint64_t *);
 int cluster_epmd_port(struct cluster *, const char *, uint64_t *);
+int cluster_report(struct cluster *, const char *, int, int);
 int cluster_ping(struct cluster *, const char *, uint64_t *);
 int cluster_send(struct cluster *, const char *, const char *, const void *, size_t);
 int cluster_send_pid(struct cluster *, const void *, size_t, const void *, size_t);
@@ -464,6 +465,10 @@ return {
     OK = 0,
     READY = 1,
     REPLY = 13,
+    REPORT_DOWN = 2,
+    REPORT_FAILED = 3,
+    REPORT_IGNORED = 4,
+    REPORT_UP = 1,
     REQUEST_FRESH = 2,
     REQUEST_INSECURE = 1,
     RESYNC = 16,

@@ -71,6 +71,10 @@ CLUSTER_NODE_LEAVING = 4
 CLUSTER_OK = 0
 CLUSTER_READY = 1
 CLUSTER_REPLY = 13
+CLUSTER_REPORT_DOWN = 2
+CLUSTER_REPORT_FAILED = 3
+CLUSTER_REPORT_IGNORED = 4
+CLUSTER_REPORT_UP = 1
 CLUSTER_REQUEST_FRESH = 2
 CLUSTER_REQUEST_INSECURE = 1
 CLUSTER_RESYNC = 16
@@ -532,6 +536,7 @@ FUNCTIONS = [
     ('cluster_resolve', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_char_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_uint64)]),
     ('cluster_epmd_names', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_char_p, ctypes.POINTER(ctypes.c_uint64)]),
     ('cluster_epmd_port', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_char_p, ctypes.POINTER(ctypes.c_uint64)]),
+    ('cluster_report', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_char_p, ctypes.c_int, ctypes.c_int]),
     ('cluster_ping', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_char_p, ctypes.POINTER(ctypes.c_uint64)]),
     ('cluster_send', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t]),
     ('cluster_send_pid', ctypes.c_int, [ctypes.POINTER(cluster), ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t]),

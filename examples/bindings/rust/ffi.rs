@@ -72,6 +72,10 @@ pub const CLUSTER_NODE_LEAVING: i32 = 4;
 pub const CLUSTER_OK: i32 = 0;
 pub const CLUSTER_READY: i32 = 1;
 pub const CLUSTER_REPLY: i32 = 13;
+pub const CLUSTER_REPORT_DOWN: i32 = 2;
+pub const CLUSTER_REPORT_FAILED: i32 = 3;
+pub const CLUSTER_REPORT_IGNORED: i32 = 4;
+pub const CLUSTER_REPORT_UP: i32 = 1;
 pub const CLUSTER_REQUEST_FRESH: i32 = 2;
 pub const CLUSTER_REQUEST_INSECURE: i32 = 1;
 pub const CLUSTER_RESYNC: i32 = 16;
@@ -495,6 +499,7 @@ extern "C" {
     pub fn cluster_resolve(c: *mut cluster, name: *const c_char, r#type: *const c_char, request: *mut u64) -> c_int;
     pub fn cluster_epmd_names(c: *mut cluster, host: *const c_char, request: *mut u64) -> c_int;
     pub fn cluster_epmd_port(c: *mut cluster, node: *const c_char, request: *mut u64) -> c_int;
+    pub fn cluster_report(c: *mut cluster, node: *const c_char, outcome: c_int, error: c_int) -> c_int;
     pub fn cluster_ping(c: *mut cluster, node: *const c_char, request: *mut u64) -> c_int;
     pub fn cluster_send(c: *mut cluster, node: *const c_char, process: *const c_char, term: *const c_void, size: usize) -> c_int;
     pub fn cluster_send_pid(c: *mut cluster, pid: *const c_void, pid_size: usize, term: *const c_void, size: usize) -> c_int;
