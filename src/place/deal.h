@@ -56,8 +56,9 @@ struct clu_bin {
 /* Nodes that share a zone, or the outer parts of it. */
 struct clu_group {
     uint64_t weight;
-    uint32_t parent; /* the group of the level above */
-    bool one;        /* its share is one copy of every shard */
+    uint32_t parent;       /* the group of the level above */
+    uint32_t first, count; /* of its nodes, all nodes being sorted by zone */
+    bool one;              /* its share is one copy of every shard */
 };
 
 struct clu_deal {
@@ -120,6 +121,15 @@ CLU_FN uint32_t clu_deal_weight(const struct cluster_map_options *o, const struc
     return node->weight ? node->weight : 1;
 }
 
+/* Two streams are equal once in 2^64: then their names, that is their indices, decide. */
+CLU_FN int clu_bin_by_stream(const void *a, const void *b)
+{
+    const struct clu_bin *x = (const struct clu_bin *)a, *y = (const struct clu_bin *)b;
+    if (x->stream != y->stream)
+        return x->stream < y->stream ? -1 : 1;
+    return x->index < y->index ? -1 : 1;
+}
+
 /* ---- zones ------------------------------------------------------------ */
 
 /* How many outer parts two zones share. *order: which comes first, a part before its longer versions. */
@@ -161,12 +171,15 @@ CLU_FN void clu_deal_groups(struct clu_deal *d, void **sorted)
         if (i)
             shared = clu_zone_shared(clu_bin_zone((const struct clu_bin *)sorted[i - 1]), clu_bin_zone(bin), &order);
         for (level = 0; level <= CLU_ZONE_LEVELS; level++) {
+            struct clu_group *group;
             if (!i || shared <= level)
-                d->in_level[level]++;
+                d->groups[level][d->in_level[level]++].first = i;
             d->group[level][bin->index] = d->in_level[level] - 1;
-            d->groups[level][d->in_level[level] - 1].weight += bin->weight;
+            group = &d->groups[level][d->in_level[level] - 1];
+            group->weight += bin->weight;
+            group->count++;
             if (level)
-                d->groups[level][d->in_level[level] - 1].parent = d->in_level[level - 1] - 1;
+                group->parent = d->in_level[level - 1] - 1;
         }
     }
     for (i = level = 0; i < d->map->copies; i++) {
@@ -589,15 +602,6 @@ CLU_FN int clu_deal_end(struct clu_deal *d, int result, struct cluster_map **out
         cluster_map_free(d->map);
     *out = result ? NULL : d->map;
     return result;
-}
-
-/* Two streams are equal once in 2^64: then their names, that is their indices, decide. */
-CLU_FN int clu_bin_by_stream(const void *a, const void *b)
-{
-    const struct clu_bin *x = (const struct clu_bin *)a, *y = (const struct clu_bin *)b;
-    if (x->stream != y->stream)
-        return x->stream < y->stream ? -1 : 1;
-    return x->index < y->index ? -1 : 1;
 }
 
 CLUSTER_DEF int cluster_map_build_in(struct cluster_map **out, const struct cluster_node *nodes, size_t count,

@@ -12,18 +12,23 @@
 #define CLU_NEXT_GONE UINT32_MAX
 
 /* Of the bins of a deal here: `rate` is what the node will hold once it gave what it has to, `moves` how much that is, `room` what a
- * new node gets before all others, `lack` how much it lacks of its share, in 1/4096, from a number up that no load reaches. */
+ * new node gets before all others, `lack` how much it lacks of its share, in 1/4096, from a number up that no load reaches; above
+ * that, of new nodes, how much they lack in proportion, so that all of them fill alike and zones do not run out one by one. */
 CLU_FN void clu_next_weigh(struct clu_bin *bin)
 {
-    bin->lack = bin->rate < bin->room ? UINT64_MAX : (UINT64_C(1) << 60) + bin->mean - ((uint64_t)bin->rate << 12);
+    if (bin->rate < bin->room)
+        bin->lack = (UINT64_C(1) << 62) + ((uint64_t)(bin->room - bin->rate) << 30) / bin->room;
+    else
+        bin->lack = (UINT64_C(1) << 60) + bin->mean - ((uint64_t)bin->rate << 12);
 }
 
+/* Of those that lack alike, some order in which the nodes of a zone are not together. */
 CLU_FN int clu_next_by_lack(const void *a, const void *b)
 {
     const struct clu_bin *x = (const struct clu_bin *)a, *y = (const struct clu_bin *)b;
     if (x->lack != y->lack)
         return x->lack < y->lack ? -1 : 1;
-    return x->index < y->index ? 1 : -1;
+    return clu_bin_by_stream(y, x);
 }
 
 CLU_FN int clu_next_by_load(const void *a, const void *b)
@@ -31,13 +36,54 @@ CLU_FN int clu_next_by_load(const void *a, const void *b)
     return clu_next_by_lack(b, a);
 }
 
-CLU_FN void clu_next_heap(struct clu_deal *d, void **heap, int (*compare)(const void *, const void *))
+CLU_FN void clu_next_heap(void **heap, uint32_t count, int (*compare)(const void *, const void *))
+{
+    uint32_t i;
+    for (i = count / 2; i--;)
+        clu_sift(heap, count, i, heap[i], compare);
+}
+
+/* Who lacks most of any of the nodes that are next to each other when sorted by zone: the bin of the i-th is entry `able` + i, and
+ * what lies below 2 * i and 2 * i + 1 has its better one in entry i, so entry 1 has the best of all. */
+struct clu_next {
+    uint32_t *best;
+    const uint32_t *place; /* of each node by index, in that order; NULL: bins are in it */
+};
+
+CLU_FN uint32_t clu_next_better(const struct clu_deal *d, uint32_t a, uint32_t b)
+{
+    return clu_next_by_lack(&d->bins[a], &d->bins[b]) < 0 ? b : a;
+}
+
+CLU_FN uint32_t clu_next_place(const struct clu_deal *d, const struct clu_next *next, uint32_t bin)
+{
+    return d->able + (next->place ? next->place[d->bins[bin].index] : bin);
+}
+
+CLU_FN void clu_next_sort(const struct clu_deal *d, const struct clu_next *next)
 {
     uint32_t i;
     for (i = 0; i < d->able; i++)
-        heap[i] = &d->bins[i];
-    for (i = d->able / 2; i--;)
-        clu_sift(heap, d->able, i, heap[i], compare);
+        next->best[clu_next_place(d, next, i)] = i;
+    for (i = d->able - 1; i; i--)
+        next->best[i] = clu_next_better(d, next->best[2 * i], next->best[2 * i + 1]);
+}
+
+/* The better one of this and of all in a range. */
+CLU_FN uint32_t clu_next_range(const struct clu_deal *d, const struct clu_next *next, uint32_t first, uint32_t end,
+                               uint32_t bin)
+{
+    for (first += d->able, end += d->able; first < end; first >>= 1, end >>= 1) {
+        if (first & 1) {
+            bin = bin == CLU_NEXT_GONE ? next->best[first] : clu_next_better(d, bin, next->best[first]);
+            first++;
+        }
+        if (end & 1) {
+            end--;
+            bin = bin == CLU_NEXT_GONE ? next->best[end] : clu_next_better(d, bin, next->best[end]);
+        }
+    }
+    return bin;
 }
 
 /* Keep what may stay, each row closed up so that the second owner follows the first. Returns how many places are vacant. */
@@ -66,8 +112,7 @@ CLU_FN uint64_t clu_next_keep(struct clu_deal *d, const struct cluster_map *from
     return vacant;
 }
 
-/* Who gives how much: all that is over a cap, and what new nodes get beyond what is vacant, from those that lack least. Then
- * the heap has those first that lack most. */
+/* Who gives how much: all that is over a cap, and what new nodes get beyond what is vacant, from those that lack least. */
 CLU_FN void clu_next_gives(struct clu_deal *d, void **heap, uint64_t vacant)
 {
     uint64_t wanted = 0;
@@ -81,8 +126,9 @@ CLU_FN void clu_next_gives(struct clu_deal *d, void **heap, uint64_t vacant)
         vacant += bin->moves;
         wanted += bin->room;
         clu_next_weigh(bin);
+        heap[i] = bin;
     }
-    clu_next_heap(d, heap, clu_next_by_load);
+    clu_next_heap(heap, d->able, clu_next_by_load);
     for (; vacant < wanted && ((struct clu_bin *)heap[0])->rate; vacant++) {
         struct clu_bin *bin = (struct clu_bin *)heap[0];
         bin->moves++;
@@ -90,23 +136,44 @@ CLU_FN void clu_next_gives(struct clu_deal *d, void **heap, uint64_t vacant)
         clu_next_weigh(bin);
         clu_sift(heap, d->able, 0, bin, clu_next_by_load);
     }
-    clu_next_heap(d, heap, clu_next_by_lack);
 }
 
-/* The node that lacks most of those that may have the place. */
-CLU_FN struct clu_bin *clu_next_best(struct clu_deal *d, void **heap, uint32_t shard, uint32_t replica)
+/* The node that lacks most of those that may have a place: of all that do not share a zone with the shard's other owners. It will
+ * hold one more. */
+CLU_FN uint32_t clu_next_best(struct clu_deal *d, const struct clu_next *next, uint32_t shard, uint32_t replica)
 {
-    for (;;) {
-        struct clu_bin *bin = (struct clu_bin *)heap[0];
-        const uint64_t then = bin->lack;
-        clu_next_weigh(bin);
-        if (bin->lack == then)
-            return clu_deal_fits(d, shard, replica, bin->index) ? bin : clu_deal_best(d, shard, replica, false);
-        clu_sift(heap, d->able, 0, bin, clu_next_by_lack);
+    uint32_t bin = next->best[1], first[CLU_MAP_REPLICAS], end[CLU_MAP_REPLICAS], count = 0, from = 0, i, at;
+    if (!clu_deal_fits(d, shard, replica, d->bins[bin].index)) {
+        for (i = 0; i < d->map->copies; i++) {
+            const uint32_t other = clu_map_at(d->map, (size_t)shard * d->map->copies + i);
+            const uint32_t level = d->level[i > replica ? i : replica];
+            const struct clu_group *group;
+            if (i == replica || other == clu_map_vacant(d->map))
+                continue;
+            group = &d->groups[level][d->group[level][other]];
+            for (at = count++; at && first[at - 1] > group->first; at--) {
+                first[at] = first[at - 1];
+                end[at] = end[at - 1];
+            }
+            first[at] = group->first;
+            end[at] = group->first + group->count;
+        }
+        bin = CLU_NEXT_GONE;
+        for (i = 0; i < count; i++) {
+            if (from < first[i])
+                bin = clu_next_range(d, next, from, first[i], bin);
+            from = end[i] > from ? end[i] : from;
+        }
+        bin = clu_next_range(d, next, from, d->able, bin);
     }
+    d->bins[bin].rate++;
+    clu_next_weigh(&d->bins[bin]);
+    for (at = clu_next_place(d, next, bin) >> 1; at; at >>= 1)
+        next->best[at] = clu_next_better(d, next->best[2 * at], next->best[2 * at + 1]);
+    return d->bins[bin].index;
 }
 
-CLU_FN void clu_next_fill(struct clu_deal *d, void **heap, const uint32_t *bin_of)
+CLU_FN void clu_next_fill(struct clu_deal *d, const struct clu_next *next, const uint32_t *bin_of)
 {
     struct cluster_map *map = d->map;
     const uint32_t vacant = clu_map_vacant(map);
@@ -115,7 +182,6 @@ CLU_FN void clu_next_fill(struct clu_deal *d, void **heap, const uint32_t *bin_o
         for (i = 0; i < map->copies; i++) {
             const size_t place = (size_t)shard * map->copies + i;
             uint32_t index = clu_map_at(map, place);
-            struct clu_bin *bin;
             if (index != vacant && !d->bins[bin_of[index]].moves)
                 continue;
             if (index != vacant) {
@@ -124,9 +190,7 @@ CLU_FN void clu_next_fill(struct clu_deal *d, void **heap, const uint32_t *bin_o
                 map->sum -= clu_map_term(map, shard, i, index);
                 clu_map_set(map, place, vacant);
             }
-            bin = clu_next_best(d, heap, shard, i);
-            bin->rate++;
-            clu_map_put(map, shard, i, bin->index);
+            clu_map_put(map, shard, i, clu_next_best(d, next, shard, i));
         }
 }
 
@@ -152,8 +216,8 @@ CLU_FN uint32_t clu_next_copy(const struct cluster_map *map, const struct cluste
 
 /* The same, the giving and the filling, where every shard has one owner before and after: in one pass, since what is vacant is
  * known from the loads. quick: room for the index of each old node that stays, or CLU_NEXT_GONE where there is more to do. */
-CLU_FN void clu_next_single(struct clu_deal *d, void **heap, const struct cluster_map *from, const uint32_t *bins,
-                            uint32_t *quick)
+CLU_FN void clu_next_single(struct clu_deal *d, const struct clu_next *next, const struct cluster_map *from,
+                            const uint32_t *bins, uint32_t *quick)
 {
     struct cluster_map *map = d->map;
     uint32_t i;
@@ -169,9 +233,7 @@ CLU_FN void clu_next_single(struct clu_deal *d, void **heap, const struct cluste
             if (!--bin->moves)
                 quick[old] = bin->index;
         }
-        bin = clu_next_best(d, heap, i, 0);
-        bin->rate++;
-        clu_map_put(map, i, 0, bin->index);
+        clu_map_put(map, i, 0, clu_next_best(d, next, i, 0));
     }
 }
 
@@ -193,10 +255,11 @@ CLU_FN uint64_t clu_next_match(const struct clu_deal *d, const struct cluster_ma
     return vacant;
 }
 
-/* What comes after clu_deal_begin. room: for a number per node now and two per node before. */
+/* What comes after clu_deal_begin. room: for three numbers per node now and two per node before. */
 CLU_FN void clu_next_deal(struct clu_deal *d, const struct cluster_map *from, uint32_t *room)
 {
-    uint32_t *bin_of = room, *bins = room + d->count, i;
+    const struct clu_next next = {room, d->group[CLU_ZONE_LEVELS]};
+    uint32_t *bin_of = room + 2 * (size_t)d->count, *bins = bin_of + d->count, i;
     uint64_t vacant = (uint64_t)d->map->shards * d->map->copies;
     void **heap = d->items + d->count;
     const bool single = from && from->copies == 1 && d->map->copies == 1;
@@ -212,10 +275,11 @@ CLU_FN void clu_next_deal(struct clu_deal *d, const struct cluster_map *from, ui
             vacant = clu_next_keep(d, from, bins);
     }
     clu_next_gives(d, heap, vacant);
+    clu_next_sort(d, &next);
     if (single)
-        clu_next_single(d, heap, from, bins, bins + from->nodes);
+        clu_next_single(d, &next, from, bins, bins + from->nodes);
     else
-        clu_next_fill(d, heap, bin_of);
+        clu_next_fill(d, &next, bin_of);
 }
 
 CLUSTER_DEF int cluster_map_next(struct cluster_map **out, const struct cluster_map *from, const struct cluster_node *nodes,
@@ -237,7 +301,7 @@ CLUSTER_DEF int cluster_map_next(struct cluster_map **out, const struct cluster_
     if ((count && !nodes) || (from && (from->shards != d.o.shards || memcmp(from->seed, d.o.seed, sizeof d.o.seed) != 0)))
         result = CLUSTER_E_INVALID;
     if (!result)
-        result = clu_deal_begin(&d, nodes, count, (count + 2 * (size_t)before) * sizeof(uint32_t));
+        result = clu_deal_begin(&d, nodes, count, (3 * count + 2 * (size_t)before) * sizeof(uint32_t));
     if (!result && !d.map->copies)
         clu_map_clear(d.map);
     else if (!result)

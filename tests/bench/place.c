@@ -251,6 +251,36 @@ static void next_row(uint32_t count, uint32_t shards, double goal_ms)
     cluster_map_free(next);
 }
 
+/* The first map of a coordinator, three owners in three zones of unlike sizes, beside building one. */
+static void next_in_zones(uint32_t count, uint32_t shards)
+{
+    static const char *const zones[] = {"a", "b", "b", "c", "c", "c", "c"};
+    struct cluster_map *map;
+    struct cluster_map_options options;
+    double began, built, next;
+    uint32_t i;
+    memset(&options, 0, sizeof options);
+    options.size = sizeof options;
+    options.shards = shards;
+    options.replicas = 3;
+    for (i = 0; i < count; i++)
+        nodes[i].zone = zones[i % 7];
+    began = now();
+    if (cluster_map_build(&map, nodes, count, &options) != 0)
+        exit(2);
+    built = now() - began;
+    cluster_map_free(map);
+    began = now();
+    if (cluster_map_next(&map, NULL, nodes, count, &options) != 0)
+        exit(2);
+    next = now() - began;
+    cluster_map_free(map);
+    for (i = 0; i < count; i++)
+        nodes[i].zone = NULL;
+    printf("the first one, %u nodes, %u shards, three owners in three zones: %.0f ms, built %.0f ms %s\n", count, shards,
+           next / 1e6, built / 1e6, verdict(true, next / built, 5));
+}
+
 static void weights_row(uint32_t count, uint32_t shards)
 {
     struct cluster_map *map;
@@ -421,6 +451,7 @@ int main(int argc, char **argv)
     next_row(10000, 1048576, 0);
     if (!check)
         next_row(100000, 8388608, 20);
+    next_in_zones(10000, 1048576);
     printf("\nweights from 1 to 10, load / expected:\n   nodes   shards      max           min\n");
     weights_row(10, 4096);
     weights_row(100, 16384);

@@ -208,6 +208,28 @@ static void the_rest_of_a_row_stays(void **state)
     cluster_map_free(next);
 }
 
+/* Zones of unlike sizes, each with an owner of every shard: their nodes fill alike, the last place of a shard too. */
+static void zones_fill_alike(void **state)
+{
+    static const char *const zones[] = {"a", "b", "c"};
+    static const uint32_t sizes[] = {3, 20, 40};
+    struct cluster_map *map;
+    uint32_t zone, i, at = 0;
+    (void)state;
+    random_set(&set, 63);
+    for (zone = 0; zone < 3; zone++)
+        for (i = 0; i < sizes[zone]; i++)
+            set.nodes[at++].zone = zones[zone];
+    map = next_of(NULL, 4096, 0, 3);
+    assert_sound(map);
+    for (zone = at = 0; zone < 3; zone++)
+        for (i = 0; i < sizes[zone]; i++) {
+            const uint32_t load = cluster_map_node_load(map, cluster_map_find(map, set.nodes[at++].name));
+            assert_true(load == 4096 / sizes[zone] || load == 4096 / sizes[zone] + 1);
+        }
+    cluster_map_free(map);
+}
+
 static void weights(void **state)
 {
     struct cluster_map *map, *next;
@@ -322,9 +344,9 @@ static void memory_runs_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(least_movement),          cmocka_unit_test(from_a_built_one), cmocka_unit_test(any_change),
-        cmocka_unit_test(the_rest_of_a_row_stays), cmocka_unit_test(weights),          cmocka_unit_test(nobody),
-        cmocka_unit_test(bad_arguments),           cmocka_unit_test(memory_runs_out),
+        cmocka_unit_test(least_movement),   cmocka_unit_test(from_a_built_one),        cmocka_unit_test(any_change),
+        cmocka_unit_test(zones_fill_alike), cmocka_unit_test(the_rest_of_a_row_stays), cmocka_unit_test(weights),
+        cmocka_unit_test(nobody),           cmocka_unit_test(bad_arguments),           cmocka_unit_test(memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
