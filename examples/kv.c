@@ -19,7 +19,7 @@
 #define TICK (SECOND / 20)
 #define WATCHES 256 /* sockets of the library */
 #define STATE_EVERY (SECOND / 2)
-#define SILENT (3 * (uint64_t)SECOND)     /* a link that says nothing for so long has ended */
+#define SILENT (5 * (uint64_t)SECOND)     /* a link that says nothing for so long has ended */
 #define DRAIN_MAX (60 * (uint64_t)SECOND) /* to hand everything over */
 
 static const char usage[] =

@@ -21,7 +21,7 @@
 #include "server.h"
 
 #define GRACE (2 * (uint64_t)SECOND)    /* so long a server may be away before its shards begin anew, empty */
-#define PATIENCE (5 * (uint64_t)SECOND) /* so long a command waits for a server that can answer it */
+#define PATIENCE (9 * (uint64_t)SECOND) /* so long a command waits for a server that can answer it */
 
 static int held(int who)
 {

@@ -4,6 +4,7 @@
 """
 import binascii
 import os
+import random
 import shutil
 import signal
 import socket
@@ -203,9 +204,9 @@ class Cluster:
 class Load(threading.Thread):
     """Writes, reads and counts keys of its own, and checks every reply. `wrong` has the first that was not as it should be."""
 
-    def __init__(self, ports, name, keys):
+    def __init__(self, client, name, keys):
         super().__init__(daemon=True)
-        self.client, self.prefix, self.keys = ClusterClient(ports), name, keys
+        self.client, self.prefix, self.keys = client, name, keys
         self.wrong, self.requests, self.done = None, 0, threading.Event()
         self.written, self.counts = {}, {}
 
@@ -289,7 +290,7 @@ class Benchmark(threading.Thread):
 def rolling_restart(cluster, numbers, keys, threads=2):
     """Each of these servers in turn is drained, stopped, started, and gets its shards back, all under load. What was seen, in numbers."""
     fill(cluster.ports, keys)
-    loads = [Load(cluster.ports, "load%d-%d" % (i, time.monotonic_ns()), 500) for i in range(threads)]
+    loads = [Load(ClusterClient(cluster.ports), "load%d-%d" % (i, time.monotonic_ns()), 500) for i in range(threads)]
     began = time.monotonic()
     for load in loads:
         load.start()
@@ -308,9 +309,34 @@ def rolling_restart(cluster, numbers, keys, threads=2):
             "redirects": sum(load.client.redirects for load in loads)}
 
 
+def random_restarts(cluster, numbers, seconds, seed):
+    """Servers drain and leave, and others start, in any order and without waiting for the shards to be where they should; clients of the
+    last server, which only routes, see nothing of it. How many left or started."""
+    chance, count, end = random.Random(seed), 0, time.monotonic() + seconds
+    loads = [Load(Client(cluster.ports[-1]), "random%d-%d" % (i, time.monotonic_ns()), 500) for i in range(3)]
+    for load in loads:
+        load.start()
+    while time.monotonic() < end:
+        here = [number for number in numbers if number in cluster.servers]
+        away = [number for number in numbers if number not in cluster.servers]
+        if away and (len(here) < 3 or chance.random() < 0.5):
+            cluster.start(chance.choice(away))
+        else:
+            cluster.stop(chance.choice(here))
+        time.sleep(chance.choice((0, 0, 0.1, 1)))
+        count += 1
+    for load in loads:
+        load.end()
+    for number in numbers:
+        if number not in cluster.servers:
+            cluster.start(number)
+    cluster.settled()
+    return count
+
+
 def rolling_soak(program, seconds):
-    """Five servers and a router: rolling restarts for so long, under redis-benchmark at the router and two clients that check every reply.
-    What was seen, in one line."""
+    """Five servers and a router: rolling restarts for so long, under redis-benchmark at the router and two clients that check every reply;
+    then restarts at random. What was seen, in one line."""
     folder = tempfile.mkdtemp()
     total, began = {}, time.monotonic()
     try:
@@ -329,11 +355,12 @@ def rolling_soak(program, seconds):
             benchmark.end()
             with Client(cluster.ports[5]) as client:
                 forwarded = int(client.info("INFO")["kv_forwarded"])
+            changes = random_restarts(cluster, range(5), seconds, seconds)
     finally:
         shutil.rmtree(folder)
     return ("%d rolling restarts of 5 servers in %.0f s: %d requests of redirected clients, %d redirects, %d requests of redis-benchmark, "
-            "%d forwarded; none failed, %d keys read back, none lost" % (rounds, total["seconds"], total["requests"], total["redirects"],
-                                                                        benchmark.requests, forwarded, total["keys"]))
+            "%d forwarded; none failed, %d keys read back, none lost; the same with %d starts and ends at random"
+            % (rounds, total["seconds"], total["requests"], total["redirects"], benchmark.requests, forwarded, total["keys"], changes))
 
 
 if __name__ == "__main__":
