@@ -384,13 +384,13 @@ class Drills(Mixed):
                   wanted + "\n" + n[i].story())
         for program in n:
             program.line(lambda line: line.startswith("READY: "))
-        self.assertEqual(add(0, 10, 100), "done")
+        until(lambda: add(0, 10, 100) == "done", "it writes\n" + n[0].story())
         self.assertEqual((add(1, 11, 20), add(1, 11, 20), add(2, 10, 100)), ("buffered",) * 3)
         for i in range(3):
             reads(i, "{120,fresh}")
         n[0].signal(signal.SIGSTOP)
         new = self.successor(n)
-        self.assertEqual(add(new, 12, 3), "done")
+        until(lambda: add(new, 12, 3) == "done", "it writes\n" + n[new].story())
         self.assertEqual(self.evaluate(a, "rpc", "cast", "['%s', drill, add, [{13, 4000}]]" % names[0]), "true")
         n[0].signal(signal.SIGCONT)
         n[0].line("refused: token %d, and the store has seen %d" % (self.token(n[0]), self.token(n[new])))
@@ -412,7 +412,7 @@ class Drills(Mixed):
         names = ["n%d@10.77.0.%d" % (i, i) for i in (1, 2, 3)]
         n = []
         for name, prefix in zip(names, nodes):
-            n.append(self.drill("5_split_brain", name, "static:" + ",".join(names), etcd.at, store, "2s", prefix=prefix,
+            n.append(self.drill("5_split_brain", name, "static:" + ",".join(names), etcd.at, store, "4s", prefix=prefix,
                                 ERL_EPMD_PORT=None))
             if len(n) == 1:
                 n[0].line(lambda line: line.startswith("writes under token "))
@@ -425,14 +425,14 @@ class Drills(Mixed):
             until(lambda: call(prefix, i, "read") == wanted, wanted + "\n" + n[i].story())
         for program in n:
             program.line(lambda line: line.startswith("READY: "))
-        self.assertEqual(call(hub.prefix, 0, "add", "[{10, 100}]"), "done")
+        until(lambda: call(hub.prefix, 0, "add", "[{10, 100}]") == "done", "it writes\n" + n[0].story())
         reads(hub.prefix, 1, "{100,fresh}")
         reads(hub.prefix, 2, "{100,fresh}")
         hub.link(1, "down")
         n[0].line("DEGRADED: 1 of 3 nodes, balance 100 (stale), 0 to be written")
         new = self.successor(n)
         self.assertEqual(call(nodes[0], 0, "add", "[{11, 20}]"), "buffered")
-        self.assertEqual(call(hub.prefix, new, "add", "[{12, 3}]"), "done")
+        until(lambda: call(hub.prefix, new, "add", "[{12, 3}]") == "done", "it writes\n" + n[new].story())
         reads(hub.prefix, 3 - new, "{103,fresh}")
         self.assertEqual(call(nodes[0], 0, "read"), "{100,stale}")
         hub.link(1, "up")
