@@ -94,10 +94,8 @@ CLU_FN void clu_kube_close(void *state)
 {
     struct clu_kube *k = (struct clu_kube *)state;
     const struct cluster_allocator *memory = cluster_source_allocator(k->source);
-    if (k->token)
-        clu_wipe(k->token, k->token_capacity);
-    if (k->file)
-        clu_wipe(k->file, k->file_capacity);
+    clu_wipe(k->token, k->token_capacity);
+    clu_wipe(k->file, k->file_capacity);
     clu_found_free(&k->found);
     clu_free(memory, k->url, k->url_capacity);
     clu_free(memory, k->file, k->file_capacity);
@@ -385,6 +383,7 @@ CLU_FN int clu_kube_file(struct clu_kube *k, const char *option, const char *nam
         clu_text_add(&t, name);
         path = buffer;
     }
+    clu_wipe(k->file, k->file_capacity); /* a block that held a token may move */
     size = clu_read_file(io, cluster_source_allocator(k->source), path, &k->file, &k->file_capacity, &stamp);
     if (size == CLUSTER_E_NOT_FOUND && path == buffer)
         size = 0;
@@ -507,6 +506,7 @@ CLU_FN int clu_kube_prepare(struct clu_kube *k, struct cluster_request *r, char 
     if (result)
         return result;
     size = (int64_t)strlen(k->file);
+    clu_wipe(k->token, k->token_capacity);
     if (!clu_reserve(cluster_source_allocator(s), &k->token, &k->token_capacity, (size_t)size + 32, 1))
         return CLUSTER_E_MEMORY;
     t = clu_text_on(k->token, k->token_capacity);

@@ -433,7 +433,7 @@ CLU_FN void clu_fetch_run(struct clu_fetch *f)
     if (result == CLUSTER_E_AGAIN)
         return;
     if (result && f->reused && result != CLUSTER_E_MEMORY) { /* the server had closed it */
-        f->deadline -= f->loop->now;
+        f->deadline = f->deadline > f->loop->now ? f->deadline - f->loop->now : 0;
         clu_fetch_drop(f);
         clu_fetch_start(f);
     } else if (result && f->state <= CLU_FETCH_SHAKES && f->address_next < f->address_count) {
@@ -508,6 +508,7 @@ CLU_FN int clu_fetch_write(struct clu_fetch *f, const struct cluster_request *r,
     char number[24];
     struct clu_text length = clu_text_on(number, sizeof number);
     struct clu_writer w;
+    clu_wipe(f->request, f->request_capacity); /* the block may move */
     if (r->body_size > SIZE_MAX / 4 ||
         !clu_reserve(&f->loop->memory, &f->request, &f->request_capacity, most + (size_t)r->body_size, 1))
         return CLUSTER_E_MEMORY;
@@ -617,8 +618,7 @@ CLU_FN void clu_fetch_free(struct clu_fetch *f)
     struct clu_loop *l = f->loop;
     clu_fetch_rest(f, false);
     clu_timers_release(&l->timers, &f->timer);
-    if (f->request)
-        clu_wipe(f->request, f->request_capacity);
+    clu_wipe(f->request, f->request_capacity);
     clu_free(&l->memory, f->request, f->request_capacity);
     clu_free(&l->memory, f->text, f->text_capacity);
     clu_free(&l->memory, f->buffer, f->capacity);

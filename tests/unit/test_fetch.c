@@ -416,6 +416,60 @@ static void a_kept_connection_that_was_closed_meanwhile_costs_nothing(void **sta
     end();
 }
 
+/* The host slept: the kept connection has ended, and the time of the request is over. That is its end, not another try. */
+static void a_kept_connection_that_ends_too_late(void **state)
+{
+    (void)state;
+    begin_world();
+    go(1);
+    script[0] = "";
+    ask[0].timeout_ns = 30 * FAKE_SECOND;
+    again(1);
+    assert_int_equal(seen[0].ends, 0);
+    f.s[request_fd].ended = true;
+    now_ns += 31 * FAKE_SECOND;
+    run_ms(100);
+    failed(CLUSTER_E_TIMEOUT, "10.0.0.1:8080");
+    end();
+}
+
+/* Blocks that are given back, or that move, with the secret still in them. */
+static unsigned told_secrets;
+
+static void *spying_resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
+{
+    const char *bytes = (const char *)ptr;
+    size_t i;
+    for (i = 0; i + 6 <= old_size; i++)
+        told_secrets += memcmp(bytes + i, "hidden", 6) == 0;
+    return fake_resize(ctx, ptr, old_size, new_size);
+}
+
+static void secrets_are_wiped(void **state)
+{
+    struct cluster_options o;
+    char url[2000] = "http://10.0.0.1:8080/";
+    (void)state;
+    begin_world();
+    cluster_options_init(&o);
+    o.io = &f.io;
+    f.memory.hook.resize = spying_resize;
+    o.allocator = &f.memory.hook;
+    told_secrets = 0;
+    ask[0].secret = "Authorization: Bearer hidden\n";
+    ask[0].flags = CLUSTER_REQUEST_INSECURE;
+    start(&o);
+    run_ms(1);
+    got("hello");
+    assert_non_null(strstr(request, "hidden"));
+    memset(url + strlen(url), 'x', sizeof url - strlen(url) - 1);
+    ask[0].url = url; /* a longer request takes another block */
+    again(1);
+    got("hello");
+    end();
+    assert_int_equal(told_secrets, 0);
+}
+
 static void what_is_too_much_ends_a_kept_connection(void **state)
 {
     (void)state;
@@ -988,6 +1042,8 @@ int main(void)
         cmocka_unit_test(connections_are_kept_for_the_same_server),
         cmocka_unit_test(a_kept_connection_that_ends_is_let_go),
         cmocka_unit_test(a_kept_connection_that_was_closed_meanwhile_costs_nothing),
+        cmocka_unit_test(a_kept_connection_that_ends_too_late),
+        cmocka_unit_test(secrets_are_wiped),
         cmocka_unit_test(what_is_too_much_ends_a_kept_connection),
         cmocka_unit_test(connection_close_is_respected),
         cmocka_unit_test(two_slots_at_once),
