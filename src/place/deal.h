@@ -58,6 +58,7 @@ struct clu_group {
     uint64_t weight;
     uint32_t parent;       /* the group of the level above */
     uint32_t first, count; /* of its nodes, all nodes being sorted by zone */
+    uint64_t room;         /* for what nobody drew */
     bool one;              /* its share is one copy of every shard */
 };
 
@@ -80,6 +81,8 @@ struct clu_deal {
     uint64_t *taken;  /* a bit a shard */
     uint64_t *full;   /* a bit for each 2^CLU_DEAL_GRAIN bits of it: are all of them set? */
     uint32_t left;    /* shards not taken */
+    uint64_t room;    /* for what nobody drew, in all */
+    uint32_t roomy;   /* how many bins have any */
     void *work, *extra;
     size_t work_size;
     struct cluster_allocator memory;
@@ -288,12 +291,6 @@ CLU_FN void clu_deal_mark(struct clu_deal *d, uint32_t shard)
     d->left--;
 }
 
-CLU_FN void clu_deal_take(struct clu_deal *d, uint32_t shard, uint32_t replica, uint32_t index)
-{
-    clu_deal_mark(d, shard);
-    clu_map_put(d->map, shard, replica, index);
-}
-
 CLU_FN bool clu_deal_bit(const uint64_t *bits, uint64_t at)
 {
     return bits[at >> 6] >> (at & 63) & 1;
@@ -315,14 +312,14 @@ CLU_FN uint32_t clu_deal_turn(struct clu_deal *d, uint32_t replica, const uint32
         uint32_t drawn = 0, at;
         for (; i < end; i++) {
             const uint32_t drawer = list[backwards ? count - 1 - i : i];
-            const uint64_t draw = clu_draw(d->states[drawer]);
+            uint64_t draw = clu_draw(d->states[drawer]);
+            unsigned half;
             d->states[drawer] += CLU_WY0;
-            draws[drawn] = (uint32_t)draw;
-            drawers[drawn] = drawer;
-            drawn += !clu_deal_bit(bits, (uint64_t)draws[drawn] >> coarse);
-            draws[drawn] = (uint32_t)(draw >> 32);
-            drawers[drawn] = drawer;
-            drawn += !clu_deal_bit(bits, (uint64_t)draws[drawn] >> coarse);
+            for (half = 0; half < 2; half++, draw >>= 32) {
+                draws[drawn] = (uint32_t)draw;
+                drawers[drawn] = drawer;
+                drawn += !clu_deal_bit(bits, (draw & UINT32_MAX) >> coarse);
+            }
         }
         for (at = 0; at < drawn; at++) {
             struct clu_bin *bin = &d->bins[drawers[at]];
@@ -352,22 +349,69 @@ CLU_FN void clu_deal_late(struct clu_deal *d, int top)
     }
 }
 
-/* Who gets a shard that nobody drew: of those with room the one that likes it best, else, where none of these may have it, the
- * one that it takes least far over its share. NULL: nobody may. */
-CLU_FN struct clu_bin *clu_deal_best(struct clu_deal *d, uint32_t shard, uint32_t replica, bool roomy)
+/* ---- the rest --------------------------------------------------------- */
+
+/* What there is room for, of all and of each group that must not have two owners of a shard, and who has it: d->lists, by the hashes
+ * of their names. */
+CLU_FN void clu_deal_roomy(struct clu_deal *d, uint32_t replica)
 {
-    struct clu_bin *best = NULL;
-    uint64_t most = 0;
+    const uint32_t level = d->level[replica];
     uint32_t i;
-    for (i = 0; i < d->able; i++) {
-        struct clu_bin *bin = &d->bins[i];
-        uint64_t score;
-        if ((roomy && !bin->room) || !clu_deal_fits(d, shard, replica, bin->index))
+    for (i = 0; d->groups[level] && i < d->in_level[level]; i++)
+        d->groups[level][i].room = 0;
+    d->room = 0;
+    d->roomy = 0;
+    for (i = 0; i < d->able; i++)
+        if (d->bins[i].room) {
+            if (d->groups[level])
+                d->groups[level][d->group[level][d->bins[i].index]].room += d->bins[i].room;
+            d->room += d->bins[i].room;
+            d->lists[d->roomy++] = i;
+        }
+}
+
+/* Of the nodes with room that may have a shard, the first one behind it on a circle of hashes; NULL: there is none. It has one less
+ * from now on. */
+CLU_FN struct clu_bin *clu_deal_behind(struct clu_deal *d, uint32_t shard, uint32_t replica)
+{
+    const uint32_t level = d->level[replica];
+    const uint64_t hash = clu_mix64(replica, shard);
+    uint64_t room = d->room;
+    uint32_t low = 0, high = d->roomy, i;
+    for (i = 0; i < replica; i++)
+        room -= d->groups[level][d->group[level][clu_map_at(d->map, (size_t)shard * d->map->copies + i)]].room;
+    if (!room)
+        return NULL;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (d->bins[d->lists[middle]].stream < hash)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (;; low++) {
+        struct clu_bin *bin = &d->bins[d->lists[low < d->roomy ? low : (low -= d->roomy)]];
+        if (!bin->room || !clu_deal_fits(d, shard, replica, bin->index))
             continue;
-        score = roomy ? clu_mix64(bin->stream, shard) : (bin->mean << 24) / (d->map->loads[bin->index] + 1);
-        if (!best || score > most) {
+        bin->room--;
+        d->room--;
+        if (d->groups[level])
+            d->groups[level][d->group[level][bin->index]].room--;
+        return bin;
+    }
+}
+
+/* The node that a shard takes least far over its share. */
+CLU_FN uint32_t clu_deal_over(const struct clu_deal *d, uint32_t shard, uint32_t replica)
+{
+    uint64_t most = 0;
+    uint32_t best = CLUSTER_NOBODY, i;
+    for (i = 0; i < d->able; i++) {
+        const struct clu_bin *bin = &d->bins[i];
+        const uint64_t score = (bin->mean << 24) / (d->map->loads[bin->index] + 1);
+        if ((best == CLUSTER_NOBODY || score > most) && clu_deal_fits(d, shard, replica, bin->index)) {
             most = score;
-            best = bin;
+            best = bin->index;
         }
     }
     return best;
@@ -382,16 +426,15 @@ CLU_FN uint32_t clu_deal_swap(struct clu_deal *d, uint32_t shard, uint32_t repli
     for (; *tries < map->shards; ++*tries) {
         const size_t place = (size_t)(other = (other + 1) & (map->shards - 1)) * map->copies + replica;
         const uint32_t owner = clu_map_at(map, place);
-        struct clu_bin *bin;
+        const struct clu_bin *bin;
         if (owner == clu_map_vacant(map) || !clu_deal_fits(d, shard, replica, owner))
             continue;
-        bin = clu_deal_best(d, other, replica, true);
+        bin = clu_deal_behind(d, other, replica);
         if (!bin)
             continue;
         map->loads[owner]--;
         map->sum -= clu_map_term(map, other, replica, owner);
         clu_map_put(map, other, replica, bin->index);
-        bin->room--;
         return owner;
     }
     return clu_map_vacant(map);
@@ -401,23 +444,22 @@ CLU_FN uint32_t clu_deal_swap(struct clu_deal *d, uint32_t shard, uint32_t repli
 CLU_FN void clu_deal_rest(struct clu_deal *d, uint32_t replica)
 {
     uint32_t shard, tries = 0;
+    clu_deal_roomy(d, replica);
     for (shard = 0; d->left && shard < d->map->shards; shard++) {
-        struct clu_bin *bin;
+        const struct clu_bin *bin;
         uint32_t index;
         if (clu_deal_bit(d->taken, shard))
             continue;
-        bin = clu_deal_best(d, shard, replica, true);
-        if (bin) {
-            bin->room--;
-            clu_deal_take(d, shard, replica, bin->index);
-            continue;
-        }
-        index = clu_deal_swap(d, shard, replica, &tries);
+        bin = clu_deal_behind(d, shard, replica);
+        index = bin ? bin->index : clu_deal_swap(d, shard, replica, &tries);
         if (index == clu_map_vacant(d->map))
-            index = clu_deal_best(d, shard, replica, false)->index;
-        clu_deal_take(d, shard, replica, index);
+            index = clu_deal_over(d, shard, replica);
+        clu_deal_mark(d, shard);
+        clu_map_put(d->map, shard, replica, index);
     }
 }
+
+/* ---- turns ------------------------------------------------------------ */
 
 /* The bins of each bit of their rates that have room. Returns the highest bit that has any, or -1. */
 CLU_FN int clu_deal_list(struct clu_deal *d, uint32_t **list, size_t *count)
@@ -453,7 +495,7 @@ CLU_FN void clu_deal_replica(struct clu_deal *d, uint32_t replica)
     memset(d->full, 0, CLU_DEAL_WORDS(shards >> CLU_DEAL_GRAIN) * sizeof *d->full);
     d->left = shards;
     top = highest = clu_deal_list(d, list, count);
-    for (turn = 0; d->left && highest >= 0 && (!replica || idle <= shards);) {
+    for (turn = 0; d->left && highest >= 0 && (!replica || idle <= shards * (replica + 1));) {
         turn = (turn | ((UINT64_C(1) << (top - highest)) - 1)) + 1; /* the next of those that have any nodes */
         for (zeros = 0; !(turn >> zeros & 1); zeros++)
             continue;

@@ -52,7 +52,7 @@ struct clu_next {
 
 CLU_FN uint32_t clu_next_better(const struct clu_deal *d, uint32_t a, uint32_t b)
 {
-    return clu_next_by_lack(&d->bins[a], &d->bins[b]) < 0 ? b : a;
+    return b != CLU_NEXT_GONE && clu_next_by_lack(&d->bins[a], &d->bins[b]) < 0 ? b : a;
 }
 
 CLU_FN uint32_t clu_next_place(const struct clu_deal *d, const struct clu_next *next, uint32_t bin)
@@ -70,20 +70,39 @@ CLU_FN void clu_next_sort(const struct clu_deal *d, const struct clu_next *next)
 }
 
 /* The better one of this and of all in a range. */
-CLU_FN uint32_t clu_next_range(const struct clu_deal *d, const struct clu_next *next, uint32_t first, uint32_t end,
-                               uint32_t bin)
+CLU_CALLED uint32_t clu_next_range(const struct clu_deal *d, const struct clu_next *next, uint32_t first, uint32_t end,
+                                   uint32_t bin)
 {
     for (first += d->able, end += d->able; first < end; first >>= 1, end >>= 1) {
-        if (first & 1) {
-            bin = bin == CLU_NEXT_GONE ? next->best[first] : clu_next_better(d, bin, next->best[first]);
-            first++;
-        }
-        if (end & 1) {
-            end--;
-            bin = bin == CLU_NEXT_GONE ? next->best[end] : clu_next_better(d, bin, next->best[end]);
-        }
+        if (first & 1)
+            bin = clu_next_better(d, next->best[first++], bin);
+        if (end & 1)
+            bin = clu_next_better(d, next->best[--end], bin);
     }
     return bin;
+}
+
+/* May the node at this place, of all sorted by zone, not have a shard, since it shares a zone with another owner? *end: how far
+ * that is so, or not so. */
+CLU_FN bool clu_next_taken(const struct clu_deal *d, uint32_t shard, uint32_t replica, uint32_t from, uint32_t *end)
+{
+    uint32_t i;
+    *end = d->able;
+    for (i = 0; i < d->map->copies; i++) {
+        const uint32_t other = clu_map_at(d->map, (size_t)shard * d->map->copies + i);
+        const uint32_t level = d->level[i > replica ? i : replica];
+        const struct clu_group *group;
+        if (i == replica || other == clu_map_vacant(d->map))
+            continue;
+        group = &d->groups[level][d->group[level][other]];
+        if (from - group->first < group->count) {
+            *end = group->first + group->count;
+            return true;
+        }
+        if (group->first > from && group->first < *end)
+            *end = group->first;
+    }
+    return false;
 }
 
 /* Keep what may stay, each row closed up so that the second owner follows the first. Returns how many places are vacant. */
@@ -142,30 +161,11 @@ CLU_FN void clu_next_gives(struct clu_deal *d, void **heap, uint64_t vacant)
  * hold one more. */
 CLU_FN uint32_t clu_next_best(struct clu_deal *d, const struct clu_next *next, uint32_t shard, uint32_t replica)
 {
-    uint32_t bin = next->best[1], first[CLU_MAP_REPLICAS], end[CLU_MAP_REPLICAS], count = 0, from = 0, i, at;
-    if (!clu_deal_fits(d, shard, replica, d->bins[bin].index)) {
-        for (i = 0; i < d->map->copies; i++) {
-            const uint32_t other = clu_map_at(d->map, (size_t)shard * d->map->copies + i);
-            const uint32_t level = d->level[i > replica ? i : replica];
-            const struct clu_group *group;
-            if (i == replica || other == clu_map_vacant(d->map))
-                continue;
-            group = &d->groups[level][d->group[level][other]];
-            for (at = count++; at && first[at - 1] > group->first; at--) {
-                first[at] = first[at - 1];
-                end[at] = end[at - 1];
-            }
-            first[at] = group->first;
-            end[at] = group->first + group->count;
-        }
-        bin = CLU_NEXT_GONE;
-        for (i = 0; i < count; i++) {
-            if (from < first[i])
-                bin = clu_next_range(d, next, from, first[i], bin);
-            from = end[i] > from ? end[i] : from;
-        }
-        bin = clu_next_range(d, next, from, d->able, bin);
-    }
+    uint32_t bin = next->best[1], from, end, at;
+    if (!clu_deal_fits(d, shard, replica, d->bins[bin].index))
+        for (from = 0, bin = CLU_NEXT_GONE; from < d->able; from = end)
+            if (!clu_next_taken(d, shard, replica, from, &end))
+                bin = clu_next_range(d, next, from, end, bin);
     d->bins[bin].rate++;
     clu_next_weigh(&d->bins[bin]);
     for (at = clu_next_place(d, next, bin) >> 1; at; at >>= 1)
