@@ -33,7 +33,7 @@ class Kv(unittest.TestCase):
             raise AssertionError(str(failure))
         cls.folder = tempfile.mkdtemp()
         cls.addClassCleanup(shutil.rmtree, cls.folder)
-        cls.cluster = Cluster(cls.program, cls.folder, 4, "--quorum", "2", **SANITIZERS)
+        cls.cluster = Cluster(cls.program, cls.folder, 4, "--quorum", "2", "--linger", "30", **SANITIZERS)
         cls.addClassCleanup(cls.cluster.__exit__)
         cls.web = free_port()
         for number in range(3):
