@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """The long tests: `make soak`, `make soak N=600`. Every fuzz target under libFuzzer for N seconds (default 60), the simulator
-with 10 N seeds, split brain with 170 N, fault injection, optimised, unit tests under valgrind, rolling restarts of examples/kv.c. New
-inputs stay in build/soak/. The exit
-status is 1 if anything failed."""
+with 10 N seeds, split brain with 170 N, fault injection, optimised, unit tests under valgrind, rolling restarts of examples/kv.c, links
+that are held for long. New inputs stay in build/soak/. The exit status is 1 if anything failed."""
 import glob
 import os
 import sys
@@ -58,10 +57,19 @@ def rolling(seconds):
     return rolling_soak(compile_c("gcc", built("soak", "kv"), "examples/kv.c", ["-std=c99", "-O2", "-I.", "-DCLUSTER_IMPLEMENTATION"]), seconds)
 
 
+def unittests(path, _):
+    done = run([sys.executable or "python3", "tests/run.py", "--unittest", path], timeout=600)
+    if done.code or done.late:
+        raise Failure(done.describe())
+    return "held"
+
+
 SEEDS = {"tests/sim/split_brain.c": 170}  # for each second of N, where a seed takes little time
 
 
 def jobs(seconds):
+    for path in sorted(glob.glob("tests/interop/soak_*.py")):
+        yield path, lambda p=path: unittests(p, seconds)
     yield "examples/kv.c, rolling restart", lambda: rolling(seconds)
     for path in sorted(glob.glob("tests/sim/*.c")):
         yield path, lambda p=path: program(p, "sim", ["--seeds", str(seconds * SEEDS.get(p, 10))], seconds * 10)

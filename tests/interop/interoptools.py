@@ -25,15 +25,15 @@ def lacks(*programs):
 class Epmd:
     """A real epmd on a free port, which can be killed and started again there."""
 
-    def __init__(self):
-        self.port = free_port()
-        self.at = "%s:%d" % (LOOPBACK, self.port)
+    def __init__(self, address=LOOPBACK):
+        self.port, self.address = free_port(), address
+        self.at = "%s:%d" % (address, self.port)
         self.process = None
         self.start()
 
     def start(self):
         env = {key: value for key, value in os.environ.items() if not key.startswith("ERL_")}
-        self.process = subprocess.Popen([shutil.which("epmd"), "-address", LOOPBACK, "-port", str(self.port)], env=env,
+        self.process = subprocess.Popen([shutil.which("epmd"), "-address", self.address, "-port", str(self.port)], env=env,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until(lambda: ctl("names", self.at).code == 0, "epmd answers")
 
@@ -78,7 +78,7 @@ class OwnEpmd(Epmd):
 class Node:
     """A real Erlang node, up once it is made. `name` with an '@' is a long one, unless the kind says otherwise."""
 
-    def __init__(self, epmd, name, kind=None, *flags):
+    def __init__(self, epmd, name, kind=None, *flags, prefix=()):
         self.home = tempfile.mkdtemp()  # its cookie file goes there
         kind = kind or ("-name" if "@" in name else "-sname")
         self.base = name.partition("@")[0]
@@ -86,7 +86,7 @@ class Node:
                                *([] if "inet_dist_use_interface" in flags else
                                  ["-kernel", "inet_dist_use_interface", "{127,0,0,1}"]), *flags,
                                "-eval", 'io:format("up ~s~n", [node()]).',
-                               program="erl", HOME=self.home, ERL_EPMD_PORT=epmd.port, ERL_CRASH_DUMP=os.devnull,
+                               program="erl", prefix=prefix, HOME=self.home, ERL_EPMD_PORT=epmd.port, ERL_CRASH_DUMP=os.devnull,
                                ERL_AFLAGS=None, ERL_FLAGS=None, ERL_ZFLAGS=None)
         try:
             self.name = self.running.line(lambda line: line.startswith("up "))[3:]
@@ -211,6 +211,19 @@ int main(int argc, char **argv)
     return 3;
 }
 """
+
+
+@functools.lru_cache(maxsize=None)
+def compiled(name):
+    """A program beside the tests, built once."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    out = os.path.join(folder, name)
+    done = subprocess.run(["cc", "-std=c99", "-I" + ROOT, "-o", out, os.path.join(HERE, name + ".c")], capture_output=True,
+                          text=True, timeout=300)
+    if done.returncode:
+        raise AssertionError(done.stderr)
+    return out
 
 
 @functools.lru_cache(maxsize=None)

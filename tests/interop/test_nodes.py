@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
-from interoptools import HERE, LOOPBACK, Epmd, Node, ctl, free_port, lacks, until
+from interoptools import HERE, LOOPBACK, Epmd, Node, compiled, ctl, free_port, lacks, until
 from clitools import Running
 
 WHY = lacks("epmd", "erl")
@@ -178,14 +178,42 @@ class Nodes(unittest.TestCase):
         self.addCleanup(other.__exit__)
         until(lambda: any("own name is registered" in line for line in other.errors), "it says so")
 
-    def test_a_peer_that_stops_reading(self):
-        # It asks for echoes that it never reads: it is not read any more either, and others are served meanwhile.
-        self.c_node("--register", "drill", "--echo")
-        node = self.erlang("P(net_adm:ping('%s')), P(ready)," % C)
+    def test_a_node_that_stops_reading(self):
+        # So much waits for it, and no more; once it goes on, all of that arrives.
+        node = self.erlang("register(box, self()), P(ready), "
+                           "P((fun F(N) -> receive <<_:65536/binary>> -> F(N + 1); done -> N end end)(0)),", end=False)
+        until(lambda: "= ready" in node.running.lines, "it waits for messages")
+        flood = Running(C, "interop", node.name, program=compiled("flood"), stdin=subprocess.PIPE, ERL_EPMD_PORT=self.epmd.port)
+        self.addCleanup(flood.__exit__)
+        self.addCleanup(flood.process.stdin.close)
+        flood.line("up")
         node.running.signal(signal.SIGSTOP)
         self.addCleanup(lambda: node.running.process.poll() is None and node.running.signal(signal.SIGCONT))
-        self.assertEqual(self.ctl("ping", C).out, "pong\n")
+        flood.process.stdin.write(b"go\n")
+        flood.process.stdin.flush()
+        count = flood.line(lambda line: line.startswith("try again")).split()[-1]
         node.running.signal(signal.SIGCONT)
+        flood.line("writable")
+        self.assertEqual(flood.end(), 0)
+        until(lambda: "= done" in node.running.lines, "it has all messages")
+        self.assertEqual(self.said(node), ["ready", count])
+        self.assertTrue(int(count) > 16)
+
+    @unittest.skipUnless(shutil.which("elixir"), "no elixir here")
+    def test_an_elixir_node(self):
+        c = self.c_node("--register", "drill", "--echo")
+        script = ("Node.connect(:\"%(c)s\") |> IO.inspect(); IO.inspect(Node.list(:hidden)); send({:drill, :\"%(c)s\"}, {self(), :hello}); "
+                  "receive do x -> IO.inspect(x) after 20000 -> IO.puts(\"none\") end; "
+                  "IO.inspect(:erpc.call(:\"%(c)s\", :cluster, :status, []))" % {"c": C})
+        home = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, home, ignore_errors=True)
+        elixir = Running("--name", "x@" + LOOPBACK, "--cookie", "interop", "--erl",
+                         "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}", "-e", script, program="elixir", HOME=home,
+                         ERL_EPMD_PORT=self.epmd.port, ERL_AFLAGS=None, ERL_FLAGS=None, ERL_ZFLAGS=None)
+        self.addCleanup(elixir.__exit__)
+        self.assertEqual(elixir.end(), 0, elixir.story())
+        self.assertEqual(elixir.lines, ["true", '[:"%s"]' % C, ":hello", "{:ready, 1, 1}"])
+        c.line("up x@" + LOOPBACK)
 
     def test_fifty_nodes(self):
         c = self.c_node()
