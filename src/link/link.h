@@ -9,6 +9,7 @@
 #include "../wire/handshake.h"
 #include "reach.h"
 
+#define CLU_NUMBER_MAX 20      /* digits of 64 bits */
 #define CLU_CONTROL_SMALL 4096 /* bytes of an answer to a control message */
 
 /* What is said to a name. */
@@ -17,12 +18,12 @@ enum { CLU_SAY_OK, CLU_SAY_SIMULTANEOUS, CLU_SAY_ALIVE, CLU_SAY_NOK, CLU_SAY_NOT
 
 /* ---- the handshake ---------------------------------------------------- */
 
-CLU_FN int clu_link_say_hello(struct clu_link *link, bool challenge)
+CLU_FN int clu_link_say_hello(struct clu_link *link, bool challenge, uint64_t more)
 {
     struct clu_links *home = link->home;
     struct clu_writer w = clu_channel_begin(&link->channel, CLU_HANDSHAKE_MAX);
     struct clu_hello own;
-    own.flags = CLU_FLAGS_OWN;
+    own.flags = CLU_FLAGS_OWN | more;
     own.creation = home->creation;
     own.challenge = link->challenge;
     own.name = clu_slice_str(home->own->name);
@@ -82,7 +83,7 @@ CLU_FN int clu_link_hello(struct clu_link *link)
     ch->most = ch->full = CLU_HANDSHAKE_MAX;
     link->state = CLU_LINK_STATUS;
     if (!result)
-        result = clu_link_say_hello(link, false);
+        result = clu_link_say_hello(link, false, 0);
     if (!result)
         clu_channel_watch(ch);
     return result;
@@ -146,10 +147,22 @@ CLU_FN int clu_link_ack(struct clu_link *link, const uint8_t *data, size_t size)
 
 /* ---- the handshake, of a link that is made to us ----------------------- */
 
-CLU_FN int clu_link_ask_proof(struct clu_link *link)
+CLU_FN int clu_link_ask_proof(struct clu_link *link, uint64_t more)
 {
     link->state = CLU_LINK_PROOF;
-    return clu_link_say_hello(link, true);
+    return clu_link_say_hello(link, true, more);
+}
+
+/* What it is called from now on: a number that nobody else has, at its host. */
+CLU_FN int clu_link_say_named(struct clu_link *link)
+{
+    struct clu_writer w = clu_channel_begin(&link->channel, CLU_HANDSHAKE_MAX);
+    size_t length = strlen(link->said);
+    clu_write(&w, "snamed:", 7);
+    clu_write_be(&w, length, 2);
+    clu_write(&w, link->said, length);
+    clu_write_be(&w, link->challenge, 4); /* its creation: any number */
+    return clu_channel_end(&link->channel, &w);
 }
 
 CLU_FN int clu_link_greeted(struct clu_link *link, const uint8_t *data, size_t size)
@@ -157,18 +170,32 @@ CLU_FN int clu_link_greeted(struct clu_link *link, const uint8_t *data, size_t s
     static const char *const words[] = {"ok", "ok_simultaneous", "alive", "nok", "not_allowed"};
     struct clu_links *home = link->home;
     struct clu_hello theirs;
+    struct clu_text name;
+    uint64_t number = 0;
+    bool nameless;
     int word = CLU_SAY_NOT_ALLOWED, result;
     if (!clu_hello_read(data, size, false, &theirs))
         return clu_hello_is_old(data, size) ? clu_link_fail(link, CLU_WHY_OLD) : CLUSTER_E_PROTOCOL;
-    link->said_size = theirs.name.length + 1;
+    nameless = (theirs.flags & CLU_FLAGS_NAME_ME) != 0;
+    result = nameless ? clu_random(home->loop, &number, sizeof number) : 0;
+    if (result)
+        return result;
+    link->said_size = theirs.name.length + (nameless ? CLU_NUMBER_MAX + 2 : 1);
     link->said = (char *)clu_alloc_zero(&home->loop->memory, link->said_size);
     if (!link->said)
         return CLUSTER_E_MEMORY;
-    memcpy(link->said, theirs.name.at, theirs.name.length);
+    name = clu_text_on(link->said, link->said_size);
+    if (nameless) {
+        clu_text_u64(&name, number);
+        clu_text_add(&name, "@");
+    }
+    clu_text_bytes(&name, theirs.name.at, theirs.name.length);
+    if (name.length > CLU_NAME_MAX)
+        return CLUSTER_E_PROTOCOL;
     link->name = link->said;
-    if (clu_flags_suffice(theirs.flags) && !clu_slice_is(theirs.name, home->own->name))
+    if (clu_flags_suffice(theirs.flags) && strcmp(link->name, home->own->name) != 0)
         word = home->greeted(link);
-    result = clu_link_say_status(link, words[word]);
+    result = nameless && word == CLU_SAY_OK ? clu_link_say_named(link) : clu_link_say_status(link, words[word]);
     if (result)
         return result;
     if (word >= CLU_SAY_NOK) {
@@ -176,7 +203,7 @@ CLU_FN int clu_link_greeted(struct clu_link *link, const uint8_t *data, size_t s
         return clu_link_fail(link, word == CLU_SAY_NOK ? CLU_WHY_CALLS : CLU_WHY_OLD);
     }
     link->state = CLU_LINK_ALIVE;
-    return word == CLU_SAY_ALIVE ? 0 : clu_link_ask_proof(link);
+    return word == CLU_SAY_ALIVE ? 0 : clu_link_ask_proof(link, theirs.flags & CLU_FLAGS_NAME_ME);
 }
 
 /* It is told that we hold a link of its name; is that one dead? Then it goes once this one is proved. */
@@ -185,7 +212,7 @@ CLU_FN int clu_link_alive(struct clu_link *link, const uint8_t *data, size_t siz
     int answer = clu_status_read(data, size, "true false");
     if (answer)
         return answer < 0 ? CLUSTER_E_PROTOCOL : clu_link_fail(link, CLU_WHY_TAKEN);
-    return clu_link_ask_proof(link);
+    return clu_link_ask_proof(link, 0);
 }
 
 CLU_FN int clu_link_proof(struct clu_link *link, const uint8_t *data, size_t size)

@@ -24,6 +24,8 @@
 /* What a node must offer: what OTP 25 itself insists on, or the bit that stands for all of it. */
 #define CLU_FLAGS_NEEDED UINT64_C(0x1070f94)
 #define CLU_FLAGS_DIGEST UINT64_C(0x4000000)
+/* It has no name and asks for one: what it says in its place is its host. */
+#define CLU_FLAGS_NAME_ME UINT64_C(0x200000000)
 /* What we offer: a hidden node that takes spawn requests, no atom cache, no fragments and no aliases. */
 #define CLU_FLAGS_OWN UINT64_C(0x507074fbc)
 
@@ -45,7 +47,7 @@ CLU_FN void clu_hello_write(struct clu_writer *w, const struct clu_hello *h, boo
     clu_write(w, h->name.at, h->name.length);
 }
 
-/* False: it is none, or its name is no node's. */
+/* False: it is none, or its name is no node's, or no host's where a name is asked for. */
 CLU_FN bool clu_hello_read(const void *data, size_t size, bool challenge, struct clu_hello *out)
 {
     struct clu_reader r = clu_reader_of(data, size);
@@ -56,6 +58,8 @@ CLU_FN bool clu_hello_read(const void *data, size_t size, bool challenge, struct
     out->creation = clu_read_u32(&r);
     out->name.length = clu_read_u16(&r);
     out->name.at = (const char *)clu_take(&r, out->name.length);
+    if (!challenge && (out->flags & CLU_FLAGS_NAME_ME))
+        return !r.bad && clu_name_half_valid(out->name.at, out->name.length);
     return !r.bad && clu_name_valid(out->name.at, out->name.length);
 }
 

@@ -14,7 +14,7 @@
 
 enum { CLOSED, LISTENS, WAITS, OPEN }; /* waits: to be accepted */
 
-static const char *const names[] = {"a@10.0.0.1", "b@10.0.0.1", "n@10.0.0.1", "z@10.0.0.1", OWN, "noname", "", "x@y@z"};
+static const char *const names[] = {"a@10.0.0.1", "b@10.0.0.1", "n@10.0.0.1", "z@10.0.0.1", OWN, "10.0.0.1", "", "x@y@z"};
 
 struct side {
     uint8_t is;
@@ -249,7 +249,7 @@ static void say_hello(struct side *s, const char *name, bool challenge)
     uint8_t body[600];
     struct clu_writer w = clu_writer_on(body, sizeof body);
     struct clu_hello h;
-    h.flags = CLU_FLAGS_DIGEST;
+    h.flags = CLU_FLAGS_DIGEST | (strchr(name, '@') ? 0 : CLU_FLAGS_NAME_ME);
     h.creation = 5;
     h.challenge = 0x01020304;
     h.name = clu_slice_str(name);
@@ -294,7 +294,7 @@ static void go_on(struct side *s, uint8_t how)
     if (*packet.at == 's') {
         if (packet.length == 6)
             push(s, how & 1 ? "\0\6sfalse" : "\0\5strue", how & 1 ? 8 : 7);
-        if (packet.length == 3)
+        if (packet.length == 3 || packet.at[6] == ':')
             go_on(s, how);
     } else if (*packet.at == 'N' && s->accepted) {
         CHECK(clu_hello_read(packet.at, packet.length, true, &h));

@@ -199,6 +199,21 @@ class Nodes(unittest.TestCase):
         self.assertEqual(self.said(node), ["ready", count])
         self.assertTrue(int(count) > 16)
 
+    def test_a_node_without_a_name(self):
+        own = "c@" + socket.gethostname().partition(".")[0]
+        c = self.c_node(name=own)
+        home = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, home, ignore_errors=True)
+        node = Running("-noinput", "-sname", "undefined", "-setcookie", "interop", "-start_epmd", "false", "-eval",
+                       "spawn(fun() -> true = net_kernel:connect_node('%(c)s'), io:format(\"~s ~p~n\", [node(), "
+                       "rpc:call('%(c)s', cluster, members, [])]) end)." % {"c": own}, program="erl", HOME=home,
+                       ERL_EPMD_PORT=self.epmd.port, ERL_CRASH_DUMP=os.devnull, ERL_AFLAGS=None, ERL_FLAGS=None, ERL_ZFLAGS=None)
+        self.addCleanup(node.__exit__)
+        name, members = node.line(lambda line: "@" in line).split()
+        self.assertRegex(name, "^[0-9]+@")
+        self.assertEqual(sorted(members.strip("[]{}").split("},{")), sorted(["%s,self" % own, "'%s',up" % name]))
+        c.line("up " + name)
+
     @unittest.skipUnless(shutil.which("elixir"), "no elixir here")
     def test_an_elixir_node(self):
         c = self.c_node("--register", "drill", "--echo")

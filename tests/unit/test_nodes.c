@@ -30,7 +30,7 @@ static struct client {
     int fd, stage, way; /* what is said at this stage goes wrong so */
     size_t at;
     bool up, dials;
-    char status[32];
+    char status[64];
     unsigned ticks, heard_count;
     uint8_t heard[2048]; /* the last control message */
     size_t heard_size;
@@ -98,7 +98,8 @@ static void shake(struct client *n, const uint8_t *data, size_t size)
             fake_push(&f, n->fd, n->alive[0] == 't' ? "\0\5strue" : "\0\6sfalse", 2 + 1 + strlen(n->alive), NULL);
         }
     } else if (*data == 'N') {
-        assert_true(clu_hello_read(data, size, true, &h) && clu_slice_is(h.name, OWN) && h.flags == CLU_FLAGS_OWN);
+        assert_true(clu_hello_read(data, size, true, &h) && clu_slice_is(h.name, OWN));
+        assert_true(h.flags == (CLU_FLAGS_OWN | (n->flags & CLU_FLAGS_NAME_ME))); /* else nothing comes of the new name */
         clu_cookie_digest(clu_slice_str(n->cookie), h.challenge, digest);
         clu_proof_write(&w, 'r', 0x0a0b0c0d, digest);
         speak(n, SAY_PROOF, body, clu_written(&w));
@@ -369,6 +370,44 @@ static void hostile_at_every_byte(void **state)
                 end();
             }
     assert_true(up >= 60 && wrong > 100);
+}
+
+/* A node without a name is given one, at its host, that nobody else has. */
+static void nameless(void **state)
+{
+    struct client *n;
+    char name[64], longest[300];
+    int i;
+    (void)state;
+    begin();
+    for (i = 0; i < 2; i++) {
+        n = client("10.0.0.1");
+        n->flags |= CLU_FLAGS_NAME_ME;
+        dial(n);
+        checked_ms(0);
+        assert_true(n->up && !strncmp(n->status, "named:", 6) && !n->status[6]);
+        memcpy(name, n->status + 8, (size_t)n->status[7]);
+        name[(size_t)n->status[7]] = '\0';
+        assert_string_equal(strchr(name, '@'), "@10.0.0.1");
+        assert_int_equal(cluster_member_find(c, name)->state, CLUSTER_MEMBER_UP);
+        assert_int_equal(cluster_member_count(c), 2 + i);
+    }
+    /* No host, and one so long that there is no room for a name. */
+    memset(longest, 'h', sizeof longest);
+    longest[253] = '\0';
+    for (i = 0; i < 3; i++) {
+        n = client(i == 0 ? "" : i == 1 ? "a@10.0.0.1" : longest);
+        n->flags |= CLU_FLAGS_NAME_ME;
+        dial(n);
+        checked_ms(0);
+        assert_true(!n->up && !*n->status);
+    }
+    n = client("10.0.0.1");
+    n->flags = CLU_FLAGS_NAME_ME;
+    dial(n);
+    checked_ms(0);
+    assert_true(!n->up && !strcmp(n->status, "not_allowed"));
+    end();
 }
 
 /* Whoever fills the places with silence hinders nobody for long. */
@@ -1244,6 +1283,7 @@ int main(void)
         cmocka_unit_test_setup(taken_and_gone, machine),
         cmocka_unit_test_setup(refused, machine),
         cmocka_unit_test_setup(hostile_at_every_byte, machine),
+        cmocka_unit_test_setup(nameless, machine),
         cmocka_unit_test_setup(half_open, machine),
         cmocka_unit_test_setup(alive, machine),
         cmocka_unit_test_setup(simultaneous, machine),
