@@ -98,26 +98,27 @@ CLU_FN void clu_gen_call_read(struct clu_reader *r, struct clu_slice *pid, struc
     *tag = clu_term_span(r);
 }
 
+/* {2, '', before a pid */
+#define CLU_SEND_BYTES "p\x83h\3a\2w\0"
+
 /* {Tag, before the answer, with the bytes of the tag as they came. */
 CLU_FN void clu_gen_answer_write(struct clu_writer *w, struct clu_slice pid, struct clu_slice tag)
 {
-    clu_control_write(w, CLU_OP_SEND, 3);
-    clu_atom_write(w, "");
+    CLU_BYTES_WRITE(w, CLU_SEND_BYTES);
     clu_write(w, pid.at, pid.length);
-    clu_write_be(w, CLU_TERM_VERSION, 1);
-    clu_tuple_write(w, 2);
+    CLU_BYTES_WRITE(w, "\x83h\2");
     clu_write(w, tag.at, tag.length);
 }
 
 /* {'$gen_call', From, {is_auth, Node}}: yes */
-CLU_FN int clu_process_is_auth(struct clu_link *link, struct clu_reader r)
+CLU_FN int clu_process_is_auth(struct clu_link *link, struct clu_reader *r)
 {
     struct clu_writer w;
     struct clu_slice pid, tag;
-    clu_gen_call_read(&r, &pid, &tag);
-    clu_tuple_read(&r, 2);
-    clu_atom_read(&r, "is_auth");
-    if (!clu_term_skip(&r) || clu_left(&r))
+    clu_gen_call_read(r, &pid, &tag);
+    clu_tuple_read(r, 2);
+    clu_atom_read(r, "is_auth");
+    if (!clu_term_skip(r) || clu_left(r))
         return 0;
     w = clu_process_begin(link);
     clu_gen_answer_write(&w, pid, tag);
@@ -139,25 +140,22 @@ CLU_FN struct clu_ask *clu_ask_of(const struct clu_link *link, struct clu_reader
 }
 
 /* {Ref, Answer} */
-CLU_FN int clu_ask_show(struct clu_ask *ask, struct clu_reader r)
+CLU_FN int clu_ask_show(struct clu_ask *ask, struct clu_slice answer)
 {
-    struct clu_reader check = r;
-    if (!clu_term_skip(&check) || clu_left(&check))
-        return CLUSTER_E_PROTOCOL;
-    return clu_ask_answer(ask, 0, "", r.at, clu_left(&r));
+    return clu_term_whole(answer) ? clu_ask_answer(ask, 0, "", answer.at, answer.length) : CLUSTER_E_PROTOCOL;
 }
 
-CLU_FN int clu_process_answered(const struct clu_link *link, struct clu_reader r)
+CLU_FN int clu_process_answered(const struct clu_link *link, struct clu_reader *r)
 {
     struct clu_ask *ask;
-    clu_tuple_read(&r, 2);
-    ask = clu_ask_of(link, &r);
-    if (!ask || r.bad)
+    clu_tuple_read(r, 2);
+    ask = clu_ask_of(link, r);
+    if (!ask || r->bad)
         return 0;
     if (ask->kind == CLU_ASK_CALL)
-        return clu_ask_show(ask, r);
-    clu_atom_read(&r, "yes");
-    return r.bad ? 0 : clu_ask_answer(ask, 0, "pong", NULL, 0);
+        return clu_ask_show(ask, clu_rest(r));
+    clu_atom_read(r, "yes");
+    return r->bad ? 0 : clu_ask_answer(ask, 0, "pong", NULL, 0);
 }
 
 /* {21, Process, Pid, Ref, Reason}: what was watched has ended. */
@@ -167,7 +165,7 @@ CLU_FN int clu_process_watched(const struct clu_link *link, const struct clu_con
     struct clu_ask *ask = clu_ask_of(link, &r);
     if (!ask || ask->kind != CLU_ASK_MONITOR)
         return 0;
-    return clu_ask_show(ask, clu_reader_of(c->arguments[3].at, c->arguments[3].length));
+    return clu_ask_show(ask, c->arguments[3]);
 }
 
 CLU_FN void clu_process_ask(struct clu_link *link, struct clu_ask *ask)
@@ -284,10 +282,7 @@ CLU_FN struct clu_writer clu_ask_server(struct clu_ask *ask, const char *name)
     const struct clu_links *home = &ask->peer->mesh->links;
     struct clu_writer w = clu_writer_on(ask->packet, ask->capacity);
     clu_process_to_name(home, &w, name);
-    clu_write_be(&w, CLU_TERM_VERSION, 1);
-    clu_tuple_write(&w, 3);
-    clu_atom_write(&w, "$gen_call");
-    clu_tuple_write(&w, 2);
+    CLU_BYTES_WRITE(&w, "\x83h\3w\11$gen_callh\2");
     clu_process_own_pid(home, &w, CLU_ID_KERNEL);
     clu_ask_reference(ask, &w);
     return w;
@@ -301,8 +296,7 @@ CLU_FN int clu_process_ping(struct clu_node *n, const char *node, uint64_t reque
     if (!ask)
         return CLUSTER_E_MEMORY;
     w = clu_ask_server(ask, "net_kernel");
-    clu_tuple_write(&w, 2);
-    clu_atom_write(&w, "is_auth");
+    CLU_BYTES_WRITE(&w, "h\2w\7is_auth");
     clu_atom_write(&w, n->mesh->links.own->name);
     return clu_ask_begin(ask, &w);
 }
@@ -316,12 +310,11 @@ CLU_FN int clu_process_call(struct clu_node *n, const char *node, const char *mo
     if (!ask)
         return CLUSTER_E_MEMORY;
     w = clu_ask_server(ask, "rex");
-    clu_tuple_write(&w, 5);
-    clu_atom_write(&w, "call");
+    CLU_BYTES_WRITE(&w, "h\5w\4call");
     clu_atom_write(&w, module);
     clu_atom_write(&w, function);
     clu_write(&w, arguments.at, arguments.length);
-    clu_atom_write(&w, "user");
+    CLU_BYTES_WRITE(&w, "w\4user");
     ask->time_ns = time_ns;
     return clu_ask_begin(ask, &w);
 }
@@ -377,8 +370,7 @@ CLU_FN int clu_process_send(struct clu_link *link, const char *name, struct clu_
     if (name) {
         clu_process_to_name(link->home, &w, name);
     } else {
-        clu_control_write(&w, CLU_OP_SEND, 3);
-        clu_atom_write(&w, "");
+        CLU_BYTES_WRITE(&w, CLU_SEND_BYTES);
         clu_write(&w, pid.at, pid.length);
     }
     clu_write_be(&w, CLU_TERM_VERSION, 1);
@@ -400,20 +392,19 @@ CLU_FN void clu_process_writable(struct clu_link *link)
     l->kick = true;
 }
 
-/* An event for the host, with the term that comes next, which must be whole. */
-CLU_FN int clu_process_tell(struct clu_link *link, const char *text, struct clu_reader r, struct clu_event **out)
+/* An event for the host, with a term, which must be whole. */
+CLU_FN int clu_process_tell(struct clu_link *link, const char *text, struct clu_slice term, struct clu_event **out)
 {
     const struct clu_links *home = link->home;
     struct clu_loop *l = home->loop;
     const struct clu_peer *p = (const struct clu_peer *)link->peer;
-    struct clu_reader check = r;
     int result;
-    if (!clu_queue_has_room(&l->events, home->limit_packet, clu_left(&r)))
+    if (!clu_queue_has_room(&l->events, home->limit_packet, term.length))
         return CLUSTER_E_AGAIN; /* before all of it is looked at, which is done once that way */
-    if (!clu_term_skip(&check) || clu_left(&check))
+    if (!clu_term_whole(term))
         return CLUSTER_E_PROTOCOL;
-    result = clu_queue_message(&l->memory, &l->events, home->limit_packet, &p->member->record->shared, text, r.at, clu_left(&r),
-                               out);
+    result = clu_queue_message(&l->memory, &l->events, home->limit_packet, &p->member->record->shared, text, term.at,
+                               term.length, out);
     if (result)
         return result;
     (*out)->time = l->now;

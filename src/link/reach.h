@@ -55,8 +55,8 @@ struct clu_links {
     int (*watches)(struct clu_link *link, uint64_t now); /* its timer, while it is up */
     int (*greeted)(struct clu_link *link);               /* a name was said to us: CLU_SAY_... */
     int (*up)(struct clu_link *link);
-    void (*writable)(struct clu_link *link); /* it was choked */
-    int (*control)(struct clu_link *link, const struct clu_control *c);
+    void (*writable)(struct clu_link *link);                      /* it was choked */
+    int (*control)(struct clu_link *link, struct clu_control *c); /* which is used up */
     size_t (*inspect)(struct clu_links *home, const char *function,
                       struct clu_writer *w); /* of module cluster; 0: there is none */
     const struct cluster_node *own;

@@ -47,20 +47,13 @@ CLU_FN int clu_rpc_answer(const struct clu_served *s, const struct clu_slice *va
     if (value) {
         clu_span_write(&w, *value);
     } else {
-        if (!s->spawned) {
-            clu_tuple_write(&w, 2);
-            clu_atom_write(&w, "badrpc");
-            clu_tuple_write(&w, 2);
-            clu_atom_write(&w, "EXIT");
-            clu_tuple_write(&w, 2);
-        }
+        if (!s->spawned)
+            CLU_BYTES_WRITE(&w, "h\2w\6badrpch\2w\4EXITh\2");
         clu_atom_write(&w, error);
-        clu_write_be(&w, CLU_TERM_LIST, 1); /* of one place: {Module, Function, [], []} */
-        clu_write_be(&w, 1, 4);
-        clu_tuple_write(&w, 4);
+        CLU_BYTES_WRITE(&w, "l\0\0\0\1h\4"); /* of one place: {Module, Function, [], []} */
         clu_span_write(&w, s->terms[CLU_SERVED_MODULE]);
         clu_span_write(&w, s->terms[CLU_SERVED_FUNCTION]);
-        clu_write_be(&w, (uint64_t)CLU_TERM_NIL << 16 | CLU_TERM_NIL << 8 | CLU_TERM_NIL, 3);
+        CLU_BYTES_WRITE(&w, "jjj");
     }
     return clu_process_end(s->link, &w);
 }
@@ -160,7 +153,7 @@ CLU_FN int clu_rpc_came(struct clu_link *link, struct clu_served *from, struct c
     if (!s || (w->begin && w->bad))
         result = CLUSTER_E_MEMORY;
     else
-        result = clu_process_tell(link, name, clu_reader_of(arguments.at, arguments.length), &e);
+        result = clu_process_tell(link, name, arguments, &e);
     if (result) {
         clu_free(&l->memory, s, size);
         return result;
@@ -189,25 +182,25 @@ CLU_FN int clu_rpc_came(struct clu_link *link, struct clu_served *from, struct c
 
 /* {'$gen_call', {Pid, Tag}, {call, Module, Function, Arguments, GroupLeader}}, or as programs on OTP's ei write it {Pid, {call, ...}},
  * which is answered with {rex, Result}. */
-CLU_FN int clu_rpc_rex(struct clu_link *link, struct clu_reader r)
+CLU_FN int clu_rpc_rex(struct clu_link *link, struct clu_reader *r)
 {
     struct clu_served from;
     struct clu_slice arguments;
     struct clu_writer nothing = clu_writer_on(NULL, 0);
     memset(&from, 0, sizeof from);
-    if (clu_left(&r) > 1 && r.at[1] == 2) {
-        clu_tuple_read(&r, 2);
-        from.terms[CLU_SERVED_PID] = clu_term_span(&r);
+    if (clu_left(r) > 1 && r->at[1] == 2) {
+        clu_tuple_read(r, 2);
+        from.terms[CLU_SERVED_PID] = clu_term_span(r);
         from.terms[CLU_SERVED_TAG] = clu_slice_str("w\3rex");
     } else {
-        clu_gen_call_read(&r, &from.terms[CLU_SERVED_PID], &from.terms[CLU_SERVED_TAG]);
+        clu_gen_call_read(r, &from.terms[CLU_SERVED_PID], &from.terms[CLU_SERVED_TAG]);
     }
-    clu_tuple_read(&r, 5);
-    from.terms[CLU_SERVED_RESULT] = clu_term_span(&r); /* call or block_call, which are the same here */
-    from.terms[CLU_SERVED_MODULE] = clu_term_span(&r);
-    from.terms[CLU_SERVED_FUNCTION] = clu_term_span(&r);
-    arguments = clu_term_span(&r);
-    if (!clu_term_skip(&r) || clu_left(&r))
+    clu_tuple_read(r, 5);
+    from.terms[CLU_SERVED_RESULT] = clu_term_span(r); /* call or block_call, which are the same here */
+    from.terms[CLU_SERVED_MODULE] = clu_term_span(r);
+    from.terms[CLU_SERVED_FUNCTION] = clu_term_span(r);
+    arguments = clu_term_span(r);
+    if (!clu_term_skip(r) || clu_left(r))
         return 0;
     return clu_rpc_came(link, &from, arguments, &nothing, false);
 }
@@ -282,7 +275,7 @@ CLU_FN void clu_rpc_ended(struct clu_link *link, enum clu_why why, int error)
 /* ---- the door --------------------------------------------------------- */
 
 /* To one of our processes. */
-CLU_FN int clu_process_heard(struct clu_link *link, struct clu_slice to, struct clu_reader r)
+CLU_FN int clu_process_heard(struct clu_link *link, struct clu_slice to, struct clu_reader *r)
 {
     const struct clu_process *process = clu_process_of(clu_node_of((const struct clu_peer *)link->peer), to);
     struct clu_event *e;
@@ -291,20 +284,20 @@ CLU_FN int clu_process_heard(struct clu_link *link, struct clu_slice to, struct 
     if (process->id == CLU_ID_REX)
         return clu_rpc_rex(link, r);
     if (process->id == CLU_ID_KERNEL)
-        return clu_left(&r) > 1 && r.at[1] == 2 ? clu_process_answered(link, r) : clu_process_is_auth(link, r);
-    return clu_process_tell(link, clu_process_name(process), r, &e);
+        return clu_left(r) > 1 && r->at[1] == 2 ? clu_process_answered(link, r) : clu_process_is_auth(link, r);
+    return clu_process_tell(link, clu_process_name(process), clu_rest(r), &e);
 }
 
-CLU_FN int clu_process_control(struct clu_link *link, const struct clu_control *c)
+CLU_FN int clu_process_control(struct clu_link *link, struct clu_control *c)
 {
     static const uint8_t swapped[] = {1, 0}, monitor[] = {1, 0, 2}, unlinked[] = {0, 2, 1};
     const struct clu_node *n = clu_node_of((const struct clu_peer *)link->peer);
     bool here = clu_process_of(n, c->arguments[1]) != NULL;
     switch (c->op) {
     case CLU_OP_SEND:
-        return clu_process_heard(link, c->arguments[1], c->message);
+        return clu_process_heard(link, c->arguments[1], &c->message);
     case CLU_OP_REG_SEND:
-        return clu_process_heard(link, c->arguments[2], c->message);
+        return clu_process_heard(link, c->arguments[2], &c->message);
     case CLU_OP_MONITOR:
         return here ? 0 : clu_process_answer(link, c, CLU_OP_MONITOR_EXIT, monitor, 3, "noproc");
     case CLU_OP_LINK:

@@ -39,6 +39,19 @@ CLU_FN struct clu_slice clu_term_span(struct clu_reader *r)
     return clu_slice_of(begin, clu_term_skip(r) ? (size_t)((const char *)r->at - begin) : 0);
 }
 
+/* What is left to read. */
+CLU_FN struct clu_slice clu_rest(const struct clu_reader *r)
+{
+    return clu_slice_of((const char *)r->at, clu_left(r));
+}
+
+/* Is this one term, and no more? */
+CLU_CALLED bool clu_term_whole(struct clu_slice term)
+{
+    struct clu_reader r = clu_reader_of(term.at, term.length);
+    return clu_term_skip(&r) && !clu_left(&r);
+}
+
 /* False: it is no such packet. */
 CLU_FN bool clu_control_read(const void *data, size_t size, struct clu_control *out)
 {
@@ -58,6 +71,9 @@ CLU_FN bool clu_control_read(const void *data, size_t size, struct clu_control *
     out->message = r;
     return !r.bad;
 }
+
+/* Terms of which every byte is known, as they are written. */
+#define CLU_BYTES_WRITE(w, text) clu_write(w, text, sizeof(text) - 1)
 
 /* A tuple of so many terms, the operation among them. */
 CLU_FN void clu_control_write(struct clu_writer *w, unsigned op, unsigned arity)
