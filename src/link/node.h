@@ -51,6 +51,7 @@ struct clu_node {
     size_t served_count;
     struct clu_ask **slots; /* of what is asked, each in one */
     size_t slots_capacity, asked, slot_next;
+    uint64_t next_word_ns; /* about a wrong cookie, at the earliest */
     char cookie[CLU_COOKIE_MAX + 1];
 };
 
@@ -125,9 +126,13 @@ CLU_FN void clu_node_ended(struct clu_link *link, enum clu_why why, int error)
 {
     struct clu_links *home = link->home;
     struct clu_peer *p = (struct clu_peer *)link->peer;
+    struct clu_node *n = clu_node_at(home);
+    uint64_t now = home->loop->now;
     if (!p) {
-        if (why == CLU_WHY_COOKIE)
+        if (why == CLU_WHY_COOKIE && now >= n->next_word_ns) {
             clu_log(home->loop, CLU_MESSAGE_OTHER_COOKIE, link->name);
+            n->next_word_ns = clu_add_time(now, CLU_SECOND); /* strangers do not fill a log */
+        }
         home->halves--;
         clu_link_free(link);
     } else if (p->link != link) {

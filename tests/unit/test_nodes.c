@@ -304,6 +304,7 @@ static void taken_and_gone(void **state)
 static void refused(void **state)
 {
     struct client *n;
+    int i;
     (void)state;
     begin();
     n = client("a@10.0.0.1");
@@ -311,6 +312,19 @@ static void refused(void **state)
     dial(n);
     checked_ms(0);
     assert_true(!n->up && strstr(f.log, "cookie is another one: a@10.0.0.1"));
+    for (i = 0; i < 30; i++) { /* which nobody can fill the log with */
+        n = client("a@10.0.0.1");
+        n->cookie = "guess";
+        dial(n);
+        checked_ms(10);
+    }
+    assert_int_equal(f.logs, 1);
+    checked_ms(1000);
+    n = client("b@10.0.0.1");
+    n->cookie = "guess";
+    dial(n);
+    checked_ms(0);
+    assert_true(f.logs == 2 && strstr(f.log, "b@10.0.0.1"));
     n = client(OWN);
     dial(n);
     checked_ms(0);
