@@ -113,7 +113,7 @@ class Links(unittest.TestCase):
 
     def test_ticks_hold(self):
         one = self.node("one@" + LOOPBACK, "-kernel", "net_ticktime", "4")
-        watch = self.watch("static:" + one.name, *COOKIE, "--for", "12s")
+        watch = self.watch("static:" + one.name, *COOKIE, "--for", "8s")
         self.assertEqual(watch.end(), 0)
         self.assertIn("up " + one.name, watch.lines)
         self.assertFalse([line for line in watch.lines if line.startswith("down ")])

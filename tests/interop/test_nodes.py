@@ -245,7 +245,7 @@ class Nodes(unittest.TestCase):
 
     def test_ticks_hold(self):
         c = self.c_node()
-        node = self.erlang("P(net_adm:ping('%s')), receive after 12000 -> P(nodes(hidden)) end," % C, "-kernel", "net_ticktime", "4")
+        node = self.erlang("P(net_adm:ping('%s')), receive after 8000 -> P(nodes(hidden)) end," % C, "-kernel", "net_ticktime", "4")
         self.assertEqual(self.said(node), ["pong", "['%s']" % C])
         self.assertFalse([line for line in c.lines if line.startswith("down ")])
 
