@@ -9,7 +9,7 @@
 #include "../wire/handshake.h"
 #include "reach.h"
 
-#define CLU_NUMBER_MAX 20      /* digits of 64 bits */
+#define CLU_NUMBER_MAX 10      /* digits of 32 bits */
 #define CLU_CONTROL_SMALL 4096 /* bytes of an answer to a control message */
 
 /* What is said to a name. */
@@ -48,11 +48,17 @@ CLU_FN bool clu_link_proved(const struct clu_link *link, const uint8_t *digest)
     return clu_equal_ct(digest, right, sizeof right);
 }
 
-CLU_FN int clu_link_say_status(struct clu_link *link, const char *status)
+/* With a name that the other is to have, its creation, which may be any number, follows. */
+CLU_FN int clu_link_say_status(struct clu_link *link, const char *status, const char *name)
 {
     struct clu_writer w = clu_channel_begin(&link->channel, CLU_HANDSHAKE_MAX);
     clu_write_be(&w, 's', 1);
     clu_write(&w, status, strlen(status));
+    if (name) {
+        clu_write_be(&w, strlen(name), 2);
+        clu_write(&w, name, strlen(name));
+        clu_write_be(&w, link->challenge, 4);
+    }
     return clu_channel_end(&link->channel, &w);
 }
 
@@ -99,7 +105,7 @@ CLU_FN int clu_link_status(struct clu_link *link, const uint8_t *data, size_t si
     case CLU_SAY_SIMULTANEOUS:
         return 0;
     case CLU_SAY_ALIVE: /* what it still holds is ours, or another program's */
-        status = clu_link_say_status(link, link->replaces ? "true" : "false");
+        status = clu_link_say_status(link, link->replaces ? "true" : "false", NULL);
         if (!link->replaces)
             (void)clu_channel_flush(&link->channel);
         return link->replaces ? status : clu_link_fail(link, CLU_WHY_TAKEN);
@@ -153,40 +159,24 @@ CLU_FN int clu_link_ask_proof(struct clu_link *link, uint64_t more)
     return clu_link_say_hello(link, true, more);
 }
 
-/* What it is called from now on: a number that nobody else has, at its host. */
-CLU_FN int clu_link_say_named(struct clu_link *link)
-{
-    struct clu_writer w = clu_channel_begin(&link->channel, CLU_HANDSHAKE_MAX);
-    size_t length = strlen(link->said);
-    clu_write(&w, "snamed:", 7);
-    clu_write_be(&w, length, 2);
-    clu_write(&w, link->said, length);
-    clu_write_be(&w, link->challenge, 4); /* its creation: any number */
-    return clu_channel_end(&link->channel, &w);
-}
-
 CLU_FN int clu_link_greeted(struct clu_link *link, const uint8_t *data, size_t size)
 {
     static const char *const words[] = {"ok", "ok_simultaneous", "alive", "nok", "not_allowed"};
     struct clu_links *home = link->home;
     struct clu_hello theirs;
     struct clu_text name;
-    uint64_t number = 0;
     bool nameless;
     int word = CLU_SAY_NOT_ALLOWED, result;
     if (!clu_hello_read(data, size, false, &theirs))
         return clu_hello_is_old(data, size) ? clu_link_fail(link, CLU_WHY_OLD) : CLUSTER_E_PROTOCOL;
     nameless = (theirs.flags & CLU_FLAGS_NAME_ME) != 0;
-    result = nameless ? clu_random(home->loop, &number, sizeof number) : 0;
-    if (result)
-        return result;
-    link->said_size = theirs.name.length + (nameless ? CLU_NUMBER_MAX + 2 : 1);
+    link->said_size = theirs.name.length + CLU_NUMBER_MAX + 2;
     link->said = (char *)clu_alloc_zero(&home->loop->memory, link->said_size);
     if (!link->said)
         return CLUSTER_E_MEMORY;
     name = clu_text_on(link->said, link->said_size);
-    if (nameless) {
-        clu_text_u64(&name, number);
+    if (nameless) { /* it is given a number that nobody else has, at its host */
+        clu_text_u64(&name, link->challenge);
         clu_text_add(&name, "@");
     }
     clu_text_bytes(&name, theirs.name.at, theirs.name.length);
@@ -195,7 +185,8 @@ CLU_FN int clu_link_greeted(struct clu_link *link, const uint8_t *data, size_t s
     link->name = link->said;
     if (clu_flags_suffice(theirs.flags) && strcmp(link->name, home->own->name) != 0)
         word = home->greeted(link);
-    result = nameless && word == CLU_SAY_OK ? clu_link_say_named(link) : clu_link_say_status(link, words[word]);
+    nameless = nameless && word == CLU_SAY_OK;
+    result = clu_link_say_status(link, nameless ? "named:" : words[word], nameless ? link->name : NULL);
     if (result)
         return result;
     if (word >= CLU_SAY_NOK) {
