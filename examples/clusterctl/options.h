@@ -32,6 +32,9 @@ enum command_bit {
 enum option_id {
     OPT_NODE,
     OPT_CONNECT,
+    OPT_RECONNECT,
+    OPT_ON_LEAVE,
+    OPT_BACKOFF,
     OPT_COOKIE,
     OPT_COOKIE_FILE,
     OPT_LISTEN,
@@ -88,7 +91,11 @@ struct option_row {
 static const struct option_row option_table[] = {
     {OPT_NODE, "node", TAKES_TEXT, ON_WATCH | ON_WAIT | ON_LIST | ON_MAP | ON_DOCTOR | ON_ERLANG, "NAME",
      "the own node, name@host or name@auto"},
-    {OPT_CONNECT, "connect", TAKES_TEXT, ON_WATCH, "MODE", "erlang: link to every member; none (the default)"},
+    {OPT_CONNECT, "connect", TAKES_TEXT, ON_WATCH, "MODE",
+     "who is up: erlang, by links; tcp, whose port answers; epmd, whom epmd knows; none (the default)"},
+    {OPT_RECONNECT, "reconnect", TAKES_TEXT, ON_WATCH, "off", "dial each member once; on (the default)"},
+    {OPT_ON_LEAVE, "on-leave", TAKES_TEXT, ON_WATCH, "WHAT", "links to who left discovery: keep (the default) or disconnect"},
+    {OPT_BACKOFF, "backoff", TAKES_TEXT, ON_WATCH, "FROM..TO", "the time between dials of a member (default 200ms..30s)"},
     {OPT_COOKIE, "cookie", TAKES_TEXT, ON_WATCH | ON_DOCTOR | ON_ERLANG, "COOKIE",
      "the cluster's cookie; others see it in process lists"},
     {OPT_COOKIE_FILE, "cookie-file", TAKES_TEXT, ON_WATCH | ON_DOCTOR | ON_ERLANG, "FILE",

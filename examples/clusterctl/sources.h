@@ -75,8 +75,14 @@ static int open_sources(struct loop *l, const struct arguments *a)
     options.node = text_of(a, OPT_NODE, NULL);
     options.quorum = (uint32_t)number_of(a, OPT_QUORUM, 0);
     options.connect = text_of(a, OPT_CONNECT, NULL);
+    options.reconnect = text_of(a, OPT_RECONNECT, NULL);
+    options.on_leave = text_of(a, OPT_ON_LEAVE, NULL);
+    options.backoff = text_of(a, OPT_BACKOFF, NULL);
     options.listen = text_of(a, OPT_LISTEN, NULL);
-    if (options.node && (options.listen || (options.connect && strcmp(options.connect, "none")))) {
+    if (!strcmp(text_of(a, OPT_CONNECT, ""), "host"))
+        return fail(USAGE, "--connect host is for programs that connect by themselves: here take tcp, epmd or erlang");
+    if (options.node && (options.listen || given(a, OPT_COOKIE) || given(a, OPT_COOKIE_FILE) ||
+                         !strcmp(text_of(a, OPT_CONNECT, ""), "erlang"))) {
         status = find_cookie(a, cookie);
         if (status)
             return status;

@@ -8,7 +8,7 @@ import tempfile
 import threading
 import unittest
 
-from clitools import ROOT, Running
+from clitools import ROOT, Running, free_port
 
 
 class Example(unittest.TestCase):
@@ -53,6 +53,50 @@ class Watch(Example):
         self.assertEqual(done.returncode, 2)
         self.assertIn("static", done.stderr)
         self.full_disk(program, "static:a@h")
+
+
+class OwnTransport(Example):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.program = cls.build("own_transport")
+
+    def start(self, me, ports):
+        others = ["static:%s@127.0.0.1?port=%d" % (name, port) for name, port in ports.items() if name != me]
+        return Running("%s@127.0.0.1" % me, str(ports[me]), *others, program=self.program, stdin=subprocess.PIPE)
+
+    def test_a_node_dies_and_comes_back(self):
+        ports = {name: free_port() for name in "abc"}
+        with self.start("a", ports) as a, self.start("b", ports) as b:
+            a.line("up b@127.0.0.1")
+            b.line("up a@127.0.0.1")
+            with self.start("c", ports) as c:
+                for node in (a, b):
+                    node.line("up c@127.0.0.1")
+                self.assertEqual({c.line(lambda line: line.startswith("up")) for _ in range(2)}, {"up a@127.0.0.1", "up b@127.0.0.1"})
+                a.process.stdin.write(b"hello\n")
+                a.process.stdin.flush()
+                for node in (b, c):
+                    node.line("a@127.0.0.1: hello")
+                c.process.kill()
+                for node in (a, b):
+                    node.line("down c@127.0.0.1 connection closed")
+            a.line("down c@127.0.0.1 connection refused")  # it is asked for again
+            with self.start("c", ports) as c:
+                for node in (a, b):
+                    node.line("up c@127.0.0.1")
+                c.line(lambda line: line.startswith("up"))
+                self.assertEqual(sum(line.startswith("down b@127.0.0.1 connection closed") for line in a.lines), 0)
+                a.process.stdin.close()
+                self.assertEqual(a.end(), 0)
+                self.assertEqual(a.errors, [])
+
+    def test_what_it_refuses(self):
+        for arguments, code, sentence in ((["a"], 2, "usage"), (["a@127.0.0.1", "9000", "statik:"], 2, "static"),
+                                          (["a@nowhere", "9000", ""], 3, "cannot listen")):
+            done = subprocess.run([self.program, *arguments], capture_output=True, text=True, timeout=60)
+            self.assertEqual((done.returncode, done.stderr.count("\n")), (code, 1), done.stderr)
+            self.assertIn(sentence, done.stderr)
 
 
 class Directory(threading.Thread):
