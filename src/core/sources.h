@@ -97,19 +97,6 @@ CLUSTER_DEF int cluster_strategy_register(struct cluster *c, const char *scheme,
 
 /* ---- going away ------------------------------------------------------- */
 
-/* What is announced of the own node is another thing now. */
-CLU_FN void clu_announce(struct cluster *c, bool withdraws)
-{
-    struct cluster_source *s;
-    for (s = c->discovery.first; s; s = s->next) {
-        if (!(s->strategy.flags & CLUSTER_STRATEGY_ANNOUNCES) || !s->strategy.round)
-            continue;
-        s->withdraws = s->withdraws || withdraws;
-        clu_timer_set(&c->loop.timers, &s->timers[CLU_TIMER_ROUND], withdraws || !s->paused ? 0 : CLUSTER_NEVER);
-    }
-    c->loop.kick = true;
-}
-
 CLUSTER_DEF int cluster_drain(struct cluster *c, int on)
 {
     struct cluster_node *own;

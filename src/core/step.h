@@ -61,6 +61,19 @@ CLU_FN uint64_t clu_look_at_leaving(struct cluster *c)
     return CLUSTER_NEVER;
 }
 
+/* What is announced of the own node is another thing now. */
+CLU_FN void clu_announce(struct cluster *c, bool withdraws)
+{
+    struct cluster_source *s;
+    for (s = c->discovery.first; s; s = s->next) {
+        if (!(s->strategy.flags & CLUSTER_STRATEGY_ANNOUNCES) || !s->strategy.round)
+            continue;
+        s->withdraws = s->withdraws || withdraws;
+        clu_timer_set(&c->loop.timers, &s->timers[CLU_TIMER_ROUND], withdraws || !s->paused ? 0 : CLUSTER_NEVER);
+    }
+    c->loop.kick = true;
+}
+
 #ifndef CLUSTER_NO_ERLANG
 /* Once the own node listens its port is known, to be announced and shown. When to try again for want of memory. */
 CLU_FN uint64_t clu_look_at_port(struct cluster *c)
@@ -71,6 +84,7 @@ CLU_FN uint64_t clu_look_at_port(struct cluster *c)
     if (!clu_table_self_port(&c->table, c->own_name, port))
         return clu_add_time(c->loop.now, CLU_MAP_RETRY);
     c->discovery.own.port = port;
+    clu_announce(c, false);
     return CLUSTER_NEVER;
 }
 #endif

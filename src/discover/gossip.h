@@ -48,7 +48,7 @@ struct clu_gossip_source {
     struct cluster_source *source;
     struct clu_gossip_proof *proof; /* NULL: no secret */
     int fd, ttl, wire;
-    bool broadcast, required, announce, conflict;
+    bool broadcast, required, conflict;
     bool deaf;                        /* the own packets do not come back */
     bool left;                        /* the own good-bye did */
     uint32_t unheard;                 /* own packets since one came back */
@@ -107,8 +107,7 @@ CLU_FN int clu_gossip_open(void *ctx, struct cluster_source *s, const char *targ
     g->wire = clu_choice(s, "wire", "libcluster nodefinder peerage", CLU_WIRE_LIBCLUSTER);
     g->broadcast = clu_gossip_is(s, "broadcast", "on");
     g->required = clu_gossip_is(s, "auth", "required");
-    g->announce =
-        own->name && !(own->flags & CLUSTER_NODE_LEAVING) && (always || (own->port && !clu_gossip_is(s, "announce", "off")));
+    g->left = (own->flags & CLUSTER_NODE_LEAVING) != 0;
     if (ttl)
         (void)clu_number(clu_slice_str(ttl), 255, &number);
     g->ttl = (int)number;
@@ -300,13 +299,21 @@ CLU_FN int clu_gossip_announce(struct clu_gossip_source *g, uint64_t now)
     return 0;
 }
 
+/* Where the own node listens, and so whether it can be dialled, may be known later than the source. */
+CLU_FN bool clu_gossip_announces(const struct clu_gossip_source *g)
+{
+    const struct cluster_node *own = cluster_source_own(g->source);
+    return own->name && !g->left &&
+           (clu_gossip_is(g->source, "announce", "on") || (own->port && !clu_gossip_is(g->source, "announce", "off")));
+}
+
 CLU_FN int clu_gossip_round(void *state, uint64_t now)
 {
     struct clu_gossip_source *g = (struct clu_gossip_source *)state;
     int result = g->fd < 0 ? clu_gossip_start(g) : 0;
     if (g->wire && cluster_source_own(g->source)->flags & CLUSTER_NODE_LEAVING)
         g->left = true; /* they have no word for it */
-    if (result == 0 && g->announce && !g->left)
+    if (result == 0 && clu_gossip_announces(g))
         result = clu_gossip_announce(g, now);
     else if (result == 0)
         cluster_source_withdrawn(g->source);

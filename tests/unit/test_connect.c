@@ -32,7 +32,7 @@ static struct place {
 
 static int place_count, epmd_way;
 static const char *registered; /* a name that epmd has, on port 9100 */
-static unsigned asked, looked_up, worst;
+static unsigned asked, looked_up, worst, announced;
 
 static const struct zone {
     const char *name;
@@ -107,6 +107,7 @@ static void sent(struct fake *machine, int fd, const uint8_t *data, size_t size)
 {
     uint8_t reply[64] = "w\1";
     size_t length = 2, name = registered ? strlen(registered) : 0;
+    announced += machine->s[fd].peer.port == 45892;
     if (machine->s[fd].peer.port == 53)
         dns_asked(fd, data);
     if (machine->s[fd].peer.port != 4369 || size < 4)
@@ -167,7 +168,7 @@ static int machine(void **state)
     mirror.heard = heard;
     told_by_name = NULL;
     does = place_count = epmd_way = 0;
-    asked = looked_up = worst = 0;
+    asked = looked_up = worst = announced = 0;
     registered = NULL;
     now_ns = 100 * SECOND;
     return 0;
@@ -789,6 +790,31 @@ static void names_of_nodes(void **state)
     end();
 }
 
+/* Where the own node listens is known after its source: then it can be dialled, and is announced at once. */
+static void announced_once_it_listens(void **state)
+{
+    struct cluster_options o = options(NULL);
+    (void)state;
+    f.echo = true;
+    epmd_way = REFUSES;
+    o.node = "me@10.0.0.9";
+    o.cookie = "secret";
+    o.listen = "10.0.0.9:0";
+    start(&o, "gossip:");
+    wait_ms(0);
+    assert_true(cluster_member_find(c, "me@10.0.0.9")->port);
+    assert_int_equal(announced, 1);
+    end();
+    (void)machine(NULL);
+    o = options(NULL);
+    f.echo = true;
+    o.node = "me@10.0.0.9";
+    start(&o, "gossip:");
+    wait_ms(20000);
+    assert_int_equal(announced, 0);
+    end();
+}
+
 /* ---- all of them ------------------------------------------------------- */
 
 static const char *const modes[] = {"none", "host", "tcp", "epmd"};
@@ -998,6 +1024,7 @@ int main(void)
         cmocka_unit_test_setup(names_that_are_not_there, machine),
         cmocka_unit_test_setup(several_addresses, machine),
         cmocka_unit_test_setup(names_of_nodes, machine),
+        cmocka_unit_test_setup(announced_once_it_listens, machine),
         cmocka_unit_test_setup(on_a_laptop, machine),
         cmocka_unit_test_setup(counted_and_split, machine),
         cmocka_unit_test_setup(options_that_are_none, machine),
