@@ -543,6 +543,13 @@ struct cluster_node {
 CLUSTER_API int cluster_source_publish(struct cluster_source *s, const struct cluster_node *nodes, size_t count);
 CLUSTER_API int cluster_source_fail(struct cluster_source *s, int error, const char *why);
 
+#ifndef CLUSTER_NO_HTTP
+/* A part of a list that is too long for one step: it changes nothing until publish ends the list with the rest (which may be count 0). How
+ * many nodes were added since the round began; an error, as of publish. When the round fails, or another one begins, they are forgotten: so
+ * a list that goes on after steps asks with count 0 whether all of it is still there. */
+CLUSTER_API int64_t cluster_source_add(struct cluster_source *s, const struct cluster_node *nodes, size_t count);
+#endif
+
 /* Or with this: the complete list is the one published last. CLUSTER_E_INVALID when the last publish failed. */
 CLUSTER_API int cluster_source_same(struct cluster_source *s);
 

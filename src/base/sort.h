@@ -37,4 +37,20 @@ CLU_FN void clu_sort(void **items, size_t count, int (*compare)(const void *, co
     }
 }
 
+/* The same where there is room for as many pointers again: half the comparisons, and one for each where all are in order. */
+CLU_FN void clu_sort_merging(void **items, void **room, size_t count, int (*compare)(const void *, const void *))
+{
+    size_t width, at, i, j, out, end;
+    for (width = 1; width < count; width *= 2) {
+        for (at = 0; count - at > width; at = end) {
+            end = count - at > 2 * width ? at + 2 * width : count;
+            if (compare(items[at + width - 1], items[at + width]) <= 0)
+                continue;
+            memcpy(room, items + at, width * sizeof *items);
+            for (i = 0, j = at + width, out = at; i < width; out++)
+                items[out] = j < end && compare(room[i], items[j]) > 0 ? items[j++] : room[i++];
+        }
+    }
+}
+
 #endif

@@ -10,6 +10,7 @@
 #include "list.h"
 
 #define CLU_FOUND_HEAD 9
+#define CLU_FOUND_STEP 512 /* nodes that are made members in one step */
 
 /* Records one after another: 8 bytes of their owner's, one of flags, and three texts: name or host, address, zone. */
 struct clu_found {
@@ -17,7 +18,8 @@ struct clu_found {
     char *bytes;
     size_t size, capacity;
     uint64_t digest;
-    bool known; /* digest is that of what was published last */
+    bool known;      /* digest is that of what was published last */
+    size_t at, done; /* how far publishing a long list is: bytes, and nodes */
 };
 
 /* A record more, of which `text` is to get the texts, each ended by a NUL of its own; clu_found_end takes it in. */
@@ -50,30 +52,48 @@ CLU_FN size_t clu_found_next(const struct clu_found *l, size_t at)
     return (size_t)(clu_url_next(clu_url_next(clu_url_next(l->bytes + at + CLU_FOUND_HEAD))) - l->bytes);
 }
 
-/* The list is complete. */
-CLU_FN int clu_found_publish(struct clu_found *l)
+/* Publish the list from where that is, at most so many nodes of it now. CLUSTER_E_AGAIN: the rest in the next step, when the source's
+ * timer fires. */
+CLU_FN int clu_found_go(struct clu_found *l, size_t most)
 {
     struct clu_nodes list = {l->source, NULL, 0, 0};
-    uint64_t digest = clu_hash64(l->bytes, l->size, l->size);
-    size_t at;
+    int64_t added;
     int result = 0;
-    if (l->known && l->digest == digest && cluster_source_same(l->source) == 0)
-        return 0;
-    for (at = 0; at < l->size && !result; at = clu_found_next(l, at)) {
+    if (l->done && cluster_source_add(l->source, NULL, 0) != (int64_t)l->done)
+        return CLUSTER_E_TIMEOUT; /* the round is over, and what was added is forgotten */
+    for (; l->at < l->size && !result && list.count < most; l->at = clu_found_next(l, l->at)) {
         struct cluster_node node;
         memset(&node, 0, sizeof node);
-        node.flags = l->bytes[at + CLU_FOUND_HEAD - 1] ? CLUSTER_NODE_DRAINING : 0;
-        node.name = l->bytes + at + CLU_FOUND_HEAD;
+        node.flags = l->bytes[l->at + CLU_FOUND_HEAD - 1] ? CLUSTER_NODE_DRAINING : 0;
+        node.name = l->bytes + l->at + CLU_FOUND_HEAD;
         node.address = clu_url_next(node.name);
         node.zone = clu_url_next(node.address);
         if (!*node.zone)
             node.zone = NULL;
         result = clu_nodes_add(&list, &node);
     }
+    if (!result && (l->at < l->size || (l->done && list.count))) {
+        added = cluster_source_add(l->source, list.nodes, list.count);
+        l->done += list.count;
+        clu_free(cluster_source_allocator(l->source), list.nodes, list.capacity * sizeof *list.nodes);
+        (void)cluster_source_timer(l->source, cluster_source_now(l->source) + 1);
+        return added < 0 ? (int)added : CLUSTER_E_AGAIN;
+    }
     result = clu_nodes_publish(&list, result);
     l->known = result == 0;
-    l->digest = digest;
     return result;
+}
+
+/* The list is complete. */
+CLU_FN int clu_found_publish(struct clu_found *l, size_t most)
+{
+    uint64_t digest = clu_hash64(l->bytes, l->size, l->size);
+    if (l->known && l->digest == digest && cluster_source_same(l->source) == 0)
+        return 0;
+    l->known = false;
+    l->digest = digest;
+    l->at = l->done = 0;
+    return clu_found_go(l, most);
 }
 
 CLU_FN void clu_found_free(struct clu_found *l)

@@ -59,7 +59,7 @@ enum {
 
 enum { CLU_KUBE_MODE_IP, CLU_KUBE_MODE_DNS, CLU_KUBE_MODE_HOSTNAME };
 enum { CLU_KUBE_ENDPOINTS, CLU_KUBE_PODS, CLU_KUBE_SLICES };
-enum { CLU_KUBE_RESTS, CLU_KUBE_LISTS, CLU_KUBE_ASKS, CLU_KUBE_WATCHES };
+enum { CLU_KUBE_RESTS, CLU_KUBE_LISTS, CLU_KUBE_PUBLISHES, CLU_KUBE_ASKS, CLU_KUBE_WATCHES };
 
 /* What is known of an address, or of a pod, so far. */
 struct clu_kube_address {
@@ -595,6 +595,8 @@ CLU_FN int clu_kube_round(void *state, uint64_t now)
     if (k->phase == CLU_KUBE_WATCHES && cluster_source_same(k->source) == 0)
         return 0;
     (void)cluster_source_timer(k->source, CLUSTER_NEVER);
+    if (k->phase == CLU_KUBE_PUBLISHES)
+        k->version[0] = '\0'; /* that of a list which nobody saw */
     k->fresh = false;
     return k->watch && *k->version ? clu_kube_ask(k, true) : clu_kube_list(k);
 }
@@ -610,20 +612,27 @@ CLU_FN int clu_kube_watch_ended(struct clu_kube *k, bool gone)
     return 0;
 }
 
+/* The list is being published, and after that watched. */
+CLU_FN int clu_kube_published(struct clu_kube *k, int result)
+{
+    if (result == CLUSTER_E_AGAIN)
+        return 0;
+    k->phase = result ? CLU_KUBE_PUBLISHES : CLU_KUBE_RESTS;
+    return result || !k->watch || !*k->version ? result : clu_kube_ask(k, true);
+}
+
 /* The list, or this page of it, is whole. */
 CLU_FN int clu_kube_listed(struct clu_kube *k)
 {
-    int result;
     if (!clu_json_whole(&k->json) || !k->listed || k->gone)
         return clu_round_fail(k->source, CLUSTER_E_PROTOCOL, "what came is no list of Kubernetes: is master= the API server?",
                               clu_slice_of(NULL, 0), "");
     if (*k->page)
         return clu_kube_ask(k, false);
-    k->phase = CLU_KUBE_RESTS;
+    k->phase = CLU_KUBE_PUBLISHES;
     memcpy(k->version, k->newer, sizeof k->version);
     k->fresh = true;
-    result = clu_found_publish(&k->found);
-    return result || !k->watch || !*k->version ? result : clu_kube_ask(k, true);
+    return clu_kube_published(k, clu_found_publish(&k->found, CLU_FOUND_STEP));
 }
 
 /* The request has failed. Without a watch there are lists, round by round. */
@@ -676,7 +685,7 @@ CLU_FN int clu_kube_read(struct clu_kube *k)
     }
     if (k->phase == CLU_KUBE_WATCHES && k->dirty) {
         k->dirty = false;
-        result = clu_found_publish(&k->found);
+        result = clu_found_publish(&k->found, SIZE_MAX);
         if (result)
             return clu_kube_watch_ended(k, true);
     }
@@ -695,11 +704,11 @@ CLU_FN int clu_kube_ready(void *state, int fd, int revents, uint64_t now)
     int result;
     (void)revents;
     (void)now;
-    if (fd == -1)
+    if (fd == -1 && k->phase != CLU_KUBE_PUBLISHES)
         return cluster_source_refresh(k->source);
-    if (fd != CLUSTER_FETCHED || k->phase == CLU_KUBE_RESTS)
+    if (fd != -1 && (fd != CLUSTER_FETCHED || k->phase == CLU_KUBE_RESTS || k->phase == CLU_KUBE_PUBLISHES))
         return 0;
-    result = clu_kube_read(k);
+    result = fd == -1 ? clu_kube_published(k, clu_found_go(&k->found, CLU_FOUND_STEP)) : clu_kube_read(k);
     if (result && k->phase != CLU_KUBE_RESTS) { /* what is still under way is of no use */
         (void)cluster_source_fetch(k->source, 0, NULL);
         k->version[0] = '\0';

@@ -33,6 +33,8 @@ CLU_FN void clu_source_free(struct cluster_source *s)
 #ifndef CLUSTER_NO_HTTP
     clu_source_forget_fetches(s);
 #endif
+    clu_source_forget_parts(s);
+    clu_free(&l->memory, s->parts, s->part_capacity * sizeof *s->parts);
     clu_close_all(l, &s->watcher);
     for (i = 0; i < CLU_TIMER_COUNT; i++)
         clu_timers_release(&l->timers, &s->timers[i]);

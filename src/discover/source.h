@@ -83,6 +83,9 @@ struct cluster_source {
 #ifndef CLUSTER_NO_HTTP
     struct clu_source_fetch *fetches[CLUSTER_FETCH_SLOTS]; /* NULL: it never fetched */
 #endif
+    struct clu_record **parts; /* added, and not published yet; each add in order, which is most of the work of ordering all */
+    size_t part_count, part_capacity;
+    size_t added; /* nodes, also those that are not wanted */
     struct clu_claims claims;
     struct clu_common common;
     struct clu_timer timers[CLU_TIMER_COUNT];
@@ -157,6 +160,14 @@ CLU_CALLED void clu_source_say(struct cluster_source *s, bool fails)
         clu_log(l, fails ? CLU_MESSAGE_SOURCE_FAILED : CLU_MESSAGE_SOURCE_BACK, buffer);
 }
 
+/* What was added is forgotten. */
+CLU_FN void clu_source_forget_parts(struct cluster_source *s)
+{
+    while (s->part_count)
+        clu_unshare(&s->loop->memory, s->parts[--s->part_count]);
+    s->added = 0;
+}
+
 /* A round has ended. Nobody ages while the source fails: their time stands still. */
 CLU_FN void clu_source_finish(struct cluster_source *s, int state, int error, const char *why)
 {
@@ -164,6 +175,7 @@ CLU_FN void clu_source_finish(struct cluster_source *s, int state, int error, co
     bool failed = state == CLUSTER_SOURCE_FAILED;
     struct clu_text t = clu_text_on(s->why, sizeof s->why);
     clu_text_add(&t, why);
+    clu_source_forget_parts(s);
     s->under_way = false;
     s->rounds++;
     l->counts.rounds++;
@@ -195,6 +207,7 @@ CLU_FN void clu_source_fire_round(struct clu_timer *timer, uint64_t now)
             return;
     }
     s->under_way = true;
+    clu_source_forget_parts(s);
     clu_source_schedule(s, now, hears && s->common.interval_ns == CLUSTER_NEVER ? CLU_INTERVAL : s->common.interval_ns);
     if (!hears)
         clu_timer_set(&s->loop->timers, &s->timers[CLU_TIMER_TIMEOUT], clu_add_time(now, s->common.timeout_ns));
@@ -321,19 +334,29 @@ CLU_FN int clu_source_says(const struct cluster_source *s, const struct cluster_
     return 0;
 }
 
-CLU_FN int clu_source_publish_members(struct cluster_source *s, const struct cluster_node *nodes, size_t count)
+/* Nodes into the batch, or with `add` among the parts. On an error nothing of the list remains, and the round has failed. */
+CLU_FN int clu_source_take(struct cluster_source *s, const struct cluster_node *nodes, size_t count, bool add)
 {
     struct clu_table *table = s->home->table;
     char name[CLU_NAME_MAX + 1], buffer[sizeof s->why];
     struct clu_text why = clu_text_on(buffer, sizeof buffer);
-    size_t i, stride = count ? nodes->size : 0;
+    size_t i, stride = count ? nodes->size : 0, first = s->part_count, parts = add ? 0 : first;
+    const struct cluster_allocator *memory = &s->loop->memory;
     int result = 0;
     if (count && stride < sizeof *nodes)
         result = CLUSTER_E_INVALID, clu_text_add(&why, "cluster_node.size is not set in the first node");
-    clu_batch_begin(&s->claims, 0);
+    if (!result && add && /* the other half is to sort with */
+        !(clu_reserve(memory, &s->parts, &s->part_capacity, first + 2 * count + 1, sizeof *s->parts) &&
+          clu_index_grow(table, first + count)))
+        result = CLUSTER_E_MEMORY;
+    for (i = 0; !result && i < parts; i++) {
+        struct clu_says says = clu_record_says(s->parts[i]);
+        result = clu_batch_put(table, &s->claims, &says, s->parts[i]);
+    }
     for (i = 0; !result && i < count; i++) {
         const struct cluster_node *node = (const struct cluster_node *)(const void *)((const char *)nodes + i * stride);
         struct clu_says says;
+        struct clu_record *record;
         result = clu_source_says(s, node, &says, name, &why);
         if (!result && !clu_tail_is_zero(node, stride, sizeof *node))
             result = CLUSTER_E_INVALID, clu_text_add(&why, "cluster_node has fields that this version does not know");
@@ -344,19 +367,40 @@ CLU_FN int clu_source_publish_members(struct cluster_source *s, const struct clu
             continue;
         }
         clu_source_check_kind(s->home, says.name);
-        result = clu_batch_add(table, &s->claims, &says);
-        if (result == CLUSTER_E_LIMIT)
-            clu_text_add(&why, "more nodes than limit= of the source or limit_members of the handle allows");
+        if (!add) {
+            result = clu_batch_add(table, &s->claims, &says);
+            continue;
+        }
+        record = clu_record_new(memory, &says, clu_table_hash(table, says.name, says.length));
+        result = record ? 0 : CLUSTER_E_MEMORY;
+        if (record)
+            s->parts[s->part_count++] = record;
     }
-    if (result) {
+    s->added += count;
+    if (!result && add)
+        clu_sort_merging((void **)(void *)(s->parts + first), (void **)(void *)(s->parts + s->part_count),
+                         s->part_count - first, clu_record_compare);
+    if (!result)
+        return 0;
+    if (result == CLUSTER_E_LIMIT)
+        clu_text_add(&why, "more nodes than limit= of the source or limit_members of the handle allows");
+    if (!add)
         clu_batch_abort(table, &s->claims);
-        clu_source_finish(s, CLUSTER_SOURCE_FAILED, result, *buffer ? buffer : cluster_strerror(result));
-        return clu_fail(s->loop, result, s->why);
-    }
+    clu_source_finish(s, CLUSTER_SOURCE_FAILED, result, *buffer ? buffer : cluster_strerror(result));
+    return clu_fail(s->loop, result, s->why);
+}
+
+CLU_FN int clu_source_publish_members(struct cluster_source *s, const struct cluster_node *nodes, size_t count)
+{
+    int result;
+    clu_batch_begin(&s->claims, 0);
+    result = clu_source_take(s, nodes, count, false);
+    if (result)
+        return result;
     s->heard_late = clu_source_is_late(s);
-    clu_batch_commit(table, &s->claims, s->loop->now);
-    s->listed = count != 0;
-    clu_source_finish(s, count ? CLUSTER_SOURCE_ANSWER : CLUSTER_SOURCE_EMPTY, 0, "");
+    clu_batch_commit(s->home->table, &s->claims, s->loop->now);
+    s->listed = s->added != 0;
+    clu_source_finish(s, s->listed ? CLUSTER_SOURCE_ANSWER : CLUSTER_SOURCE_EMPTY, 0, "");
     return 0;
 }
 
@@ -388,6 +432,17 @@ CLUSTER_DEF int cluster_source_publish(struct cluster_source *s, const struct cl
     clu_source_reply(s, nodes, count, 0, "");
     return 0;
 }
+
+#ifndef CLUSTER_NO_HTTP
+CLUSTER_DEF int64_t cluster_source_add(struct cluster_source *s, const struct cluster_node *nodes, size_t count)
+{
+    int result;
+    if (!s || s->answer || (count && !nodes))
+        return CLUSTER_E_INVALID;
+    result = s->ended ? 0 : clu_source_take(s, nodes, count, true);
+    return result ? result : (int64_t)s->added;
+}
+#endif
 
 CLUSTER_DEF int cluster_source_same(struct cluster_source *s)
 {

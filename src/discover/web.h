@@ -245,7 +245,7 @@ CLU_FN int clu_web_end(struct clu_web *w)
         return clu_web_bad(w);
     if (*w->page)
         return clu_web_ask(w);
-    result = clu_found_publish(&w->found);
+    result = clu_found_publish(&w->found, SIZE_MAX);
     if (w->again)
         (void)cluster_source_refresh(w->source);
     w->again = false;

@@ -110,12 +110,14 @@ CLU_FN struct clu_member *clu_table_find(const struct clu_table *t, const char *
     return t->index_size ? *clu_index_place(t, name, clu_table_hash(t, name, length)) : NULL;
 }
 
-/* Room for one more name; at most half of the places are taken. */
-CLU_FN bool clu_index_grow(struct clu_table *t)
+/* Room for more names; at most half of the places are taken. */
+CLU_FN bool clu_index_grow(struct clu_table *t, size_t more)
 {
-    size_t size = t->index_size ? t->index_size * 2 : 16, i;
+    size_t size = t->index_size ? t->index_size : 16, i;
     struct clu_member **old = t->index, **grown;
-    if ((t->index_used + 1) * 2 <= t->index_size)
+    while (size < (t->index_used + more) * 2)
+        size *= 2;
+    if (size == t->index_size)
         return true;
     grown = (struct clu_member **)clu_alloc_zero(&t->loop->memory, size * sizeof *grown);
     if (!grown)
@@ -189,9 +191,14 @@ CLU_FN void clu_table_link_event(struct clu_table *t, uint32_t type, const struc
         e->error = error;
 }
 
+CLU_FN int clu_record_compare(const void *a, const void *b)
+{
+    return strcmp(((const struct clu_record *)a)->view.name, ((const struct clu_record *)b)->view.name);
+}
+
 CLU_FN int clu_member_compare(const void *a, const void *b)
 {
-    return strcmp(((const struct clu_member *)a)->record->view.name, ((const struct clu_member *)b)->record->view.name);
+    return clu_record_compare(((const struct clu_member *)a)->record, ((const struct clu_member *)b)->record);
 }
 
 CLU_FN void clu_member_free(struct clu_table *t, struct clu_member *m)
@@ -225,7 +232,7 @@ CLU_FN void clu_table_settle(struct clu_table *t)
     }
     if (!t->fresh)
         return;
-    clu_sort((void **)(void *)fresh, t->fresh, clu_member_compare);
+    clu_sort_merging((void **)(void *)fresh, (void **)(void *)(fresh + t->fresh), t->fresh, clu_member_compare);
     if (t->settled && clu_member_compare(t->sorted[t->settled - 1], fresh[0]) > 0) {
         memcpy(fresh + t->fresh, fresh, t->fresh * sizeof *fresh);
         for (i = t->fresh, out = t->settled + t->fresh, kept = t->settled, fresh += t->fresh; i && kept; out--) {
@@ -426,9 +433,19 @@ CLU_FN void clu_batch_stage(struct clu_claims *list, struct clu_claim *c)
     list->staged_last = c;
 }
 
+/* A record of a member: the one that was made for it before, where there is one, whose id was its hash. */
+CLU_FN struct clu_record *clu_batch_record(struct clu_table *t, const struct clu_says *says, struct clu_record *made,
+                                           uint64_t id)
+{
+    if (!made)
+        return clu_record_new(&t->loop->memory, says, id);
+    made->view.id = id;
+    return (struct clu_record *)clu_share(made);
+}
+
 /* A claim that is not there yet, on a member that may not be either. */
 CLU_FN int clu_batch_add_new(struct clu_table *t, struct clu_claims *list, const struct clu_says *says, uint64_t hash,
-                             struct clu_member *m)
+                             struct clu_member *m, struct clu_record *made)
 {
     const struct cluster_allocator *memory = &t->loop->memory;
     struct clu_claim *c, **link;
@@ -437,13 +454,13 @@ CLU_FN int clu_batch_add_new(struct clu_table *t, struct clu_claims *list, const
         return CLUSTER_E_LIMIT;
     if (!clu_reserve(memory, &t->sorted, &t->sorted_capacity, t->settled + 2 * (list->staged_new + 1), sizeof *t->sorted))
         return CLUSTER_E_MEMORY;
-    if (!m && clu_index_grow(t))
+    if (!m && clu_index_grow(t, 1))
         m = added = (struct clu_member *)clu_alloc_zero(memory, sizeof *m);
     c = m ? (struct clu_claim *)clu_alloc_zero(memory, sizeof *c) : NULL;
     if (added)
         added->id = ++t->next_id;
     if (c)
-        c->staged = clu_record_new(memory, says, m->id);
+        c->staged = clu_batch_record(t, says, made, m->id);
     if (!c || !c->staged) {
         clu_free(memory, c, sizeof *c);
         clu_free(memory, added, sizeof *added);
@@ -468,21 +485,22 @@ CLU_FN int clu_batch_add_new(struct clu_table *t, struct clu_claims *list, const
 }
 
 /* The list names this node. The own node is passed over: it is a member anyway. Of a name that comes twice in a batch, the
- * current address stays, else the lowest is taken, and the rest is as it was said first. */
-CLU_FN int clu_batch_add(struct clu_table *t, struct clu_claims *list, const struct clu_says *given)
+ * current address stays, else the lowest is taken, and the rest is as it was said first. `made`: NULL, or a record of just this, which nobody has
+ * yet, with the hash for its id. */
+CLU_FN int clu_batch_put(struct clu_table *t, struct clu_claims *list, const struct clu_says *given, struct clu_record *made)
 {
     struct clu_claim *c = list->expected;
     struct clu_says says = *given;
     const struct clu_record *now;
     struct clu_record *changed;
     if (!c || strcmp(c->record->view.name, given->name) != 0) {
-        uint64_t hash = clu_table_hash(t, given->name, given->length);
+        uint64_t hash = made ? made->view.id : clu_table_hash(t, given->name, given->length);
         struct clu_member *m = t->index_size ? *clu_index_place(t, given->name, hash) : NULL;
         if (m && m->self)
             return 0;
         c = m ? clu_claim_of(m, list) : NULL;
         if (!c)
-            return clu_batch_add_new(t, list, given, hash, m);
+            return clu_batch_add_new(t, list, given, hash, m, made);
     }
     list->expected = c->newer;
     if (c->batch != list->batch && list->named++ >= list->limit)
@@ -490,6 +508,7 @@ CLU_FN int clu_batch_add(struct clu_table *t, struct clu_claims *list, const str
     now = c->staged ? c->staged : c->record;
     if (c->batch == list->batch) {
         const char *current = c->staged && !c->record ? "" : c->record->view.address;
+        made = NULL; /* both are in it */
         says = clu_record_says(now);
         if (!*current || strcmp(now->view.address, current) != 0)
             says.address = *current && strcmp(given->address, current) == 0
@@ -497,7 +516,7 @@ CLU_FN int clu_batch_add(struct clu_table *t, struct clu_claims *list, const str
                                : clu_lower_address(now->view.address, given->address);
     }
     if (!clu_record_is(now, &says)) {
-        changed = clu_record_new(&t->loop->memory, &says, c->member->id);
+        changed = clu_batch_record(t, &says, made, c->member->id);
         if (!changed)
             return CLUSTER_E_MEMORY;
         if (!c->staged)
@@ -507,6 +526,11 @@ CLU_FN int clu_batch_add(struct clu_table *t, struct clu_claims *list, const str
     }
     c->batch = list->batch;
     return 0;
+}
+
+CLU_FN int clu_batch_add(struct clu_table *t, struct clu_claims *list, const struct clu_says *given)
+{
+    return clu_batch_put(t, list, given, NULL);
 }
 
 /* Nothing of the batch happened. */
@@ -686,7 +710,7 @@ CLU_CALLED int clu_table_add_self(struct clu_table *t, const struct clu_says *sa
 {
     const struct cluster_allocator *memory = &t->loop->memory;
     struct clu_member *m;
-    if (!clu_index_grow(t) || !clu_reserve(memory, &t->sorted, &t->sorted_capacity, 2, sizeof *t->sorted))
+    if (!clu_index_grow(t, 1) || !clu_reserve(memory, &t->sorted, &t->sorted_capacity, 2, sizeof *t->sorted))
         return CLUSTER_E_MEMORY;
     m = (struct clu_member *)clu_alloc_zero(memory, sizeof *m);
     if (!m)

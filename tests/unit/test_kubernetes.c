@@ -607,6 +607,42 @@ static void every_allocation_and_hook_may_fail(void **state)
     }
 }
 
+/* A list that is long becomes members over some steps, all at once at the end, or none when the round is over before. */
+static void a_long_list_takes_its_steps(void **state)
+{
+    static char text[60000], changed[60000];
+    size_t length = 0, i;
+    (void)state;
+    length += (size_t)snprintf(text, sizeof text, "{\"items\":[");
+    for (i = 0; i < 1300; i++)
+        length += (size_t)snprintf(text + length, sizeof text - length, "%s{\"status\":{\"podIP\":\"10.1.%u.%u\"}}",
+                                   i ? "," : "", (unsigned)i / 250, (unsigned)i % 250);
+    (void)snprintf(text + length, sizeof text - length, "]}");
+    start(text, "kubernetes:app=web?node=n&namespace=x&lookup=pods&misses=1" SERVER);
+    assert_int_equal(cluster_member_count(c), 1300);
+    strcpy(changed, text);
+    memcpy(strstr(changed, "10.1.3.7"), "10.9.9.9", 8);
+    body = changed;
+    assert_int_equal(cluster_source_refresh(s), 0);
+    web_run(0); /* what takes a nanosecond more is still to come */
+    assert_int_equal(cluster_member_count(c), 1300);
+    assert_null(cluster_member_find(c, "n@10.9.9.9"));
+    assert_int_equal(cluster_source_rounds(s), 1);
+    now_ns += 10 * FAKE_SECOND; /* the machine slept */
+    web_run(0);
+    web_failed(CLUSTER_E_TIMEOUT, "");
+    web_run(10);
+    web_failed(CLUSTER_E_TIMEOUT, "");
+    assert_null(cluster_member_find(c, "n@10.9.9.9"));
+    assert_int_equal(mirror.seen[CLUSTER_LEAVE], 0);
+    web_round();
+    assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_ANSWER);
+    assert_non_null(cluster_member_find(c, "n@10.9.9.9"));
+    assert_int_equal(cluster_member_count(c), 1300);
+    assert_int_equal(mirror.seen[CLUSTER_LEAVE], 1);
+    web_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -628,6 +664,7 @@ int main(void)
         cmocka_unit_test(a_version_that_is_gone_makes_a_new_list),
         cmocka_unit_test(a_broken_watch_loses_nobody),
         cmocka_unit_test(without_a_watch_there_are_lists),
+        cmocka_unit_test(a_long_list_takes_its_steps),
         cmocka_unit_test(every_allocation_and_hook_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

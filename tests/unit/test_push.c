@@ -76,6 +76,81 @@ static bool is_sorted(void)
     return true;
 }
 
+/* A list in parts is that list, and nothing before it is whole. */
+static void a_list_may_come_in_parts(void **state)
+{
+    struct cluster_source *s = begin("push:x?except=node7*");
+    struct cluster_node bad = nodes[0];
+    size_t i, wanted;
+    (void)state;
+    assert_int_equal(cluster_source_publish(s, nodes, 3), 0);
+    wanted = cluster_member_count(c);
+    for (i = 0; i < 1000; i += 100) {
+        assert_int_equal(cluster_source_add(s, nodes + i, 100), i + 100);
+        assert_int_equal(cluster_source_add(s, NULL, 0), i + 100);
+        assert_int_equal(cluster_member_count(c), wanted);
+        assert_null(cluster_member_find(c, names[10]));
+        settle();
+    }
+    assert_int_equal(cluster_source_publish(s, nodes + 1000, 50), 0);
+    assert_int_equal(cluster_source_add(s, NULL, 0), 0);
+    for (i = 0, wanted = 0; i < 1050; i++) {
+        bool is = strncmp(names[i], "node7", 5) != 0;
+        assert_int_equal(cluster_member_find(c, names[i]) != NULL, is);
+        wanted += is;
+    }
+    assert_int_equal(cluster_member_count(c), wanted);
+    assert_true(is_sorted());
+    /* the same again in one, and in other parts: nobody comes or goes */
+    assert_int_equal(cluster_source_add(s, nodes + 500, 550), 550);
+    assert_int_equal(cluster_source_add(s, nodes, 600), 1150); /* some twice */
+    assert_int_equal(cluster_source_publish(s, NULL, 0), 0);
+    assert_int_equal(cluster_source_publish(s, nodes, 1050), 0);
+    assert_int_equal(cluster_revision(c), wanted);
+    /* what a failure forgets */
+    assert_int_equal(cluster_source_add(s, nodes, 20), 20);
+    assert_int_equal(cluster_source_fail(s, CLUSTER_E_IO, "gone"), 0);
+    assert_int_equal(cluster_source_add(s, NULL, 0), 0);
+    /* a bad one fails it all, now or with the rest */
+    bad.name = "no node@h";
+    assert_int_equal(cluster_source_add(s, nodes, 20), 20);
+    assert_int_equal(cluster_source_add(s, &bad, 1), CLUSTER_E_INVALID);
+    assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_FAILED);
+    assert_non_null(strstr(cluster_source_why(s), "'no node@h' is no node name"));
+    assert_int_equal(cluster_source_add(s, nodes, 20), 20);
+    assert_int_equal(cluster_source_publish(s, &bad, 1), CLUSTER_E_INVALID);
+    assert_int_equal(cluster_source_add(s, NULL, 0), 0);
+    assert_int_equal(cluster_source_add(NULL, nodes, 1), CLUSTER_E_INVALID);
+    assert_int_equal(cluster_source_add(s, NULL, 1), CLUSTER_E_INVALID);
+    assert_int_equal(cluster_member_count(c), wanted);
+    assert_int_equal(cluster_source_add(s, nodes, 20), 20); /* to be freed with the source */
+    end();
+}
+
+static void without_memory_no_part_remains(void **state)
+{
+    unsigned long n;
+    (void)state;
+    for (n = 1; n < 70; n++) {
+        struct cluster_source *s = begin("push:x");
+        bool whole;
+        assert_int_equal(cluster_source_publish(s, nodes, 3), 0);
+        f.memory.fail_at = f.memory.allocations + n;
+        whole = cluster_source_add(s, nodes + 3, 10) > 0 && cluster_source_add(s, nodes + 13, 10) > 0;
+        whole = whole && cluster_source_publish(s, NULL, 0) == 0;
+        f.memory.fail_at = 0;
+        if (!whole) {
+            assert_int_equal(cluster_member_count(c), 3);
+            assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_FAILED);
+            assert_int_equal(cluster_source_add(s, nodes + 3, 20), 20);
+            assert_int_equal(cluster_source_publish(s, NULL, 0), 0);
+        }
+        assert_int_equal(cluster_member_count(c), 20);
+        assert_true(is_sorted());
+        end();
+    }
+}
+
 /* One new name among ten thousand costs what that one needs: member, claim and record. No new one costs nothing. */
 static void one_new_among_many(void **state)
 {
@@ -199,10 +274,9 @@ static void at_rest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_new_among_many),
-        cmocka_unit_test(a_hundred_thousand),
-        cmocka_unit_test(many_go_but_for_some),
-        cmocka_unit_test(at_rest),
+        cmocka_unit_test(a_list_may_come_in_parts), cmocka_unit_test(without_memory_no_part_remains),
+        cmocka_unit_test(one_new_among_many),       cmocka_unit_test(a_hundred_thousand),
+        cmocka_unit_test(many_go_but_for_some),     cmocka_unit_test(at_rest),
     };
     return cmocka_run_group_tests(tests, make_names, free_names);
 }

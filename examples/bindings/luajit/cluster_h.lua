@@ -313,6 +313,7 @@ void cluster_source_remove(struct cluster_source *);
 int cluster_url_reference(size_t, struct cluster_url_entry *);
 int cluster_source_publish(struct cluster_source *, const struct cluster_node *, size_t);
 int cluster_source_fail(struct cluster_source *, int, const char *);
+int64_t cluster_source_add(struct cluster_source *, const struct cluster_node *, size_t);
 int cluster_source_same(struct cluster_source *);
 int cluster_source_heard(struct cluster_source *, const struct cluster_node *);
 int cluster_source_gone(struct cluster_source *, const char *);

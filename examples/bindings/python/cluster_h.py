@@ -502,6 +502,7 @@ FUNCTIONS = [
     ('cluster_url_reference', ctypes.c_int, [ctypes.c_size_t, ctypes.POINTER(cluster_url_entry)]),
     ('cluster_source_publish', ctypes.c_int, [ctypes.POINTER(cluster_source), ctypes.POINTER(cluster_node), ctypes.c_size_t]),
     ('cluster_source_fail', ctypes.c_int, [ctypes.POINTER(cluster_source), ctypes.c_int, ctypes.c_char_p]),
+    ('cluster_source_add', ctypes.c_int64, [ctypes.POINTER(cluster_source), ctypes.POINTER(cluster_node), ctypes.c_size_t]),
     ('cluster_source_same', ctypes.c_int, [ctypes.POINTER(cluster_source)]),
     ('cluster_source_heard', ctypes.c_int, [ctypes.POINTER(cluster_source), ctypes.POINTER(cluster_node)]),
     ('cluster_source_gone', ctypes.c_int, [ctypes.POINTER(cluster_source), ctypes.c_char_p]),

@@ -465,6 +465,7 @@ extern "C" {
     pub fn cluster_url_reference(index: usize, out: *mut cluster_url_entry) -> c_int;
     pub fn cluster_source_publish(s: *mut cluster_source, nodes: *const cluster_node, count: usize) -> c_int;
     pub fn cluster_source_fail(s: *mut cluster_source, error: c_int, why: *const c_char) -> c_int;
+    pub fn cluster_source_add(s: *mut cluster_source, nodes: *const cluster_node, count: usize) -> i64;
     pub fn cluster_source_same(s: *mut cluster_source) -> c_int;
     pub fn cluster_source_heard(s: *mut cluster_source, node: *const cluster_node) -> c_int;
     pub fn cluster_source_gone(s: *mut cluster_source, name: *const c_char) -> c_int;
