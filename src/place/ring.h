@@ -38,6 +38,7 @@ struct cluster_ring {
     uint32_t *slots;  /* routers: which nodes there are, in the order that counts */
     uint32_t count;   /* points, or slots */
     uint32_t nodes;
+    uint32_t able; /* of them, those that own something by themselves */
     uint32_t flags;
     uint32_t override_count;
     enum clu_ring_kind kind;
@@ -426,6 +427,7 @@ CLU_FN struct cluster_ring *clu_ring_lay_out(const struct clu_ring_plan *plan, c
     ring->seed = plan->o.seed;
     ring->bits = bits;
     ring->nodes = (uint32_t)plan->count;
+    ring->able = plan->able;
     if (!weighted && router)
         ring->cells = NULL;
     if (weighted)
@@ -661,7 +663,7 @@ CLUSTER_DEF size_t cluster_ring_owners(const struct cluster_ring *ring, const vo
 {
     const unsigned takes = clu_ring_rule_of(ring->kind)->takes;
     const struct clu_ring_override *o;
-    size_t found = 0, i, point;
+    size_t found = 0, able = ring->able, i, point;
     uint64_t hash;
     if (!ring->count || !capacity || cluster_ring_hash(ring, key, size, &hash) != 0)
         return 0;
@@ -685,8 +687,10 @@ CLUSTER_DEF size_t cluster_ring_owners(const struct cluster_ring *ring, const vo
     o = clu_ring_overridden(ring, key, size);
     for (i = 0; o && i < o->count && found < capacity; i++)
         found = clu_ring_append(out, found, o->nodes[i]);
+    if (o)
+        able = ring->nodes; /* what it names may own nothing else */
     point = clu_ring_find(ring, (takes & CLU_WIDE ? hash : hash << 32) + (takes & CLU_AFTER ? 1 : 0));
-    for (i = 0; i < ring->count && found < capacity && found < ring->nodes; i++) {
+    for (i = 0; i < ring->count && found < capacity && found < able; i++) {
         found = clu_ring_append(out, found, clu_ring_point_node(ring, point));
         point = point + 1 >= ring->count ? point + 1 - ring->count : point + 1;
     }
