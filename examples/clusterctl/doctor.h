@@ -125,7 +125,7 @@ static void url_unnamed(const struct doctor *d, const char *url, struct text *ou
 /* The handle that finds the nodes. */
 static int doctor_sources(struct doctor *d)
 {
-    static const char *const listing[] = {"static", "file", "dns", "kubernetes", "consul", "etcd", "rancher"};
+    static const char *const listing[] = {"static", "file", "dns", "kubernetes", "consul", "etcd", "rancher", "ec2"};
     char error[512] = "";
     struct text url = {NULL, 0, 0};
     size_t i, j, lists = 0;
