@@ -1,7 +1,7 @@
 /*
  * What a link to an Erlang node costs, beside OTP's own ei, in one run with one real node and one epmd on loopback:
  *
- *     cc -std=c99 -O2 -I. tests/bench/erlang.c -o build/bench-erlang -lei -lpthread && build/bench-erlang [ROUNDS]
+ *     cc -std=c99 -O2 -I. tests/bench/erlang.c -o build/bench-erlang -lei && build/bench-erlang [ROUNDS]
  *
  *   dial         a new program: epmd's answer, the handshake, a ping and its answer
  *   call         erlang:node() by rex, one after the other
