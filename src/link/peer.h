@@ -28,6 +28,7 @@ struct clu_peer {
     uint8_t kept;          /* so many are at work on it */
     bool replaces;         /* it may still hold a link of ours */
     bool ignored;          /* the host will not have it */
+    bool listed;           /* by a source */
     size_t size;           /* of this object, its name after it */
 };
 
@@ -264,7 +265,7 @@ CLU_FN void clu_mesh_look_at(struct clu_watch_members *watch, struct clu_member 
     uint32_t flags = m->record->view.flags,
              not_dialled = CLUSTER_MEMBER_SELF | CLUSTER_MEMBER_ACCEPTED | CLUSTER_MEMBER_DRAINING;
     struct clu_peer *p = (struct clu_peer *)m->peer, **stray = clu_stray_place(mesh, m->record->view.name, m->hash);
-    bool wanted = mesh->connect && type != CLUSTER_LEAVE && !(flags & not_dialled);
+    bool wanted = mesh->connect && type != CLUSTER_LEAVE && !(flags & not_dialled), listed;
     if (!p && *stray) {
         p = *stray;
         *stray = p->next;
@@ -279,12 +280,14 @@ CLU_FN void clu_mesh_look_at(struct clu_watch_members *watch, struct clu_member 
     p->ignored = false;
     if (mesh->probes && p->dial.up && type != CLUSTER_LEAVE)
         wanted = true;
-    if (!wanted && p->dial.wanted && p->dial.up && flags & CLUSTER_MEMBER_ACCEPTED && mesh->disconnects)
+    listed = type != CLUSTER_LEAVE && !(flags & CLUSTER_MEMBER_ACCEPTED);
+    if (p->listed && flags & CLUSTER_MEMBER_ACCEPTED && p->dial.up && mesh->disconnects)
         mesh->parts(p);
-    if (wanted && !p->asks && p->dial.asked) { /* it is to part no more */
+    if (listed && !p->asks && p->dial.asked) { /* it is to part no more */
         p->dial.asked = false;
         clu_peer_stop(p);
     }
+    p->listed = listed;
     if (type == CLUSTER_LEAVE) {
         p->dial.up = false;
         m->peer = NULL;

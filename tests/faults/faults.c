@@ -122,11 +122,16 @@ static void look(struct world *w, struct party *p)
             net_break(&w->net.verdict, "old_state", "%s comes from nowhere", p->replay.is.at[i].name);
 }
 
-static void drain(struct party *p)
+static void drain(struct world *w, struct party *p)
 {
     const struct cluster_event *e;
     while ((e = cluster_next_event(p->c)) != NULL) {
         replay_event(&p->replay, p->c, e);
+        if (e->type == CLUSTER_CONNECT || e->type == CLUSTER_DISCONNECT) { /* what could not be reported is asked for again */
+            (void)cluster_report(p->c, e->member->name, e->type == CLUSTER_CONNECT ? CLUSTER_REPORT_UP : CLUSTER_REPORT_DOWN,
+                                 0);
+            look(w, p);
+        }
         if (e->type == CLUSTER_REPLY) {
             p->reply = e->request;
             p->reply_error = e->error;
@@ -180,7 +185,7 @@ static uint64_t turn(struct world *w, struct party *p)
         if (++p->steps > 1000)
             net_break(&w->net.verdict, "deadline", "a thousand steps in one moment");
         look(w, p);
-        drain(p);
+        drain(w, p);
         watch(w, p);
         if (p->host->failed != faults) /* it takes time, else what is ready and cannot be read would be so for ever */
             net_advance(&w->net, w->net.now + 5 * NET_MS);
@@ -268,12 +273,29 @@ static void expect(struct world *w, const char *wanted)
     w->guarded = false;
 }
 
+/* So many members come to be up, at the latest when nothing fails; the members are those that were expected last. */
+static void expect_up(struct world *w, size_t wanted)
+{
+    uint64_t begin = w->net.now, calm = w->armed ? begin + FAULTY : begin;
+    size_t up = wanted + 1, i;
+    while (!bad(w) && up != wanted) {
+        if (w->net.now >= calm && failed(w))
+            disarm(w);
+        run_until(w, w->net.now + NET_SECOND / 10);
+        for (up = i = 0; i < cluster_member_count(w->own.c); i++)
+            up += cluster_member_at(w->own.c, i)->state == CLUSTER_MEMBER_UP;
+        if (w->net.now > calm + PATIENCE && up != wanted)
+            net_break(&w->net.verdict, "recover", "%lu members are up, not %lu", (unsigned long)up, (unsigned long)wanted);
+    }
+}
+
 /* ---- what scenarios are made of --------------------------------------- */
 
 struct wish {
     const char *node;
     bool map;
     uint32_t limit_events;
+    const char *connect;
 };
 
 static void start(struct world *w, struct party *p, struct wish wish)
@@ -291,6 +313,10 @@ static void start(struct world *w, struct party *p, struct wish wish)
     o.zone = "z1";
     o.role = "worker";
     o.limit_events = wish.limit_events;
+    o.connect = wish.connect;
+    o.on_leave = "disconnect";
+    o.tick = "8s";
+    o.backoff = "200ms..4s";
     o.log_level = CLUSTER_LOG_ERROR;
     o.map = wish.map ? &map : NULL;
     o.allocator = &p->host->allocator;
@@ -356,7 +382,8 @@ static void publish(struct world *w, struct cluster_source *s, const char *const
 
 /* ---- scenarios -------------------------------------------------------- */
 
-static const struct wish plain = {"a@10.0.0.1", false, 0}, mapped = {"a@10.0.0.1", true, 0}, observer = {NULL, true, 0};
+static const struct wish plain = {"a@10.0.0.1", false, 0, NULL}, mapped = {"a@10.0.0.1", true, 0, NULL},
+                         observer = {NULL, true, 0, NULL};
 
 static void create_all(struct world *w)
 {
@@ -366,7 +393,7 @@ static void create_all(struct world *w)
 
 static void name_auto(struct world *w)
 {
-    struct wish wish = {"a@auto", true, 0};
+    struct wish wish = {"a@auto", true, 0, NULL};
     start(w, &w->own, wish);
     (void)discover(w, &w->own, "static:b@10.0.0.7");
     expect(w, "a@10.0.0.1 b@10.0.0.7");
@@ -407,7 +434,7 @@ static void pushed(struct world *w)
 static void overflow(struct world *w)
 {
     static const char *const many[] = {"b@h1", "c@h1", "d@h1", "e@h1", "f@h1", "g@h1", "h@h1", "i@h1", "j@h1", "k@h1"};
-    struct wish wish = {"a@h0", true, 2};
+    struct wish wish = {"a@h0", true, 2, NULL};
     struct cluster_source *s;
     start(w, &w->own, wish);
     s = discover(w, &w->own, "push:mine");
@@ -461,6 +488,22 @@ static void epmd_by_name(struct world *w)
     net_file_put(w->own.host, "/etc/hosts", "127.0.0.1 localhost\n10.0.0.3 server\n");
     (void)discover(w, &w->own, "epmd:server?interval=1s&timeout=1s&name=c");
     expect(w, "a@10.0.0.1 c@server");
+}
+
+/* A host that connects by itself, and disconnects from who leaves. */
+static void connect_host(struct world *w)
+{
+    static const char *const first[] = {"b@h1", "c@h2"}, *const second[] = {"c@h2", "d@h3"};
+    struct wish wish = {"a@10.0.0.1", false, 0, "host"};
+    struct cluster_source *s;
+    start(w, &w->own, wish);
+    s = discover(w, &w->own, "push:mine");
+    publish(w, s, first, 2);
+    expect(w, "a@10.0.0.1 b@h1 c@h2");
+    expect_up(w, 2);
+    publish(w, s, second, 2);
+    expect(w, "a@10.0.0.1 c@h2 d@h3");
+    expect_up(w, 2);
 }
 
 /* The server answers for web.test with these hosts of 10.5.0.0, and is the only one of resolv.conf. */
@@ -529,9 +572,25 @@ static void epmd_in_dns(struct world *w)
     expect(w, "a@10.0.0.1 b@web.test c@web.test");
 }
 
+/* The epmd of a host that is a name of DNS is asked again and again. */
+static void connect_epmd(struct world *w)
+{
+    static const char *const first[] = {"b", "c"};
+    struct wish wish = {"a@10.0.0.1", false, 0, "epmd"};
+    set_names(w, first, 2);
+    set_zone(w, NET_DNS_ANSWERS, "9");
+    memcpy(w->net.zones[0].ip[0], w->server->ip, 4);
+    start(w, &w->own, wish);
+    (void)discover(w, &w->own, "static:b@web.test,c@web.test,d@10.0.0.3");
+    expect(w, "a@10.0.0.1 b@web.test c@web.test d@10.0.0.3");
+    expect_up(w, 2);
+    set_names(w, first, 1);
+    expect_up(w, 1);
+}
+
 static void with_gossip(struct world *w, const char *url)
 {
-    struct wish wish = {"b@10.0.0.2", false, 0};
+    struct wish wish = {"b@10.0.0.2", false, 0, NULL};
     net_file_put(w->own.host, "/secret", "hush\n");
     net_file_put(w->other.host, "/secret", "hush\n");
     start(w, &w->own, mapped);
@@ -791,6 +850,8 @@ static const struct scenario {
                  {"push", pushed},
                  {"overflow", overflow},
                  {"file", file_list},
+                 {"connect_host", connect_host},
+                 {"connect_epmd", connect_epmd},
                  {"epmd", epmd},
                  {"epmd_by_name", epmd_by_name},
                  {"epmd_in_dns", epmd_in_dns},

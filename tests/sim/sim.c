@@ -11,6 +11,7 @@
  *   memory                all is freed at the end; the sizes told to the allocator are right; a failed call changes nothing
  *   quiet                 hooks are called from create, step and destroy alone; a step with nothing to do does nothing
  *   revision              one more with every change, never less
+ *   links                 the events give who is up; no more dials are under way than may be; who drains is not asked for
  *
  *   sim [--seeds N] [--seed S] [--steps N] [--mutate LAW] [--verbose]
  *
@@ -26,11 +27,12 @@
 #define ADDRESSES 4 /* that each of them may have */
 #define NAMES 64
 #define WATCHES 64
+#define DIALS 3                      /* that a node may have under way */
 #define CALM_BOUND (90 * NET_SECOND) /* for all to converge once the faults are over */
 #define CALM_STAY (15 * NET_SECOND)  /* and for nothing to happen after that */
 
 static const char *const laws[] = {
-    "replay", "no_leave_on_failure", "converge", "same_fingerprint", "fds", "deadline", "memory", "quiet", "revision"};
+    "replay", "no_leave_on_failure", "converge", "same_fingerprint", "fds", "deadline", "memory", "quiet", "revision", "links"};
 #define LAWS (sizeof laws / sizeof laws[0])
 
 /* ---- what a run is made of -------------------------------------------- */
@@ -82,6 +84,8 @@ struct node {
     uint64_t busy_until, sleep_until;
     int lost; /* a descriptor to be told of as POLLNVAL; -1: none */
     struct cluster_map *held;
+    const char *connect;
+    bool told_up[NAMES];
     /* what it was told, and what is */
     struct replay replay;
     int told_status;
@@ -394,6 +398,39 @@ static void judge_map(struct node *n)
     r->fingerprints[r->fingerprint_count++].map = print;
 }
 
+/* What the events say of links; and a host that connects by itself does so, or fails, or forgets to say it. */
+static void judge_link(struct node *n, const struct cluster_event *e)
+{
+    struct run *r = n->run;
+    int name = e->member ? name_of(r, e->member->name) : -1, i, outcome = 0;
+    for (i = 0; e->type == CLUSTER_RESYNC && i < r->name_count; i++) {
+        const struct cluster_member *m = cluster_member_find(n->c, r->names[i]);
+        n->told_up[i] = m && m->state == CLUSTER_MEMBER_UP;
+    }
+    if (name < 0)
+        return;
+    if (e->type == CLUSTER_UP && n->told_up[name] && !n->replay.resynced)
+        net_break(&r->net.verdict, "links", "node %d: %s is up twice", n->index, e->member->name);
+    if (e->type == CLUSTER_UP && mutate(r, "links") && !r->mutated++)
+        return;
+    if (e->type == CLUSTER_UP || e->type == CLUSTER_DOWN || e->type == CLUSTER_LEAVE)
+        n->told_up[name] = e->type == CLUSTER_UP;
+    if (e->type == CLUSTER_CONNECT) {
+        if (e->member->flags & (CLUSTER_MEMBER_DRAINING | CLUSTER_MEMBER_SELF) || strcmp(n->connect, "host") != 0)
+            net_break(&r->net.verdict, "links", "node %d: it is asked to connect to %s", n->index, e->member->name);
+        outcome = r->calm || often(r, 40) ? CLUSTER_REPORT_UP : (int)chance(r, 5);
+    } else if (e->type == CLUSTER_DISCONNECT) {
+        outcome = r->calm || often(r, 60) ? CLUSTER_REPORT_DOWN : 0;
+    } else if (e->type == CLUSTER_UP && !strcmp(n->connect, "host") && !r->calm && often(r, 20)) {
+        outcome = CLUSTER_REPORT_DOWN;
+    }
+    i = outcome ? cluster_report(n->c, r->names[name], outcome, 0) : 0;
+    if (i < 0 && i != CLUSTER_E_NOT_FOUND && !r->alloc_faults)
+        net_break(&r->net.verdict, "links", "node %d: a report fails: %s", n->index, cluster_last_error(n->c));
+    if (outcome)
+        judge_members(n);
+}
+
 static void judge_event(struct node *n, const struct cluster_event *given)
 {
     struct cluster_event e = *given;
@@ -405,6 +442,7 @@ static void judge_event(struct node *n, const struct cluster_event *given)
     if (e.member)
         net_say(&n->run->net, "node %d: %s %s revision %lu", n->index, cluster_event_name(e.type), e.member->name,
                 (unsigned long)e.revision);
+    judge_link(n, &e);
     switch (e.type) {
     case CLUSTER_SOURCE:
         for (i = 0; i < FEEDS; i++)
@@ -430,6 +468,12 @@ static void judge_drained(struct node *n)
     struct cluster_map *map = cluster_current_map(n->c);
     int i;
     replay_drained(&n->replay);
+    for (i = 0; i < n->run->name_count; i++) {
+        const struct cluster_member *m = cluster_member_find(n->c, n->run->names[i]);
+        if (n->told_up[i] != (m && m->state == CLUSTER_MEMBER_UP))
+            net_break(v, "links", "node %d: %s was said to be %s, it is not", n->index, n->run->names[i],
+                      n->told_up[i] ? "up" : "down");
+    }
     if (map && n->told_map != cluster_map_fingerprint(map))
         net_break(v, "replay", "node %d: the map is another one than was said", n->index);
     cluster_map_free(map);
@@ -633,6 +677,8 @@ static void step(struct node *n, const struct pollfd *ready, size_t count)
             n->feeds[GOSSIP].seen[i].heard = now;
     judge_members(n);
     judge_rounds(n);
+    if (n->c->mesh.dials.count > DIALS)
+        net_break(&r->net.verdict, "links", "node %d: %u dials are under way", n->index, (unsigned)n->c->mesh.dials.count);
     if (n->has_map && n->replay.is_revision != revision)
         judge_map(n);
     /* nothing was done, and nothing is put off: the host would spin */
@@ -776,6 +822,10 @@ static void node_start(struct node *n)
     o.log_level = CLUSTER_LOG_ERROR;
     o.seed = net_random(&r->chance) | 1;
     o.map = n->has_map ? &map : NULL;
+    o.connect = n->connect;
+    o.limit_dials = DIALS;
+    o.on_leave = "disconnect";
+    o.tick = "8s";
     o.allocator = &n->host->allocator;
     o.io = &n->host->io;
     o.error = error;
@@ -802,6 +852,7 @@ static void node_start(struct node *n)
     replay_start(&n->replay, &r->net.verdict, n->index);
     n->told_status = CLUSTER_FORMING;
     n->told_map = 0;
+    memset(n->told_up, 0, sizeof n->told_up);
     n->generation = CLUSTER_NEVER;
     n->registered_count = 0;
     n->lost = -1;
@@ -1182,6 +1233,12 @@ static void make_nodes(struct run *r)
         n->limit_events = often(r, 40) ? 2 + (uint32_t)chance(r, 6) : 0;
         n->limit_budget = often(r, 40) ? 1 + (uint32_t)chance(r, 5) : 0;
         n->limit_watches = often(r, 20) ? 2 + (uint32_t)chance(r, 2) : 0; /* gossip and epmd: want one each */
+        /* Who lists few descriptors has them for his sources; a member that is linked alone is in no map. */
+        n->connect = often(r, 40)                          ? "none"
+                     : !n->has_map                         ? "host"
+                     : n->limit_watches || n->limit_budget ? "none"
+                     : often(r, 50)                        ? "tcp"
+                                                           : "epmd";
         f[GOSSIP].wanted = often(r, 90);
         (void)snprintf(f[GOSSIP].url, sizeof f->url, "%s", groups[group == 1 && often(r, 50) ? 4 : group]);
         f[GOSSIP].interval = intervals[group] * NET_SECOND;

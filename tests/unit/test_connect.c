@@ -439,10 +439,19 @@ static void disconnect(void **state)
     live(60000);
     assert_int_equal(told.disconnects, 0);
     assert_int_equal(state_of("a@h"), CLUSTER_MEMBER_UP);
-    /* A member that drains is no member that left. */
+    /* A member that drains is no member that left; then it leaves. */
     publish("a@h", 0, CLUSTER_NODE_DRAINING);
     live(60000);
     assert_int_equal(told.disconnects, 0);
+    publish(NULL, 0, 0);
+    live(1000);
+    assert_int_equal(told.disconnects, 1);
+    report("a@h", CLUSTER_REPORT_DOWN, 0);
+    assert_null(cluster_member_find(c, "a@h"));
+    /* Who came by himself was never listed, and stays. */
+    report("x@h", CLUSTER_REPORT_UP, 0);
+    live(60000);
+    assert_int_equal(told.disconnects, 1);
     end();
 }
 
@@ -650,9 +659,11 @@ static void epmd(void **state)
 static void probes_of_those_who_go(void **state)
 {
     struct place *p = place(0x0a000001, 9000);
+    struct cluster_options o = options("tcp");
     unsigned accepted;
     (void)state;
-    plain("tcp", "push:x");
+    o.on_leave = "disconnect"; /* of which there is nothing to do */
+    start(&o, "push:x");
     publish("a@10.0.0.1", 9000, CLUSTER_NODE_DRAINING);
     wait_ms(60000);
     assert_int_equal(p->accepted, 0);
