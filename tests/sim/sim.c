@@ -341,9 +341,11 @@ static void judge_members(struct node *n)
         return;
     if (set_find(&n->replay.is, n->run->names[n->run->forged_name]))
         net_break(&n->run->net.verdict, "converge", "node %d: it believed a forged answer", n->index);
-    for (i = 0; i < before.count; i++)
-        if (!set_find(&n->replay.is, before.at[i].name))
+    for (i = 0; i < before.count; i++) { /* a member without a source has left them all, though its link is there */
+        const struct copy *m = set_find(&n->replay.is, before.at[i].name);
+        if (!(before.at[i].flags & CLUSTER_MEMBER_ACCEPTED) && (!m || m->flags & CLUSTER_MEMBER_ACCEPTED))
             judge_leave(n, &before.at[i]);
+    }
 }
 
 static uint64_t hash_of(struct node *n)
