@@ -15,13 +15,6 @@ CLU_FN void clu_name_end(struct clu_link *link)
     link->question = NULL;
 }
 
-CLU_FN int clu_name_ask(struct clu_link *link, struct clu_slice host, uint32_t type)
-{
-    const struct clu_peer *p = (const struct clu_peer *)link->peer;
-    int result = clu_question_ask(link->question, host, type, p->dial.timer.at - link->home->loop->now);
-    return result == CLUSTER_E_INVALID ? clu_link_fail(link, CLU_WHY_HOST) : result;
-}
-
 CLU_FN void clu_name_answered(struct clu_question *q)
 {
     struct clu_link *link = (struct clu_link *)q->owner;
@@ -30,15 +23,8 @@ CLU_FN void clu_name_answered(struct clu_question *q)
     uint32_t left;
     int result = 0;
     clu_question_answer(q, &a);
-    if (!a.error && !a.count) {
-        result = CLUSTER_E_NOT_FOUND;
-        if (q->type == CLUSTER_DNS_A)
-            result = clu_name_ask(link, clu_slice_str(clu_name_host(link->name)), CLUSTER_DNS_AAAA);
-        if (!result)
-            return;
-        if (result == CLUSTER_E_NOT_FOUND)
-            result = clu_link_fail(link, CLU_WHY_HOST);
-    }
+    if (!a.error && !a.count)
+        result = clu_link_fail(link, CLU_WHY_HOST);
     for (left = a.count ? link->turn % a.count + 1 : 0; left; left--)
         result = clu_question_record(q, &r);
     clu_name_end(link);
@@ -53,13 +39,16 @@ CLU_FN int clu_name_look_up(struct clu_link *link, struct clu_slice host)
 {
     struct cluster *c = CLU_CONTAINER(link->home, struct cluster, mesh.links);
     struct clu_question *q = clu_question_new(&c->discovery.resolver);
+    const struct clu_peer *p = (const struct clu_peer *)link->peer;
+    int result;
     if (!q)
         return CLUSTER_E_MEMORY;
     link->question = q;
     q->answered = clu_name_answered;
     q->owner = link;
     q->search = true;
-    return clu_name_ask(link, host, CLUSTER_DNS_A);
+    result = clu_question_ask(q, host, CLU_DNS_EITHER, p->dial.timer.at - c->loop.now);
+    return result == CLUSTER_E_INVALID ? clu_link_fail(link, CLU_WHY_HOST) : result;
 }
 
 #endif
