@@ -271,6 +271,12 @@ struct cluster_options {
     const char *epmd;
     const char *listen; /* ADDRESS:PORT or ADDRESS:FIRST-LAST (port 0: any that is free): take links from other nodes there, and
                          * register with this host's epmd. NULL: others cannot link to this node */
+    /* Encrypted distribution, as of nodes with -proto_dist inet_tls: "off" (default), "on", or "insecure", which verifies no
+     * certificate. For links that this node makes, by the tls_ hooks of io; so not with `listen` */
+    const char *tls;
+    const char
+        *ca; /* the PEM file with the authorities to trust, copied; NULL: the system's. A certificate has to be for the host
+                     * in the node's name */
 };
 
 CLUSTER_API void cluster_options_init(struct cluster_options *options); /* zero, with size set */

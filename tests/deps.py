@@ -44,6 +44,7 @@ TABLE = [
     ("libc-ares-dev", "/usr/include/ares.h", "the other resolver behind dns:, and one to compare with", "unit bench interop"),
     ("erlang-base", "erl", "real nodes and epmd", "interop cli docs examples"),
     ("erlang-dev", "/usr/include/ei.h", "OTP's own C library, to compare with", "bench interop"),
+    ("erlang-ssl", "/usr/lib/erlang/lib/ssl-*", "nodes on TLS", "interop"),
     ("erlang-crypto", "/usr/lib/erlang/lib/crypto-*", "gossip that is enciphered", "interop"),
     ("elixir", "elixir", "libcluster's own language", "interop docs"),
     ("gcovr", "gcovr", "coverage", "coverage"),

@@ -13,6 +13,7 @@ static int query_refused(struct loop *l, int result);
 static int open_node(struct loop *l, const struct arguments *a, const char *name, const char *listen)
 {
     struct cluster_options options;
+    struct cluster_io io;
     struct cluster *c;
     char error[512] = "", cookie[COOKIE_SIZE];
     int result, status = find_cookie(a, cookie);
@@ -24,6 +25,10 @@ static int open_node(struct loop *l, const struct arguments *a, const char *name
     options.node = name;
     options.cookie = cookie;
     options.listen = listen;
+    options.tls = text_of(a, OPT_TLS, NULL);
+    options.ca = text_of(a, OPT_CA, NULL);
+    io_begin(&io);
+    options.io = &io;
     options.log = on_log;
     options.error = error;
     options.error_size = sizeof error;

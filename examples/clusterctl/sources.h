@@ -60,6 +60,16 @@ static int find_cookie(const struct arguments *a, char *out)
     return cookie_of_file(file ? file : path, !file, out);
 }
 
+/* TLS where it is built in. */
+static void io_begin(struct cluster_io *io)
+{
+    memset(io, 0, sizeof *io);
+    io->size = sizeof *io;
+#ifdef CLUSTERCTL_OPENSSL
+    tls_openssl(io);
+#endif
+}
+
 /* A handle with the options of the command line and every operand as a source. */
 static int open_sources(struct loop *l, const struct arguments *a)
 {
@@ -79,6 +89,8 @@ static int open_sources(struct loop *l, const struct arguments *a)
     options.on_leave = text_of(a, OPT_ON_LEAVE, NULL);
     options.backoff = text_of(a, OPT_BACKOFF, NULL);
     options.listen = text_of(a, OPT_LISTEN, NULL);
+    options.tls = text_of(a, OPT_TLS, NULL);
+    options.ca = text_of(a, OPT_CA, NULL);
     if (!strcmp(text_of(a, OPT_CONNECT, ""), "host"))
         return fail(USAGE, "--connect host is for programs that connect by themselves: here take tcp, epmd or erlang");
     if (options.node && (options.listen || given(a, OPT_COOKIE) || given(a, OPT_COOKIE_FILE) ||
@@ -91,11 +103,7 @@ static int open_sources(struct loop *l, const struct arguments *a)
     options.log = on_log;
     options.error = error;
     options.error_size = sizeof error;
-    memset(&io, 0, sizeof io);
-    io.size = sizeof io;
-#ifdef CLUSTERCTL_OPENSSL
-    tls_openssl(&io);
-#endif
+    io_begin(&io);
     if (given(a, OPT_RECORD)) {
         if (options.connect || options.listen)
             return fail(USAGE, "--record is for what sources answer: leave out --connect and --listen");

@@ -331,7 +331,10 @@ CLU_FN const char *clu_options_node(struct cluster *c, const struct cluster_opti
     struct clu_links *home = &c->mesh.links;
     bool erlang = o->connect && strcmp(o->connect, "erlang") == 0;
     struct clu_text cookie = clu_text_on(n->cookie, sizeof n->cookie);
+    struct clu_text ca = clu_text_on(n->ca, sizeof n->ca);
+    int tls = clu_word_find("off on insecure", clu_slice_str(o->tls ? o->tls : "off"));
     clu_text_add(&cookie, o->cookie ? o->cookie : "");
+    clu_text_add(&ca, o->ca ? o->ca : "");
     home->cookie = clu_slice_of(n->cookie, cookie.length);
     if (o->listen && !clu_listen_parse(clu_slice_str(o->listen), &n->listener))
         return "options.listen takes ADDRESS:PORT or ADDRESS:FIRST-LAST, with port 0 for any that is free";
@@ -339,6 +342,19 @@ CLU_FN const char *clu_options_node(struct cluster *c, const struct cluster_opti
         return "options.listen (--listen) needs options.node (--node) and options.cookie (--cookie)";
     if (cookie.cut)
         return "options.cookie is longer than 255 bytes";
+    if (tls < 0)
+        return "options.tls takes \"off\", \"on\" or \"insecure\"";
+    if (tls && !clu_tls_is_there(&c->loop.io))
+        return "options.tls needs TLS, which is the program's: set the tls_ hooks of cluster_io, as examples/tls_openssl.h "
+               "does";
+    if (tls && o->listen)
+        return "options.tls is for links that this node makes itself: those that others make would not be encrypted, so leave "
+               "options.listen out";
+    if (ca.cut)
+        return "options.ca is longer than 255 bytes";
+    home->secure = tls > 0;
+    home->verifies = tls == 1;
+    home->ca = ca.length ? n->ca : NULL;
     if (erlang && !o->node)
         return "connect=erlang needs options.node (--node): an Erlang node links only to nodes that have a name";
     if (erlang && !cookie.length)

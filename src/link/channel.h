@@ -23,8 +23,12 @@ struct clu_channel {
     uint8_t width; /* of the length before a packet; 0: there is none, and all that came so far is given each time */
     bool held;     /* nothing is read */
     bool opens;    /* it waits to be there, no more */
-    uint32_t most; /* bytes of a packet */
-    uint32_t full; /* bytes that wait to go out, as answers, before nothing more is read */
+    bool secure;   /* it speaks TLS */
+    bool shaken;   /* whose handshake is done */
+    void *tls;
+    const char *server, *ca; /* for whom the certificate is, NULL: whoever; and the file with the authorities */
+    uint32_t most;           /* bytes of a packet */
+    uint32_t full;           /* bytes that wait to go out, as answers, before nothing more is read */
     uint8_t *in, *out;
     size_t in_size, in_capacity;
     size_t out_at, out_size, out_capacity;
@@ -66,9 +70,12 @@ CLU_FN void clu_channel_free_out(struct clu_channel *ch)
 
 CLU_FN void clu_channel_close(struct clu_channel *ch)
 {
+    if (ch->tls)
+        ch->loop->io.tls_close(ch->loop->io.ctx, ch->tls);
+    ch->tls = NULL;
     clu_close_all(ch->loop, &ch->watcher);
     ch->fd = -1;
-    ch->held = false;
+    ch->held = ch->secure = ch->shaken = false;
     clu_channel_free_in(ch);
     clu_channel_free_out(ch);
 }
@@ -119,17 +126,33 @@ CLU_FN int clu_channel_end(struct clu_channel *ch, struct clu_writer *w)
     return 0;
 }
 
+/* Once it is connected, TLS comes before all else. CLUSTER_E_AGAIN: it waits. */
+CLU_FN int clu_channel_secure(struct clu_channel *ch)
+{
+    struct clu_loop *l = ch->loop;
+    int64_t result = 0;
+    if (!ch->tls) {
+        result = clu_send(l, ch->fd, "", 0, NULL); /* says how connecting went */
+        if (result >= 0)
+            result = l->io.tls_start(l->io.ctx, ch->fd, ch->server, ch->ca, &ch->tls);
+    }
+    if (!result)
+        result = clu_stream_shake(l, &ch->watcher, ch->fd, ch->tls);
+    ch->shaken = !result;
+    return (int)result;
+}
+
 /* Send what waits, as far as the stream takes it. */
 CLU_FN int clu_channel_flush(struct clu_channel *ch)
 {
-    while (ch->out_at < ch->out_size) {
-        int64_t sent = clu_send(ch->loop, ch->fd, ch->out + ch->out_at, ch->out_size - ch->out_at, NULL);
+    while (ch->out_at < ch->out_size && ch->secure == ch->shaken) {
+        int64_t sent = clu_stream_send(ch->loop, ch->fd, ch->tls, ch->out + ch->out_at, ch->out_size - ch->out_at);
         if (sent < 0)
             return sent == CLUSTER_E_AGAIN ? 0 : (int)sent;
         ch->out_at += (size_t)sent;
         ch->said_ns = ch->loop->now;
     }
-    if (ch->out) {
+    if (ch->out && ch->out_at == ch->out_size) {
         clu_channel_free_out(ch);
         ch->drained(ch);
     }
@@ -186,22 +209,26 @@ CLU_FN int clu_channel_read(struct clu_channel *ch)
         room = ch->in_capacity - ch->in_size;
         got = CLUSTER_E_AGAIN;
         if (!emptied)
-            got = clu_recv(ch->loop, fd, ch->in + ch->in_size, room, NULL);
+            got = clu_stream_recv(ch->loop, fd, ch->tls, ch->in + ch->in_size, room);
         if (got == CLUSTER_E_AGAIN && !ch->in_size)
             clu_channel_free_in(ch);
         if (got <= 0)
             return got == CLUSTER_E_AGAIN ? 0 : got ? (int)got : CLUSTER_E_CLOSED;
         ch->in_size += (size_t)got;
         ch->heard_ns = ch->loop->now;
-        emptied = ch->loop->level && (size_t)got < room;
+        emptied = ch->loop->level && !ch->tls && (size_t)got < room;
     }
 }
 
 /* All that can be done now. The channel may be gone afterwards. */
 CLU_FN void clu_channel_work(struct clu_channel *ch, bool readable)
 {
-    int result = clu_channel_flush(ch);
-    if (!result && (readable || ch->in_size))
+    int result = ch->secure && !ch->shaken ? clu_channel_secure(ch) : 0;
+    if (result == CLUSTER_E_AGAIN)
+        return;
+    if (!result)
+        result = clu_channel_flush(ch);
+    if (!result && (readable || ch->in_size || ch->tls)) /* TLS may hold what came */
         result = clu_channel_read(ch);
     if (!result && ch->fd >= 0)
         result = clu_channel_flush(ch);

@@ -85,7 +85,7 @@ CLU_FN int clu_link_hello(struct clu_link *link)
 {
     struct clu_channel *ch = &link->channel;
     int result = clu_random(link->home->loop, &link->challenge, sizeof link->challenge);
-    ch->width = 2;
+    ch->width = ch->secure ? 4 : 2;
     ch->most = ch->full = CLU_HANDSHAKE_MAX;
     link->state = CLU_LINK_STATUS;
     if (!result)

@@ -52,7 +52,7 @@ struct clu_node {
     struct clu_ask **slots; /* of what is asked, each in one */
     size_t slots_capacity, asked, slot_next;
     uint64_t next_word_ns; /* about a wrong cookie, at the earliest */
-    char cookie[CLU_COOKIE_MAX + 1];
+    char cookie[CLU_COOKIE_MAX + 1], ca[256];
 };
 
 CLU_FN struct clu_node *clu_node_at(const struct clu_links *home)

@@ -61,6 +61,8 @@ struct clu_links {
                       struct clu_writer *w); /* of module cluster; 0: there is none */
     const struct cluster_node *own;
     struct clu_slice cookie;
+    const char *ca; /* of TLS; NULL: the system's authorities */
+    bool secure, verifies;
     uint32_t creation;
     uint32_t limit_packet, limit_output;
     uint32_t halves;
@@ -135,6 +137,8 @@ CLU_FN enum clu_why clu_link_why(const struct clu_link *link, int error)
         {CLUSTER_E_CLOSED, CLU_WHY_EPMD, CLU_WHY_HUNG_UP, CLU_WHY_HUNG_UP, CLU_WHY_COOKIE, CLU_WHY_CLOSED},
         {CLUSTER_E_PROTOCOL, CLU_WHY_EPMD, CLU_WHY_GARBAGE, CLU_WHY_GARBAGE, CLU_WHY_GARBAGE, CLU_WHY_GARBAGE},
         {CLUSTER_E_LIMIT, CLU_WHY_EPMD, CLU_WHY_GARBAGE, CLU_WHY_GARBAGE, CLU_WHY_GARBAGE, CLU_WHY_PACKET},
+        {CLUSTER_E_PERMISSION, CLU_WHY_SYSTEM, CLU_WHY_CERTIFICATE, CLU_WHY_CERTIFICATE, CLU_WHY_SYSTEM, CLU_WHY_SYSTEM},
+        {CLUSTER_E_NOT_FOUND, CLU_WHY_SYSTEM, CLU_WHY_AUTHORITIES, CLU_WHY_AUTHORITIES, CLU_WHY_SYSTEM, CLU_WHY_SYSTEM},
     };
     size_t i;
     if (link->state == CLU_LINK_LOOK)
@@ -146,7 +150,7 @@ CLU_FN enum clu_why clu_link_why(const struct clu_link *link, int error)
             return (enum clu_why)table[i].up;
         if (link->state == CLU_LINK_ASK)
             return (enum clu_why)table[i].asks;
-        if (link->channel.fd < 0 || link->state == CLU_LINK_STREAM || clu_channel_waits(&link->channel))
+        if (link->channel.fd < 0 || link->state == CLU_LINK_STREAM || (clu_channel_waits(&link->channel) && !link->channel.tls))
             return (enum clu_why)table[i].early;
         return (enum clu_why)(link->state == CLU_LINK_ACK ? table[i].ack : table[i].shakes);
     }
@@ -195,6 +199,9 @@ CLU_FN int clu_link_open(struct clu_link *link)
     ch->width = 0;
     ch->most = ch->full = CLU_EPMD_REPLY_MAX;
     ch->opens = !asks && !home->connected;
+    ch->secure = !asks && home->secure;
+    ch->server = home->verifies ? strchr(link->name, '@') + 1 : NULL;
+    ch->ca = home->ca;
     if (!asks && home->connected)
         return home->connected(link);
     if (ch->opens) {

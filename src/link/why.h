@@ -34,6 +34,8 @@
     X(LEFT, CLOSED, "it left discovery, and options.on_leave says to disconnect")                                            \
     X(MEMBERS, LIMIT, "options.limit_members leaves no room for it")                                                         \
     X(NO_TIME, TIMEOUT, "no answer in time")                                                                                 \
+    X(CERTIFICATE, PERMISSION, "its certificate is not to be trusted: options.ca names the file with its authority")         \
+    X(AUTHORITIES, NOT_FOUND, "options.ca has no certificates that can be read")                                             \
     X(UNREPORTED, TIMEOUT, "the program did not say in time how connecting to it went: cluster_report")                      \
     X(THERE, CLOSED, "")                                                                                                     \
     X(MAY_HAVE_RUN, CLOSED, "the link ended before the answer: it may have run")

@@ -342,6 +342,49 @@ CLU_FN int64_t clu_recv(struct clu_loop *l, int fd, void *data, size_t size, str
     return received;
 }
 
+/* ---- streams, on TLS where `tls` is a session of the host's hooks ----- */
+
+CLU_FN bool clu_tls_is_there(const struct cluster_io *io)
+{
+    return io->tls_start && io->tls_step && io->tls_recv && io->tls_send && io->tls_close;
+}
+
+CLU_CALLED int64_t clu_stream_send(struct clu_loop *l, int fd, void *tls, const void *data, size_t size)
+{
+    int64_t sent;
+    if (!tls)
+        return clu_send(l, fd, data, size, NULL);
+    if (!clu_spend(l, fd, POLLOUT))
+        return CLUSTER_E_AGAIN;
+    sent = l->io.tls_send(l->io.ctx, tls, data, size);
+    l->counts.sent += sent > 0;
+    l->counts.sent_bytes += sent > 0 ? (uint64_t)sent : 0;
+    return sent;
+}
+
+CLU_CALLED int64_t clu_stream_recv(struct clu_loop *l, int fd, void *tls, void *data, size_t size)
+{
+    int64_t got;
+    if (!tls)
+        return clu_recv(l, fd, data, size, NULL);
+    if (!clu_spend(l, fd, POLLIN))
+        return CLUSTER_E_AGAIN;
+    got = l->io.tls_recv(l->io.ctx, tls, data, size);
+    l->counts.received += got > 0;
+    l->counts.received_bytes += got > 0 ? (uint64_t)got : 0;
+    return got;
+}
+
+/* Go on with the handshake of TLS. 0: done; CLUSTER_E_AGAIN: it waits, and that is watched. */
+CLU_CALLED int clu_stream_shake(struct clu_loop *l, struct clu_watcher *watcher, int fd, void *tls)
+{
+    int result = clu_spend(l, fd, POLLOUT) ? l->io.tls_step(l->io.ctx, tls) : CLUSTER_E_AGAIN;
+    if (result <= 0)
+        return result;
+    result = clu_watch(l, watcher, fd, result & (POLLIN | POLLOUT));
+    return result ? result : CLUSTER_E_AGAIN;
+}
+
 /* ---- the step --------------------------------------------------------- */
 
 CLU_FN void clu_loop_close_acknowledged(struct clu_loop *l)

@@ -136,36 +136,6 @@ CLU_CALLED void clu_fetch_fail(struct clu_fetch *f, int error, const char *sente
 
 /* ---- the connection --------------------------------------------------- */
 
-CLU_FN int64_t clu_fetch_recv(struct clu_fetch *f, void *data, size_t size)
-{
-    struct clu_loop *l = f->loop;
-    int64_t got;
-    if (!f->tls)
-        return clu_recv(l, f->fd, data, size, NULL);
-    if (!clu_spend(l, f->fd, POLLIN))
-        return CLUSTER_E_AGAIN;
-    got = l->io.tls_recv(l->io.ctx, f->tls, data, size);
-    l->counts.received += got > 0;
-    l->counts.received_bytes += got > 0 ? (uint64_t)got : 0;
-    return got;
-}
-
-CLU_FN int64_t clu_fetch_send(struct clu_fetch *f)
-{
-    struct clu_loop *l = f->loop;
-    const uint8_t *data = f->request + f->sent;
-    size_t size = f->request_size - f->sent;
-    int64_t sent;
-    if (!f->tls)
-        return clu_send(l, f->fd, data, size, NULL);
-    if (!clu_spend(l, f->fd, POLLOUT))
-        return CLUSTER_E_AGAIN;
-    sent = l->io.tls_send(l->io.ctx, f->tls, data, size);
-    l->counts.sent += sent > 0;
-    l->counts.sent_bytes += sent > 0 ? (uint64_t)sent : 0;
-    return sent;
-}
-
 /* Another request goes out on the connection. */
 CLU_FN void clu_fetch_send_begin(struct clu_fetch *f)
 {
@@ -296,7 +266,8 @@ CLU_FN int64_t clu_fetch_read(struct clu_fetch *f, const void **data)
             return CLUSTER_E_AGAIN;
         }
         f->at = f->have = f->http.head;
-        got = clu_fetch_recv(f, f->buffer + f->at, f->capacity - f->at < f->quota ? f->capacity - f->at : f->quota);
+        got = clu_stream_recv(f->loop, f->fd, f->tls, f->buffer + f->at,
+                              f->capacity - f->at < f->quota ? f->capacity - f->at : f->quota);
         if (got < 0)
             return got;
         f->http.whole = !got && f->http.state == CLU_HTTP_TO_END;
@@ -367,7 +338,7 @@ CLU_FN int clu_fetch_head(struct clu_fetch *f)
             memset(&f->http, 0, sizeof f->http);
             continue;
         }
-        got = clu_fetch_recv(f, f->buffer + f->have, f->capacity - f->have);
+        got = clu_stream_recv(f->loop, f->fd, f->tls, f->buffer + f->have, f->capacity - f->have);
         if (got <= 0)
             return got ? (int)got : CLUSTER_E_CLOSED;
         f->reused = false;
@@ -394,15 +365,11 @@ CLU_FN int clu_fetch_go(struct clu_fetch *f)
         result = l->io.tls_start(l->io.ctx, f->fd, f->insecure ? NULL : f->host.at, f->ca, &f->tls);
         return result;
     case CLU_FETCH_SHAKES:
-        result = clu_spend(l, f->fd, POLLOUT) ? l->io.tls_step(l->io.ctx, f->tls) : CLUSTER_E_AGAIN;
-        if (result > 0) {
-            result = clu_watch(l, &f->watcher, f->fd, result & (POLLIN | POLLOUT));
-            return result ? result : CLUSTER_E_AGAIN;
-        }
+        result = clu_stream_shake(l, &f->watcher, f->fd, f->tls);
         f->state = result ? f->state : CLU_FETCH_SENDS;
         return result;
     case CLU_FETCH_SENDS:
-        sent = clu_fetch_send(f);
+        sent = clu_stream_send(l, f->fd, f->tls, f->request + f->sent, f->request_size - f->sent);
         if (sent < 0) {
             result = clu_watch(l, &f->watcher, f->fd, POLLOUT);
             return result ? result : (int)sent;
@@ -585,7 +552,7 @@ CLU_FN int clu_fetch_ask(struct clu_fetch *f, const struct cluster_request *r, u
     f->asked = true;
     f->error = 0;
     f->inside = CLU_FETCH_ASKS;
-    if (secure && (!io->tls_start || !io->tls_step || !io->tls_recv || !io->tls_send || !io->tls_close))
+    if (secure && !clu_tls_is_there(io))
         clu_fetch_fail(
             f, CLUSTER_E_UNSUPPORTED,
             "https to # needs TLS, which is the program's: set the tls_ hooks of cluster_io, as examples/tls_openssl.h does");

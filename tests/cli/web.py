@@ -154,15 +154,19 @@ class Authority:
     def _run(self, *arguments):
         subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=60)
 
-    def context(self, names, days="30"):
-        """A server's TLS, with a certificate for these names, e.g. IP:127.0.0.1,DNS:localhost."""
-        key, request, certificate, extension = (self._path(end) for end in ("leaf.key", "leaf.csr", "leaf.crt", "ext"))
+    def certificate(self, names, days="30", leaf="leaf"):
+        """Files with a certificate for these names, e.g. IP:127.0.0.1,DNS:localhost, and its key."""
+        key, request, certificate, extension = (self._path(leaf + end) for end in (".key", ".csr", ".crt", ".ext"))
         with open(extension, "w", encoding="ascii") as file:
             file.write("subjectAltName=%s\n" % names)
         self._run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=server", "-keyout", key,
                   "-out", request)
         self._run("x509", "-req", "-in", request, "-CA", self.file, "-CAkey", self._path("key"), "-CAcreateserial", "-days", days,
                   "-extfile", extension, "-out", certificate)
+        return certificate, key
+
+    def context(self, names, days="30"):
+        """A server's TLS, with a certificate for these names."""
         made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        made.load_cert_chain(certificate, key)
+        made.load_cert_chain(*self.certificate(names, days))
         return made

@@ -42,6 +42,14 @@ static struct node {
 static int node_count;
 static bool no_epmd;
 
+/* TLS of the host, which passes bytes on as they are. A session is a place of this table, by its descriptor. */
+static struct {
+    bool used; /* links are encrypted */
+    int starts, closes, start_error, step_error, waits;
+    int shaken[64]; /* steps of the handshake so far */
+    char server[64], ca[64];
+} tls;
+
 static struct node *node_at(const struct cluster_address *to)
 {
     int i;
@@ -73,11 +81,10 @@ static int connected(struct fake *machine, int fd, const struct cluster_address 
 static void speak(struct node *n, int stage, const uint8_t *body, size_t size)
 {
     uint8_t packet[600];
-    size_t i;
-    packet[0] = (uint8_t)(size >> 8);
-    packet[1] = (uint8_t)size;
-    memcpy(packet + 2, body, size);
-    size += 2;
+    size_t i, width = tls.used ? 4 : 2;
+    clu_put_be(packet, size, (unsigned)width);
+    memcpy(packet + width, body, size);
+    size += width;
     if (n->way >= CUT && n->way <= GARBAGE && n->stage < stage)
         return;
     if (n->way == WELL || n->stage != stage) {
@@ -241,8 +248,9 @@ static void sent(struct fake *machine, int fd, const uint8_t *data, size_t size)
         epmd(fd, data, size);
         return;
     }
+    assert_true(!tls.used || !size || tls.shaken[fd] == tls.waits + 1); /* not a byte before TLS */
     for (;;) {
-        size_t width = n->up ? 4 : 2, length;
+        size_t width = n->up || tls.used ? 4 : 2, length;
         struct clu_reader r = clu_reader_of(s->out, s->out_size);
         length = (size_t)clu_read_be(&r, width);
         if (r.bad || clu_left(&r) < length)
@@ -276,6 +284,7 @@ static int machine(void **state)
     memset(&mirror, 0, sizeof mirror);
     node_count = 0;
     no_epmd = false;
+    memset(&tls, 0, sizeof tls);
     now_ns = 100 * SECOND;
     return 0;
 }
@@ -1270,6 +1279,142 @@ static void random_fails(void **state)
     end();
 }
 
+/* ---- encrypted -------------------------------------------------------- */
+
+static int tls_start(void *ctx, int fd, const char *server, const char *ca, void **session)
+{
+    (void)ctx;
+    assert_true(fd > 0 && fd < 64);
+    tls.starts++;
+    tls.shaken[fd] = 0;
+    snprintf(tls.server, sizeof tls.server, "%s", server ? server : "anybody");
+    snprintf(tls.ca, sizeof tls.ca, "%s", ca ? ca : "the system's");
+    if (!tls.start_error)
+        *session = &tls.shaken[fd];
+    return tls.start_error;
+}
+
+static int tls_step(void *ctx, void *session)
+{
+    (void)ctx;
+    if (tls.step_error)
+        return tls.step_error;
+    return ++*(int *)session > tls.waits ? 0 : POLLOUT;
+}
+
+static int64_t tls_recv(void *ctx, void *session, void *data, size_t size)
+{
+    return fake_recv(ctx, (int)((int *)session - tls.shaken), data, size, NULL);
+}
+
+static int64_t tls_send(void *ctx, void *session, const void *data, size_t size)
+{
+    return fake_send(ctx, (int)((int *)session - tls.shaken), data, size < 7 ? size : 7, NULL);
+}
+
+static void tls_close(void *ctx, void *session)
+{
+    (void)ctx;
+    assert_non_null(session);
+    tls.closes++;
+}
+
+static struct cluster_options encrypted(const char *how)
+{
+    struct cluster_options o = options();
+    f.io.tls_start = tls_start;
+    f.io.tls_step = tls_step;
+    f.io.tls_recv = tls_recv;
+    f.io.tls_send = tls_send;
+    f.io.tls_close = tls_close;
+    tls.used = true;
+    tls.waits = 2;
+    o.tls = how;
+    o.ca = "/etc/nodes.pem";
+    return o;
+}
+
+/* epmd is asked in the clear; on the link TLS comes first, and lengths in the handshake have four bytes. */
+static void a_link_on_tls(void **state)
+{
+    static const char *const ways[] = {"on", "insecure"};
+    size_t i;
+    (void)state;
+    for (i = 0; i < CLU_COUNT(ways); i++) {
+        struct cluster_options o = (machine(NULL), encrypted(ways[i]));
+        struct node *n = node("n@10.0.0.1", 9001);
+        uint64_t request;
+        begin(&o, "static:n@10.0.0.1");
+        wait_ms(0);
+        assert_true(n->up);
+        assert_int_equal(state_of("n@10.0.0.1"), CLUSTER_MEMBER_UP);
+        assert_int_equal(tls.starts, 1);
+        assert_string_equal(tls.server, i ? "anybody" : "10.0.0.1");
+        assert_string_equal(tls.ca, "/etc/nodes.pem");
+        assert_int_equal(cluster_ping(c, "n@10.0.0.1", &request), 0);
+        wait_ms(20000);
+        assert_string_equal(mirror.reply_text, "pong");
+        assert_true(n->ticks > 0);
+        assert_int_equal(tls.closes, 0);
+        kill_node(n);
+        wait_ms(10000);
+        assert_int_equal(state_of("n@10.0.0.1"), CLUSTER_MEMBER_UP);
+        assert_true(tls.starts > 1 && tls.closes == tls.starts - 1);
+        end();
+        assert_int_equal(tls.closes, tls.starts);
+    }
+}
+
+static void tls_that_fails(void **state)
+{
+    static const struct {
+        int start, step, waits, error;
+        const char *why;
+    } cases[] = {
+        {CLUSTER_E_NOT_FOUND, 0, 0, CLUSTER_E_NOT_FOUND, "options.ca has no certificates"},
+        {CLUSTER_E_MEMORY, 0, 0, CLUSTER_E_MEMORY, "memory"},
+        {0, CLUSTER_E_PERMISSION, 0, CLUSTER_E_PERMISSION, "certificate is not to be trusted"},
+        {0, CLUSTER_E_PROTOCOL, 0, CLUSTER_E_PROTOCOL, "malformed"},
+        {0, CLUSTER_E_CLOSED, 0, CLUSTER_E_CLOSED, "hung up"},
+        {0, POLLIN, 0, CLUSTER_E_TIMEOUT, "says nothing"},
+    };
+    size_t i;
+    (void)state;
+    for (i = 0; i < CLU_COUNT(cases); i++) {
+        struct cluster_options o = (machine(NULL), encrypted("on"));
+        (void)node("n@10.0.0.1", 9001);
+        tls.start_error = cases[i].start;
+        tls.step_error = cases[i].step;
+        begin(&o, "static:n@10.0.0.1?port=9001");
+        wait_ms(7001);
+        expect_down("n@10.0.0.1", cases[i].error, cases[i].why);
+        tls.start_error = tls.step_error = 0;
+        wait_ms(45000);
+        assert_int_equal(state_of("n@10.0.0.1"), CLUSTER_MEMBER_UP);
+        end();
+        assert_true(tls.closes > 0 && tls.closes <= tls.starts);
+    }
+}
+
+static void tls_that_is_none(void **state)
+{
+    char longest[257];
+    struct cluster_options o = encrypted("perhaps");
+    (void)state;
+    refuses(&o, "options.tls takes");
+    o = options();
+    o.tls = "on";
+    refuses(&o, "tls_ hooks");
+    o = encrypted("on");
+    o.listen = "10.0.0.9:0";
+    refuses(&o, "options.listen");
+    memset(longest, 'c', 256);
+    longest[256] = '\0';
+    o = encrypted("on");
+    o.ca = longest;
+    refuses(&o, "options.ca is longer");
+}
+
 /* ---- failing ---------------------------------------------------------- */
 
 /* Each allocation fails once, from the first dial on: in the end the link is there, and pings are answered. */
@@ -1406,6 +1551,9 @@ int main(void)
         cmocka_unit_test_setup(refused_pings, machine),
         cmocka_unit_test_setup(options_that_are_none, machine),
         cmocka_unit_test_setup(random_fails, machine),
+        cmocka_unit_test_setup(a_link_on_tls, machine),
+        cmocka_unit_test_setup(tls_that_fails, machine),
+        cmocka_unit_test_setup(tls_that_is_none, machine),
         cmocka_unit_test_setup(every_allocation, machine),
         cmocka_unit_test_setup(every_hook, machine),
         cmocka_unit_test_setup(lost_descriptor, machine),

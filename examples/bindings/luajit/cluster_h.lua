@@ -112,6 +112,8 @@ struct cluster_options {
     uint32_t reserved_links;
     const char *epmd;
     const char *listen;
+    const char *tls;
+    const char *ca;
 };
 struct cluster_member {
     uint32_t size;
@@ -497,7 +499,7 @@ return {
         {"cluster_address", "bytes", "scope", "port", "family", "prefix"},
         {"cluster_io", "size", "reserved", "ctx", "open", "bind", "connect", "listen", "accept", "join", "send", "recv", "close", "interfaces", "read_file", "environment", "random", "wall_time", "tls_start", "tls_step", "tls_recv", "tls_send", "tls_close"},
         {"cluster_map_options", "size", "shards", "replicas", "epsilon", "seed", "role", "settle", "members"},
-        {"cluster_options", "size", "quorum", "node", "quorum_of", "settle", "zone", "role", "expected", "port", "weight", "limit_members", "limit_events", "limit_watches", "limit_budget", "log_level", "seed", "map", "allocator", "io", "log", "log_ctx", "error", "error_size", "connect", "cookie", "backoff", "reconnect", "on_leave", "tick", "limit_dials", "limit_packet", "limit_output", "reserved_links", "epmd", "listen"},
+        {"cluster_options", "size", "quorum", "node", "quorum_of", "settle", "zone", "role", "expected", "port", "weight", "limit_members", "limit_events", "limit_watches", "limit_budget", "log_level", "seed", "map", "allocator", "io", "log", "log_ctx", "error", "error_size", "connect", "cookie", "backoff", "reconnect", "on_leave", "tick", "limit_dials", "limit_packet", "limit_output", "reserved_links", "epmd", "listen", "tls", "ca"},
         {"cluster_member", "size", "flags", "id", "name", "host", "address", "zone", "role", "port", "weight", "state", "sources"},
         {"cluster_counts", "size", "members", "sources", "watches", "steps", "rounds", "failures", "joins", "leaves", "changes", "resyncs", "sent", "received", "sent_bytes", "received_bytes", "dropped"},
         {"cluster_event", "size", "type", "error", "changed", "state", "count", "quorum", "reserved", "time", "revision", "request", "fingerprint", "source", "member", "text", "term", "term_size"},

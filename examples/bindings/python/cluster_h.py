@@ -283,6 +283,8 @@ cluster_options._fields_ = [
     ('reserved_links', ctypes.c_uint32),
     ('epmd', ctypes.c_char_p),
     ('listen', ctypes.c_char_p),
+    ('tls', ctypes.c_char_p),
+    ('ca', ctypes.c_char_p),
 ]
 
 cluster_member._fields_ = [

@@ -223,6 +223,8 @@ pub struct cluster_options {
     pub reserved_links: u32,
     pub epmd: *const c_char,
     pub listen: *const c_char,
+    pub tls: *const c_char,
+    pub ca: *const c_char,
 }
 
 #[repr(C)]
