@@ -274,9 +274,8 @@ struct cluster_options {
     /* Encrypted distribution, as of nodes with -proto_dist inet_tls: "off" (default), "on", or "insecure", which verifies no
      * certificate. For links that this node makes, by the tls_ hooks of io; so not with `listen` */
     const char *tls;
-    const char
-        *ca; /* the PEM file with the authorities to trust, copied; NULL: the system's. A certificate has to be for the host
-                     * in the node's name */
+    /* The PEM file with the authorities to trust; NULL: the system's. A certificate has to be for the host in the node's name */
+    const char *ca;
 };
 
 CLUSTER_API void cluster_options_init(struct cluster_options *options); /* zero, with size set */
