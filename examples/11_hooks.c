@@ -1,5 +1,5 @@
-/* Teaches: testing what a network does to you, without a network. All I/O goes through hooks. Here the hook that reads files fails for a
- * while, and time is a number: a failure of a day is over in microseconds, and comes out the same every time.
+/* Teaches: testing what a network does to you, without a network. All I/O goes through hooks. Here the hook that reads files
+ * fails for a while, and time is a number: a failure of a day is over in microseconds, and comes out the same every time.
  *
  *     cc -std=c99 -DCLUSTER_IMPLEMENTATION -o 11_hooks examples/11_hooks.c && ./11_hooks
  */
@@ -59,5 +59,5 @@ int main(void)
     return 0;
 }
 
-/* Exercise: replace `random` as well, and put two handles on one fake network (open, bind, send, recv). What must recv return when there
- * is nothing to read? tests/sim/ does it with hundreds of handles. */
+/* Exercise: replace `random` as well, and put two handles on one fake network (open, bind, send, recv). What must recv
+ * return when there is nothing to read? tests/sim/ does it with hundreds of handles. */

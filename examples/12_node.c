@@ -1,5 +1,5 @@
-/* Teaches: a node in a real cluster. It finds the Erlang nodes of a source, links to each as a hidden node, and pings one. The cookie is
- * what all of them know; it comes from the environment, since a command line is for everyone to read.
+/* Teaches: a node in a real cluster. It finds the Erlang nodes of a source, links to each as a hidden node, and pings one. The
+ * cookie is what all of them know; it comes from the environment, since a command line is for everyone to read.
  *
  *     erl -name a@127.0.0.1 -setcookie secret          (in another terminal)
  *     cc -std=c99 -DCLUSTER_IMPLEMENTATION -o 12_node examples/12_node.c && COOKIE=secret ./12_node epmd:127.0.0.1 a@127.0.0.1

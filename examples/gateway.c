@@ -1,7 +1,7 @@
 /*
- * A gateway: a node in each of two clusters of Erlang nodes, which pass calls on to each other. The clusters have cookies of their own, and
- * do not get to know each other's nodes. What a node of the one calls here, rpc:call('gate@10.0.0.1', Module, Function, Arguments), runs
- * on a node of the other, on each in turn, and the result goes back. Two handles, one loop.
+ * A gateway: a node in each of two clusters of Erlang nodes, which pass calls on to each other. The clusters have cookies of
+ * their own, and do not get to know each other's nodes. What a node of the one calls here, rpc:call('gate@10.0.0.1', Module,
+ * Function, Arguments), runs on a node of the other, on each in turn, and the result goes back. Two handles, one loop.
  *
  *     cc -std=c99 -DCLUSTER_IMPLEMENTATION -o gateway examples/gateway.c
  *     COOKIES=one,two ./gateway gate1@10.0.0.1 epmd:10.0.0.2 gate2@10.0.0.1 epmd:10.0.0.3

@@ -178,8 +178,8 @@ static void begin_drain(void)
     kv.news = 1;
 }
 
-/* Drained, then withdrawn from discovery, then without clients: 1 when it can end. Clients are sent elsewhere until they have gone, since
- * to hang up on one that is about to ask would be a failed request. */
+/* Drained, then withdrawn from discovery, then without clients: 1 when it can end. Clients are sent elsewhere until they
+ * have gone, since to hang up on one that is about to ask would be a failed request. */
 static int leave(void)
 {
     int i, left = kv.state == DRAINING ? held(0) : 0, clients = 0;

@@ -162,7 +162,8 @@ static void publish(struct pubsub *p, const char *line)
     }
 }
 
-/* Take in what there is of the input. At its end each node is asked for a sign of life: when that comes, it has what was sent before. */
+/* Take in what there is of the input. At its end each node is asked for a sign of life: when that comes, it has what was
+ * sent before. */
 static int on_input(struct pubsub *p)
 {
     ssize_t got = read(STDIN_FILENO, p->line + p->length, LINE - 1 - p->length);

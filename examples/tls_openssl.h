@@ -8,8 +8,8 @@
  *     tls_openssl(&io);
  *     options.io = &io;
  *
- * Certificates are verified by name and by authority, TLS 1.2 is the least. The authorities are read for each connection, so a file that
- * changes counts at once. The socket stays the library's; bytes go through send(2) without a signal.
+ * Certificates are verified by name and by authority, TLS 1.2 is the least. The authorities are read for each connection, so a
+ * file that changes counts at once. The socket stays the library's; bytes go through send(2) without a signal.
  */
 #ifndef TLS_OPENSSL_H
 #define TLS_OPENSSL_H

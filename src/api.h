@@ -435,8 +435,8 @@ struct cluster_event {
     int32_t error;    /* 0 or CLUSTER_E... */
     uint32_t changed; /* CHANGE: CLUSTER_CHANGED_... */
     uint32_t state;   /* STATUS: CLUSTER_FORMING ...; SOURCE: CLUSTER_SOURCE_... */
-    uint32_t
-        count; /* STATUS: nodes counted; MAP: places that moved, one a shard and replica; REPLY of cluster_resolve: seconds that it is good for */
+    /* STATUS: nodes counted; MAP: places that moved, one a shard and replica; REPLY of cluster_resolve: good for so many seconds */
+    uint32_t count;
     uint32_t quorum; /* STATUS: how many are needed */
     uint32_t reserved;
     uint64_t time;                 /* the step's now */
@@ -452,7 +452,8 @@ struct cluster_event {
 };
 
 /* The oldest event not yet seen, or NULL. Membership events come first, in order, with UP, DOWN, messages and replies; then CONNECT
- * and DISCONNECT, which no full queue loses; then SOURCE, STATUS and MAP, of which only the newest is kept. Replaying all events over an empty set gives exactly the member list. */
+ * and DISCONNECT, which no full queue loses; then SOURCE, STATUS and MAP, of which only the newest is kept. Replaying all
+ * events over an empty set gives exactly the member list. */
 CLUSTER_API const struct cluster_event *cluster_next_event(struct cluster *c);
 
 /* "join", "leave" ... Static storage. */
@@ -549,9 +550,9 @@ CLUSTER_API int cluster_source_publish(struct cluster_source *s, const struct cl
 CLUSTER_API int cluster_source_fail(struct cluster_source *s, int error, const char *why);
 
 #ifndef CLUSTER_NO_HTTP
-/* A part of a list that is too long for one step: it changes nothing until publish ends the list with the rest (which may be count 0). How
- * many nodes were added since the round began; an error, as of publish. When the round fails, or another one begins, they are forgotten: so
- * a list that goes on after steps asks with count 0 whether all of it is still there. */
+/* A part of a list that is too long for one step: it changes nothing until publish ends the list with the rest (which may be
+ * count 0). How many nodes were added since the round began; an error, as of publish. When the round fails, or another one
+ * begins, they are forgotten: so a list that goes on after steps asks with count 0 whether all of it is still there. */
 CLUSTER_API int64_t cluster_source_add(struct cluster_source *s, const struct cluster_node *nodes, size_t count);
 #endif
 
@@ -567,8 +568,8 @@ CLUSTER_API int cluster_source_gone(struct cluster_source *s, const char *name);
 /* How a kind of source works. open: parse target and options, do no I/O; its error sentence goes to cluster_source_fail.
  * round: start one (an older one still under way is void). ready: a watched fd fired (fd >= 0; POLLNVAL: the fd is lost, it
  * is no longer watched and must not be closed), or the timer did (fd -1), or a question to DNS has ended (CLUSTER_ANSWERED), or
- * something came of a request by HTTP (CLUSTER_FETCHED). It reads until CLUSTER_E_AGAIN. close: free state; what is still watched is retired. round and ready: 0, or a negative
- * CLUSTER_E..., which fails the round. */
+ * something came of a request by HTTP (CLUSTER_FETCHED). It reads until CLUSTER_E_AGAIN. close: free state; what is still
+ * watched is retired. round and ready: 0, or a negative CLUSTER_E..., which fails the round. */
 struct cluster_strategy {
     uint32_t size; /* sizeof(struct cluster_strategy) */
     int (*open)(void *ctx, struct cluster_source *s, const char *target, void **state);
@@ -725,8 +726,8 @@ struct cluster_request {
 /* What came of a request. */
 struct cluster_response {
     uint32_t size; /* set it: fields beyond are not written */
-    int32_t
-        error; /* 0: the status is 2xx and the body is coming or whole; CLUSTER_E_AGAIN: no response yet; others: none, why says it */
+    /* 0: the status is 2xx and the body is coming or whole; CLUSTER_E_AGAIN: no response yet; others: none, why says it */
+    int32_t error;
     uint32_t status; /* as the server said; 0: it said none */
     uint32_t whole;  /* 1: the body was read to its end */
     const char *why; /* of a failure: one sentence, with what the server said of it; else "" */
@@ -747,8 +748,8 @@ CLUSTER_API int cluster_source_fetched(const struct cluster_source *s, uint32_t 
 CLUSTER_API int cluster_source_header(const struct cluster_source *s, uint32_t slot, const char *name, char *out,
                                       size_t capacity);
 
-/* The next bytes of the body, at *data until the next call: how many; 0: that was all of it; CLUSTER_E_AGAIN: not yet, or enough for this
- * step: ready will be called again; any other error: it failed. */
+/* The next bytes of the body, at *data until the next call: how many; 0: that was all of it; CLUSTER_E_AGAIN: not yet, or
+ * enough for this step: ready will be called again; any other error: it failed. */
 CLUSTER_API int64_t cluster_source_body(struct cluster_source *s, uint32_t slot, const void **data);
 
 #endif
@@ -894,8 +895,8 @@ CLUSTER_API uint32_t cluster_jump(uint64_t key, uint32_t buckets);
  *
  * Keys are bytes; to Erlang's kinds an Elixir binary, or with CLUSTER_RING_TERM_KEYS a term in the external format, its 131 first.
  * A node's name is what that system calls it: an atom to libring and horde, host:port to ketama, libmemcached and nginx.
- * Where points of two nodes are equal, one owns them: the node given first (ex_hash_ring of up to 8192 points: last). So give nodes in the order in
- * which the other system got them, or, where that is not known, in one order everywhere. */
+ * Where points of two nodes are equal, one owns them: the node given first (ex_hash_ring of up to 8192 points: last). So
+ * give nodes in the order in which the other system got them, or, where that is not known, in one order everywhere. */
 #define CLUSTER_RING_TERM_KEYS 1u    /* libring, horde, modulo, nebulex, cachex, cachex-jump, phoenix-tracker */
 #define CLUSTER_RING_BINARY_NODES 2u /* libring: nodes are binaries, not atoms */
 #define CLUSTER_RING_OTP25 4u        /* libring: the other side runs OTP 25 or older, which matters for keys that are atoms */
@@ -1012,9 +1013,9 @@ struct cluster_move {
 };
 
 /* What moves between two maps of the same shard count, by shard; returns the total, fills at most capacity. Followed in this
- * order, no shard that had an owner is ever without one: of its owners the first to go is one that can be spared. All done, the old table is the new one; what is left after a part of it is the rest of the list, the same at each
- * call. Nodes are matched by name. from NULL: everything is new. Different shard counts: 0. It says what moves between maps
- * of one seed. */
+ * order, no shard that had an owner is ever without one: of its owners the first to go is one that can be spared. All done,
+ * the old table is the new one; what is left after a part of it is the rest of the list, the same at each call. Nodes are
+ * matched by name. from NULL: everything is new. Different shard counts: 0. It says what moves between maps of one seed. */
 CLUSTER_API size_t cluster_map_plan(const struct cluster_map *from, const struct cluster_map *to, struct cluster_move *out,
                                     size_t capacity);
 

@@ -1,5 +1,5 @@
-/* Teaches: two nodes connect and exchange a call. Each finds the other at epmd, links to it, and has it compute erlang:phash2 of a term.
- * Every Erlang node has that function, and this program serves it too: so it does not matter which of them is in C.
+/* Teaches: two nodes connect and exchange a call. Each finds the other at epmd, links to it, and has it compute erlang:phash2
+ * of a term. Every Erlang node has that function, and this program serves it too: so it does not matter which of them is in C.
  *
  *     cc -std=c99 -DCLUSTER_IMPLEMENTATION -o 1_call examples/drills/1_call.c
  *     COOKIE=secret ./1_call a@127.0.0.1 epmd:127.0.0.1     and in another terminal the same with b@127.0.0.1
@@ -81,5 +81,5 @@ int main(int argc, char **argv)
     return 0;
 }
 
-/* Exercise: have it call a function that takes a minute (`timer:sleep`), and kill the other node meanwhile. What does the reply say, and
- * may the call be repeated? */
+/* Exercise: have it call a function that takes a minute (`timer:sleep`), and kill the other node meanwhile. What does the
+ * reply say, and may the call be repeated? */

@@ -1,5 +1,5 @@
-/* Teaches: a dispatcher by consistent hash. Each half second every key is sent to the worker that owns it. The same key goes to the same
- * worker, whoever dispatches it, until the members change; then only the keys of shards that moved go elsewhere.
+/* Teaches: a dispatcher by consistent hash. Each half second every key is sent to the worker that owns it. The same key goes to
+ * the same worker, whoever dispatches it, until the members change; then only the keys of shards that moved go elsewhere.
  *
  *     cc -std=c99 -DCLUSTER_IMPLEMENTATION -o 2_dispatcher examples/drills/2_dispatcher.c
  *     COOKIE=secret ./2_dispatcher dispatcher@127.0.0.1 'epmd:127.0.0.1?role=worker' 2 user:1 user:2 user:3

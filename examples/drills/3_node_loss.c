@@ -1,6 +1,6 @@
-/* Teaches: losing a node in the middle of work. Jobs are called on the worker that owns them, many at a time. When a worker is killed, what
- * was under way there is called again on the new owners, since nobody knows whether it ran: so jobs have to bear being done twice.
- * When the worker is back it owns what it owned before.
+/* Teaches: losing a node in the middle of work. Jobs are called on the worker that owns them, many at a time. When a worker is
+ * killed, what was under way there is called again on the new owners, since nobody knows whether it ran: so jobs have to bear
+ * being done twice. When the worker is back it owns what it owned before.
  *
  *     cc -std=c99 -DCLUSTER_IMPLEMENTATION -o 3_node_loss examples/drills/3_node_loss.c
  *     COOKIE=secret ./3_node_loss dispatcher@127.0.0.1 'epmd:127.0.0.1?role=worker' 3     with three workers:

@@ -1,5 +1,6 @@
-/* Teaches: what is on the wire. It counts the messages and bytes of each topic, which is the first element of a message, second by second;
- * then it prints averages and the 95th percentile, and draws a chart. A few large bursts hide well behind an average.
+/* Teaches: what is on the wire. It counts the messages and bytes of each topic, which is the first element of a message, second
+ * by second; then it prints averages and the 95th percentile, and draws a chart. A few large bursts hide well behind an
+ * average.
  *
  *     cc -std=c99 -DCLUSTER_IMPLEMENTATION -o 4_wire_load examples/drills/4_wire_load.c
  *     COOKIE=secret ./4_wire_load m@127.0.0.1 epmd:127.0.0.1 20 load.svg
@@ -223,5 +224,5 @@ int main(int argc, char **argv)
     return run_meter(argv[1], argv[2], seconds, argv[4]);
 }
 
-/* Exercise: the presence of 1000 users, 5 KB a user, goes to all nodes once a second. What does the chart say, and what becomes of it when
- * only changes are sent? */
+/* Exercise: the presence of 1000 users, 5 KB a user, goes to all nodes once a second. What does the chart say, and what
+ * becomes of it when only changes are sent? */

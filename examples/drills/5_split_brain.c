@@ -1,12 +1,14 @@
 /* Teaches: a network that falls in two. Three nodes add to a balance in a store. One of them may write: the one that has the lease in
  * etcd, whose revision is the token that the store checks. A node that does not see the majority keeps the work that it is given, and
- * marks what it reads as stale. When all is healed it reads the store again, and its work goes there, once each however often it is sent.
+ * marks what it reads as stale. When all is healed it reads the store again, and its work goes there, once each however often
+ * it is sent.
  *
  *     cc -std=c99 -DCLUSTER_IMPLEMENTATION -o 5_split_brain examples/drills/5_split_brain.c
  *     COOKIE=secret ./5_split_brain n1@127.0.0.1 epmd:127.0.0.1 127.0.0.1:2379 store.txt     and so n2 and n3
  *
- * The store is a file that all share, a line a write. Work comes from any Erlang node: rpc:call('n1@127.0.0.1', drill, add, [{Id, Amount}]),
- * where Id is one that nobody used before; drill:read() gives the balance. A last argument is how long a node may say nothing (8s).
+ * The store is a file that all share, a line a write. Work comes from any Erlang node: rpc:call('n1@127.0.0.1', drill, add,
+ * [{Id, Amount}]), where Id is one that nobody used before; drill:read() gives the balance. A last argument is how long a node
+ * may say nothing (8s).
  */
 #include "drill.h"
 #include "lease.h"
@@ -202,5 +204,6 @@ int main(int argc, char **argv)
     return 0;
 }
 
-/* Exercise: take the check out of store_write, pause the writer (kill -STOP) until another one writes, and let it go on (kill -CONT) with
- * work for it. What does the store have in it, and how long would the lease have to be for that never to happen? */
+/* Exercise: take the check out of store_write, pause the writer (kill -STOP) until another one writes, and let it go on
+ * (kill -CONT) with work for it. What does the store have in it, and how long would the lease have to be for that never to
+ * happen? */

@@ -129,5 +129,5 @@ int main(int argc, char **argv)
     return 0;
 }
 
-/* Exercise: between the death of the one process and the birth of the next some messages are lost. Keep those that were not answered, and
- * send them again: what must the service be able to bear? */
+/* Exercise: between the death of the one process and the birth of the next some messages are lost. Keep those that were not
+ * answered, and send them again: what must the service be able to bear? */

@@ -1,7 +1,7 @@
 /*
- * A lease in etcd, as a strategy of its own: `lease:HOST:PORT` tries each round to become the one whose name stands under the key, or keeps
- * what it has alive. The source lists the one who has it. The revision at which the key was made is the fencing token: it is higher for each
- * holder than for all before.
+ * A lease in etcd, as a strategy of its own: `lease:HOST:PORT` tries each round to become the one whose name stands under the
+ * key, or keeps what it has alive. The source lists the one who has it. The revision at which the key was made is the fencing
+ * token: it is higher for each holder than for all before.
  *
  *     no lease -> grant -> txn: put the key if there is none -> it was put: held -> keepalive -> held
  *                           its failure says who has it: next round again         -> it has run out: no lease

@@ -1,7 +1,7 @@
 /*
- * A store with one writer at a time: each write bears a token, and one whose token is lower than that of a write taken before is refused,
- * whoever sends it and whatever it believes itself to be. Each operation has an id, so that one that comes again changes nothing. A
- * store is its list of operations; the balance is their sum, in whatever order they came.
+ * A store with one writer at a time: each write bears a token, and one whose token is lower than that of a write taken before
+ * is refused, whoever sends it and whatever it believes itself to be. Each operation has an id, so that one that comes again
+ * changes nothing. A store is its list of operations; the balance is their sum, in whatever order they came.
  */
 #ifndef DRILL_STORE_H
 #define DRILL_STORE_H

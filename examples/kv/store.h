@@ -1,5 +1,6 @@
 /*
- * The keys of one shard: a hash table whose chains grow. Its hash has a secret key, so nobody can choose keys that all fall into one chain.
+ * The keys of one shard: a hash table whose chains grow. Its hash has a secret key, so nobody can choose keys that all fall
+ * into one chain.
  */
 #ifndef KV_STORE_H
 #define KV_STORE_H

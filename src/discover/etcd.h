@@ -1,6 +1,6 @@
 /*
- * etcd: the nodes whose names are keys under a prefix, by the JSON gateway of etcd 3. With watch=on a watch of the prefix says when to ask
- * again. A node that announces itself puts its key under a lease, which each round keeps alive and leaving revokes.
+ * etcd: the nodes whose names are keys under a prefix, by the JSON gateway of etcd 3. With watch=on a watch of the prefix says
+ * when to ask again. A node that announces itself puts its key under a lease, which each round keeps alive and leaving revokes.
  */
 #ifndef CLU_DISCOVER_ETCD_H
 #define CLU_DISCOVER_ETCD_H

@@ -9,7 +9,8 @@
  * jumps cuts nobody off: ours does not matter for known instances, and one who jumps back speaks as two. (The table of instances
  * has a fixed size: of names that share a place the one heard last is known.)
  *
- * Of the others, nodefinder's packets are proven by the cookie and their time, within 5 minutes of ours; peerage's are proven by nothing.
+ * Of the others, nodefinder's packets are proven by the cookie and their time, within 5 minutes of ours; peerage's are proven
+ * by nothing.
  *
  * libcluster has no packet that says good-bye. Ours is one more announcement, with a flag; whoever does not know it waits for
  * max-age as ever.

@@ -96,7 +96,8 @@ CLU_FN int clu_source_unknown(struct clu_discovery *home, struct clu_url_parser 
     return clu_url_unknown(p->error, "scheme", p->scheme, CLU_URL_SCHEMES, buffer);
 }
 
-/* A new source, not yet in the list, by the strategy of its scheme unless another one is given; the sentence of a failure is in the loop's error. */
+/* A new source, not yet in the list, by the strategy of its scheme unless another one is given; the sentence of a failure is
+ * in the loop's error. */
 CLU_FN int clu_source_create(struct clu_discovery *home, const char *url, const struct cluster_strategy *strategy,
                              struct cluster_source **out)
 {

@@ -485,8 +485,8 @@ CLU_FN int clu_batch_add_new(struct clu_table *t, struct clu_claims *list, const
 }
 
 /* The list names this node. The own node is passed over: it is a member anyway. Of a name that comes twice in a batch, the
- * current address stays, else the lowest is taken, and the rest is as it was said first. `made`: NULL, or a record of just this, which nobody has
- * yet, with the hash for its id. */
+ * current address stays, else the lowest is taken, and the rest is as it was said first. `made`: NULL, or a record of just
+ * this, which nobody has yet, with the hash for its id. */
 CLU_FN int clu_batch_put(struct clu_table *t, struct clu_claims *list, const struct clu_says *given, struct clu_record *made)
 {
     struct clu_claim *c = list->expected;

@@ -500,7 +500,8 @@ CLU_FN int clu_fetch_write(struct clu_fetch *f, const struct cluster_request *r,
     return w.bad ? CLUSTER_E_INVALID : 0;
 }
 
-/* Ask, and have it all within `span` ns. What was asked before is given up. CLUSTER_E_INVALID, CLUSTER_E_MEMORY: nothing is under way. */
+/* Ask, and have it all within `span` ns. What was asked before is given up. CLUSTER_E_INVALID, CLUSTER_E_MEMORY: nothing is
+ * under way. */
 CLU_FN int clu_fetch_ask(struct clu_fetch *f, const struct cluster_request *r, uint64_t span)
 {
     struct clu_loop *l = f->loop;

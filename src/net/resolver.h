@@ -18,8 +18,6 @@
 
 /* ---- the life of a question ------------------------------------------- */
 
-CLU_FN int clu_question_ask(struct clu_question *q, struct clu_slice name, uint32_t type, uint64_t span);
-
 /* From now on it rests: no timer, no place among those that talk, and no socket unless that is kept. */
 CLU_CALLED void clu_question_rest(struct clu_question *q, bool keep)
 {
@@ -32,16 +30,29 @@ CLU_CALLED void clu_question_rest(struct clu_question *q, bool keep)
         clu_exchange_end(q);
 }
 
+/* As it is before the first server is asked. */
+CLU_FN void clu_question_reset(struct clu_question *q, uint32_t type, uint64_t span)
+{
+    q->either = type == CLU_DNS_EITHER;
+    q->type = q->either ? (uint16_t)CLUSTER_DNS_A : (uint16_t)type;
+    q->tries = q->attempt = q->candidate = q->flags = 0;
+    q->plain = q->stream = false;
+    memset(&q->result, 0, sizeof q->result);
+    q->error = 0;
+    q->name[q->base] = '\0';
+    q->deadline = span;
+}
+
 /* The end: at once, or in the next step when clu_question_ask has not returned yet. */
 CLU_CALLED void clu_question_end(struct clu_question *q, int error)
 {
     struct clu_loop *l = q->resolver->loop;
     clu_question_rest(q, !error && q->whole && q->tcp == CLU_DNS_TCP_KEEP);
     if (q->either && !error && !q->result.count) {
-        uint64_t left = q->deadline > l->now ? q->deadline - l->now : 0;
-        error = clu_question_ask(q, clu_slice_of(q->name, q->base), CLUSTER_DNS_AAAA, left);
-        if (!error)
-            return;
+        clu_question_reset(q, CLUSTER_DNS_AAAA, q->deadline > l->now ? q->deadline - l->now : 0);
+        q->state = CLU_DNS_STARTS;
+        clu_timer_set(&l->timers, &q->timer, l->now);
+        return;
     }
     q->error = error;
     if (!q->asking) {
@@ -270,15 +281,8 @@ CLU_FN int clu_question_ask(struct clu_question *q, struct clu_slice name, uint3
     uint8_t wire[CLU_DNS_NAME_MAX];
     bool final = name.length && name.at[name.length - 1] == '.';
     clu_question_rest(q, q->state == CLU_DNS_REST);
-    q->either = type == CLU_DNS_EITHER;
-    if (q->either)
-        type = CLUSTER_DNS_A;
     q->base = clu_dns_name(wire, name) ? name.length - final : 0;
-    q->tries = q->attempt = q->candidate = q->flags = 0;
-    q->plain = q->stream = false;
-    memset(&q->result, 0, sizeof q->result);
-    q->error = 0;
-    if (type > 127 || !memchr(types, (int)type, sizeof types))
+    if (type != CLU_DNS_EITHER && (type > 127 || !memchr(types, (int)type, sizeof types)))
         q->base = 0;
     if (!q->base)
         return CLUSTER_E_INVALID;
@@ -287,10 +291,8 @@ CLU_FN int clu_question_ask(struct clu_question *q, struct clu_slice name, uint3
         return CLUSTER_E_MEMORY;
     }
     memmove(q->name, name.at, q->base); /* it may be what is there */
-    q->name[q->base] = '\0';
-    q->type = (uint16_t)type;
     q->search = q->search && !final;
-    q->deadline = span;
+    clu_question_reset(q, type, span);
     if (l->stepping) {
         q->asking = true;
         clu_question_start(q);

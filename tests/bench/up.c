@@ -1,7 +1,8 @@
-/* How soon it is known that a node is there, and that it is gone: ten nodes on loopback, each with a link to each other, found by gossip.
- * From the start of the tenth to CLUSTER_UP on all nine others; and from kill -9 of a node to CLUSTER_DOWN on one that is linked to it.
- * The median and the worst of 20 runs each, in milliseconds; beside the first, gossip and the handshake alone cost as much as a node's
- * first packet and three round trips. With --check: once each, and no time is judged. */
+/* How soon it is known that a node is there, and that it is gone: ten nodes on loopback, each with a link to each other,
+ * found by gossip. From the start of the tenth to CLUSTER_UP on all nine others; and from kill -9 of a node to CLUSTER_DOWN
+ * on one that is linked to it. The median and the worst of 20 runs each, in milliseconds; beside the first, gossip and the
+ * handshake alone cost as much as a node's first packet and three round trips. With --check: once each, and no time is
+ * judged. */
 #define CLUSTER_IMPLEMENTATION
 #include "../../cluster.h"
 

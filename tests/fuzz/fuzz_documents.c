@@ -1,7 +1,7 @@
 /*
  * The documents of sources by HTTP: the first byte of the input says which strategy reads, the rest is the body of its second answer,
- * after a first one that names two nodes. What is no whole list of its kind loses nobody; names that come out are names; and it is all the
- * same whatever the body is cut into.
+ * after a first one that names two nodes. What is no whole list of its kind loses nobody; names that come out are names; and it
+ * is all the same whatever the body is cut into.
  */
 #define CLUSTER_IMPLEMENTATION
 #include "../../cluster.h"

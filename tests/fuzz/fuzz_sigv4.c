@@ -1,6 +1,6 @@
 /*
- * Signatures of requests. Whatever keys, session, region, host, body and time are, the lines are of one form, the same each time, within
- * their room; another body has another signature.
+ * Signatures of requests. Whatever keys, session, region, host, body and time are, the lines are of one form, the same each
+ * time, within their room; another body has another signature.
  */
 #include "../../src/wire/sigv4.h"
 

@@ -37,7 +37,8 @@
 enum policy { COUNT, BALLOTS, LEASES, POLICIES };
 static const char *const policies[] = {"count", "ballots", "lease"};
 
-/* ASK, GRANT, BEAT: ballots. KEEP, HELD: the lease. PASS: an operation to the writer. WRITE, REFUSED: the store, which all can reach. */
+/* ASK, GRANT, BEAT: ballots. KEEP, HELD: the lease. PASS: an operation to the writer. WRITE, REFUSED: the store, which all
+ * can reach. */
 enum kind { ASK, GRANT, BEAT, KEEP, HELD, PASS, WRITE, REFUSED };
 
 struct message {

@@ -1,4 +1,5 @@
-/* The HTTP codec: heads and bodies that are right, and each that has misled a client. Everything is read whole, and cut at each byte. */
+/* The HTTP codec: heads and bodies that are right, and each that has misled a client. Everything is read whole, and cut at
+ * each byte. */
 #include "../../src/wire/http.h"
 
 #include <setjmp.h>
