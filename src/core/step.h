@@ -219,7 +219,7 @@ CLU_FN bool clu_event_of_mesh(struct cluster *c, struct cluster_event *e)
     struct clu_record *r;
     if (!d)
         return false;
-    clu_line_leave(d);
+    clu_dial_line_leave(d);
     r = clu_peer_of(d)->member->record;
     c->shown_member = (struct clu_shared *)clu_share(r);
     e->type = d->up ? CLUSTER_DISCONNECT : CLUSTER_CONNECT;

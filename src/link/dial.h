@@ -24,14 +24,14 @@
 
 struct clu_dial;
 
-struct clu_line {
+struct clu_dial_line {
     struct clu_dial *first, **end;
 };
 
 struct clu_dial {
     struct clu_timer timer; /* to the next dial, or to the deadline of the one under way */
     struct clu_dials *home;
-    struct clu_line *line; /* where it stands; NULL: nowhere */
+    struct clu_dial_line *line; /* where it stands; NULL: nowhere */
     struct clu_dial *later, **at;
     uint64_t due_ns;   /* with failures: no dial before */
     uint32_t failures; /* since the last that went well */
@@ -44,7 +44,7 @@ struct clu_dial {
 
 struct clu_dials {
     struct clu_loop *loop;
-    struct clu_line line;
+    struct clu_dial_line line;
     struct clu_timer pump;
     uint32_t count, limit; /* under way */
     uint32_t begun;        /* in this step */
@@ -59,7 +59,7 @@ struct clu_dials {
     void (*forgotten)(struct clu_dial *d); /* nothing is known of it any more */
 };
 
-CLU_FN void clu_line_put(struct clu_line *line, struct clu_dial *d)
+CLU_FN void clu_dial_line_put(struct clu_dial_line *line, struct clu_dial *d)
 {
     d->line = line;
     d->later = NULL;
@@ -68,7 +68,7 @@ CLU_FN void clu_line_put(struct clu_line *line, struct clu_dial *d)
     line->end = &d->later;
 }
 
-CLU_FN void clu_line_leave(struct clu_dial *d)
+CLU_FN void clu_dial_line_leave(struct clu_dial *d)
 {
     if (!d->line)
         return;
@@ -114,7 +114,7 @@ CLU_FN void clu_dials_go_on(struct clu_dials *home)
 /* The dial under way is over, without a word on how it went. */
 CLU_FN void clu_dial_stop(struct clu_dial *d)
 {
-    clu_line_leave(d);
+    clu_dial_line_leave(d);
     if (!d->busy)
         return;
     d->busy = false;
@@ -189,7 +189,7 @@ CLU_FN void clu_dials_pump(struct clu_dials *home)
     home->step = l->counts.steps;
     while (home->line.first && home->count < home->limit && home->begun < CLU_DIAL_STEP) {
         struct clu_dial *d = home->line.first;
-        clu_line_leave(d);
+        clu_dial_line_leave(d);
         if (!clu_dial_wanted(d))
             continue;
         home->begun++;
@@ -227,7 +227,7 @@ CLU_FN void clu_dial_fire(struct clu_timer *timer, uint64_t now)
         home->forgotten(d);
     } else {
         if (!d->line)
-            clu_line_put(&home->line, d);
+            clu_dial_line_put(&home->line, d);
         clu_dials_pump(home);
     }
 }

@@ -12,7 +12,7 @@ CLU_FN int clu_host_begin(struct clu_dial *d)
     struct clu_peer *p = clu_peer_of(d);
     if (!d->up)
         clu_peer_state(p, CLUSTER_MEMBER_DIALLED);
-    clu_line_put(&p->mesh->tells, d);
+    clu_dial_line_put(&p->mesh->tells, d);
     return 0;
 }
 

@@ -39,7 +39,7 @@ struct clu_mesh {
     struct clu_watch_members watch;
     struct clu_claims claims; /* those that are linked are members */
     struct clu_peer *strays[CLU_STRAYS];
-    struct clu_line tells;             /* connect=host: what the host is to be asked for */
+    struct clu_dial_line tells;        /* connect=host: what the host is to be asked for */
     void (*parts)(struct clu_peer *p); /* on_leave=disconnect: end its link, not from inside this call; NULL: there are none */
     void (*refuses)(struct clu_peer *p, enum clu_why why,
                     int error); /* the answers that are waited for do not come; NULL: none are */
