@@ -10,8 +10,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint32_t i;
     clu_resolv_parse(&r, clu_slice_of(text, size));
     CHECK(r.server_count >= 1 && r.server_count <= CLU_RESOLV_SERVERS && r.search_count <= CLU_RESOLV_SEARCH);
-    CHECK(r.attempts >= 1 && r.attempts <= 5 && r.ndots <= 15);
-    CHECK(r.timeout_ns >= CLU_SECOND && r.timeout_ns <= 30 * CLU_SECOND);
+    CHECK(r.options[CLU_RESOLV_TIMEOUT] >= 1 && r.options[CLU_RESOLV_TIMEOUT] <= 30);
+    CHECK(r.options[CLU_RESOLV_ATTEMPTS] >= 1 && r.options[CLU_RESOLV_ATTEMPTS] <= 5);
+    CHECK(r.options[CLU_RESOLV_NDOTS] <= 15);
+    for (i = CLU_RESOLV_ROTATE; i <= CLU_RESOLV_TRUST_AD; i++)
+        CHECK(r.options[i] <= 1);
     for (i = 0; i < r.server_count; i++) {
         struct cluster_address address;
         struct clu_slice zone = r.servers[i];

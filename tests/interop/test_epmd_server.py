@@ -201,7 +201,7 @@ class Served(unittest.TestCase):
         # And from one of the real kind to ours, and back.
         epmd.kill()
         real = Epmd.__new__(Epmd)
-        real.port, real.at = epmd.port, epmd.at
+        real.port, real.at, real.address = epmd.port, epmd.at, LOOPBACK
         Epmd.start(real)
         until(lambda: real.names() == ["one", "two"], "both are with the real one")
         real.kill()
