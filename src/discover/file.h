@@ -40,8 +40,8 @@ CLU_FN int clu_file_round(void *state, uint64_t now)
     struct clu_text error = clu_text_on(sentence, sizeof sentence);
     struct clu_list lines;
     struct cluster_node node;
-    int64_t size =
-        clu_read_file(cluster_source_io(f->source), cluster_source_allocator(f->source), path, &f->text, &f->capacity, &stamp);
+    int64_t size = clu_read_file(cluster_source_io(f->source), cluster_source_allocator(f->source), path, &f->text,
+                                 &f->capacity, 1, &stamp);
     int result;
     (void)now;
     if (size == CLUSTER_E_AGAIN && cluster_source_same(f->source) == 0)

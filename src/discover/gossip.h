@@ -165,7 +165,7 @@ CLU_FN int clu_gossip_read_secret(struct clu_gossip_source *g, const char *path)
     char *text = NULL;
     size_t capacity = 0;
     uint64_t stamp = 0;
-    int64_t size = clu_read_file(cluster_source_io(g->source), memory, path, &text, &capacity, &stamp);
+    int64_t size = clu_read_file(cluster_source_io(g->source), memory, path, &text, &capacity, 1, &stamp);
     while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r'))
         size--;
     if (size > 0)

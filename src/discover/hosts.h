@@ -61,12 +61,12 @@ CLU_FN int64_t clu_hosts_read(struct clu_epmd *e)
     char home[512];
     struct clu_text t = clu_text_on(home, sizeof home);
     uint64_t stamp = 0;
-    int64_t size = clu_read_file(io, memory, path ? path : CLU_HOSTS_ERLANG, &e->text, &e->text_capacity, &stamp);
+    int64_t size = clu_read_file(io, memory, path ? path : CLU_HOSTS_ERLANG, &e->text, &e->text_capacity, 1, &stamp);
     if (size == CLUSTER_E_NOT_FOUND && !path) {
         int length = io->environment(io->ctx, "HOME", home, sizeof home - sizeof CLU_HOSTS_ERLANG - 1);
         t.length = length > 0 ? strlen(home) : 0;
         clu_text_add(&t, "/" CLU_HOSTS_ERLANG);
-        size = clu_read_file(io, memory, home, &e->text, &e->text_capacity, &stamp);
+        size = clu_read_file(io, memory, home, &e->text, &e->text_capacity, 1, &stamp);
         if (size == CLUSTER_E_NOT_FOUND)
             return clu_round_fail(e->source, (int)size, "there is no .hosts.erlang here or in $HOME: hosts:PATH names one",
                                   clu_slice_of(NULL, 0), "");

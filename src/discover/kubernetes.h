@@ -383,8 +383,7 @@ CLU_FN int clu_kube_file(struct clu_kube *k, const char *option, const char *nam
         clu_text_add(&t, name);
         path = buffer;
     }
-    clu_wipe(k->file, k->file_capacity); /* a block that held a token may move */
-    size = clu_read_file(io, cluster_source_allocator(k->source), path, &k->file, &k->file_capacity, &stamp);
+    size = clu_read_file(io, cluster_source_allocator(k->source), path, &k->file, &k->file_capacity, 1, &stamp);
     if (size == CLUSTER_E_NOT_FOUND && path == buffer)
         size = 0;
     if (size < 0)

@@ -119,7 +119,7 @@ CLU_FN int clu_web_secret(struct clu_web *w)
     int64_t read = 0;
     size = token ? strlen(token) : 0;
     if (path) {
-        read = clu_read_file(cluster_source_io(w->source), memory, path, &w->file, &w->file_capacity, &stamp);
+        read = clu_read_file(cluster_source_io(w->source), memory, path, &w->file, &w->file_capacity, field + 2, &stamp);
         if (read < 0)
             return clu_round_fail(w->source, (int)read, "cannot read '#': $", clu_slice_str(path), cluster_strerror((int)read));
         while (read && (unsigned char)w->file[read - 1] <= ' ')

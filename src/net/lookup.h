@@ -13,23 +13,25 @@
 #define CLU_FILE_MAX ((size_t)16 << 20)
 #define CLU_DNS_EITHER 256 /* no type of DNS: addresses of IPv4 or, if there are none, of IPv6 */
 
-/* A whole file in memory of *capacity bytes, of which one at least is spare; its size, or a negative CLUSTER_E... As with the
- * hook, CLUSTER_E_AGAIN: it has this stamp. */
+/* A whole file in memory of *capacity bytes, of which so many are spare; its size, or a negative CLUSTER_E... As with the hook,
+ * CLUSTER_E_AGAIN: it has this stamp. It may hold a secret, as what was there before: nothing of that stays behind. */
 CLU_FN int64_t clu_read_file(const struct cluster_io *io, const struct cluster_allocator *memory, const char *path, char **data,
-                             size_t *capacity, uint64_t *stamp)
+                             size_t *capacity, size_t spare, uint64_t *stamp)
 {
     for (;;) {
         uint64_t now = *stamp;
         int64_t size = io->read_file(io->ctx, path, *data, *capacity, &now);
         if (size < 0)
             return size;
-        if ((uint64_t)size < *capacity) {
+        if ((uint64_t)size < *capacity && *capacity - (uint64_t)size >= spare) {
             *stamp = now;
             return size;
         }
         if ((uint64_t)size > CLU_FILE_MAX)
             return CLUSTER_E_LIMIT;
-        if (!clu_reserve(memory, data, capacity, (size_t)size + 1, 1))
+        if (*data)
+            clu_wipe(*data, *capacity);
+        if (!clu_reserve(memory, data, capacity, (size_t)size + spare, 1))
             return CLUSTER_E_MEMORY;
     }
 }
@@ -57,7 +59,7 @@ CLU_CALLED int clu_lookup(const struct cluster_io *io, const struct cluster_allo
         size_t capacity = 0;
         uint64_t stamp = 0;
         struct clu_slice rest;
-        size = clu_read_file(io, memory, CLU_HOSTS_PATH, &text, &capacity, &stamp);
+        size = clu_read_file(io, memory, CLU_HOSTS_PATH, &text, &capacity, 1, &stamp);
         rest = clu_slice_of(text, size > 0 ? (size_t)size : 0);
         found = clu_hosts_find(&rest, host, out);
         clu_free(memory, text, capacity);

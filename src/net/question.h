@@ -95,7 +95,7 @@ CLU_FN int clu_known_look(struct clu_loop *l, struct clu_known_file *f, const ch
     int64_t size;
     if (l->now < f->next)
         return 0;
-    size = clu_read_file(&l->io, &l->memory, path, &f->text, &f->capacity, &f->stamp);
+    size = clu_read_file(&l->io, &l->memory, path, &f->text, &f->capacity, 1, &f->stamp);
     f->next = clu_add_time(l->now, CLU_DNS_LOOK);
     if (size == CLUSTER_E_AGAIN)
         return 0;

@@ -229,6 +229,47 @@ static void tokens_go_over_verified_tls_only(void **state)
     }
 }
 
+/* Blocks that are given back, or that move, with the token still in them. */
+static unsigned told;
+
+static void *spying_resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
+{
+    const char *bytes = (const char *)ptr;
+    size_t i;
+    for (i = 0; i + 6 <= old_size; i++)
+        told += memcmp(bytes + i, "hidden", 6) == 0;
+    return fake_resize(ctx, ptr, old_size, new_size);
+}
+
+static void tokens_stay_in_no_block(void **state)
+{
+    static const char *const urls[] = {"etcd:/cluster/?token-file=/token&insecure=on&" AT,
+                                       "consul:web?node=app&token-file=/token&insecure=on&" AT};
+    char token[3000];
+    size_t i;
+    (void)state;
+    for (i = 0; i < CLU_COUNT(urls); i++) {
+        struct cluster_options o = web_begin(serve);
+        f.memory.hook.resize = spying_resize;
+        told = 0;
+        strcpy(token, "hidden\n");
+        f.files[0].path = "/token";
+        f.files[0].text = token;
+        f.files[0].stamp = 1;
+        web_start(&o, urls[i]);
+        web_run(10);
+        assert_non_null(strstr(web.last, "hidden"));
+        memset(token, 'x', sizeof token - 1); /* a longer one takes another block */
+        memcpy(token, "hidden", 6);
+        token[sizeof token - 1] = '\0';
+        f.files[0].stamp = 2;
+        web_round();
+        web_run(10);
+        web_end();
+        assert_int_equal(told, 0);
+    }
+}
+
 static void urls_that_are_refused(void **state)
 {
     static const char *const urls[] = {"consul:?node=a",    "consul:a,b",           "etcd:",       "rancher:a,b",
@@ -490,6 +531,7 @@ int main(void)
         cmocka_unit_test(no_fault_loses_a_member),
         cmocka_unit_test(keys_that_are_not_under_the_prefix_fail),
         cmocka_unit_test(tokens_go_over_verified_tls_only),
+        cmocka_unit_test(tokens_stay_in_no_block),
         cmocka_unit_test(urls_that_are_refused),
         cmocka_unit_test(consul_is_asked_to_wait_for_changes),
         cmocka_unit_test(consul_keeps_the_own_node_passing),
