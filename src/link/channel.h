@@ -41,7 +41,7 @@ CLU_FN size_t clu_channel_waits(const struct clu_channel *ch)
     return ch->out_size - ch->out_at;
 }
 
-/* Is nothing read for now? Answers that the other side does not take stop it. What we say of our own accord does not: two that
+/* Does reading rest? Answers that the other side does not take stop it. What we say of our own accord does not: two that
  * both had much to say would wait for each other for ever. */
 CLU_CALLED bool clu_channel_stopped(const struct clu_channel *ch)
 {

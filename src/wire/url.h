@@ -347,8 +347,8 @@ CLU_FN int clu_url_unknown(struct clu_text *error, const char *kind, struct clu_
     (void)clu_say(error, "unknown $ '#': ", word, kind);
     if (near.at)
         return clu_say(error, "did you mean '#'?", near, "");
-    (void)clu_say(error, "there are $ ", word, words);
-    return clu_say(error, "$", word, more);
+    (void)clu_say(error, "there are $", word, words);
+    return more && *more ? clu_say(error, " $", word, more) : CLUSTER_E_INVALID;
 }
 
 /* What an option takes, e.g. "a number from 1 to 1000". */

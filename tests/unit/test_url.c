@@ -520,13 +520,29 @@ static void has_whole_tables(void **state)
     assert_int_equal(i, 12);
 }
 
+/* Where no word is near, all that there are; and nothing is left hanging where the program has none of its own. */
+static void all_that_there_are(void **state)
+{
+    static const char *const own[] = {NULL, "", "c d"};
+    size_t i;
+    (void)state;
+    for (i = 0; i < CLU_COUNT(own); i++) {
+        char sentence[128];
+        struct clu_text t = clu_text_on(sentence, sizeof sentence);
+        assert_int_equal(clu_url_unknown(&t, "scheme", clu_slice_str("unlike"), "a b", own[i]), CLUSTER_E_INVALID);
+        assert_string_equal(sentence,
+                            i < 2 ? "unknown scheme 'unlike': there are a b" : "unknown scheme 'unlike': there are a b c d");
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(takes_good_urls),   cmocka_unit_test(says_what_is_wrong),
-        cmocka_unit_test(keeps_limits),      cmocka_unit_test(fills_the_common_options),
-        cmocka_unit_test(hides_secrets),     cmocka_unit_test(no_sentence_shows_a_secret),
-        cmocka_unit_test(measures_distance), cmocka_unit_test(has_whole_tables),
+        cmocka_unit_test(all_that_there_are),         cmocka_unit_test(takes_good_urls),
+        cmocka_unit_test(says_what_is_wrong),         cmocka_unit_test(keeps_limits),
+        cmocka_unit_test(fills_the_common_options),   cmocka_unit_test(hides_secrets),
+        cmocka_unit_test(no_sentence_shows_a_secret), cmocka_unit_test(measures_distance),
+        cmocka_unit_test(has_whole_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
