@@ -6,7 +6,7 @@
 #define CLUSTER_IMPLEMENTATION
 #include "../../cluster.h"
 
-#include "target.h"
+#include "host.h"
 
 #include <stdio.h>
 
@@ -125,25 +125,6 @@ static void hook_close(void *ctx, int fd)
     world.open[fd] = false;
 }
 
-static int64_t hook_read_file(void *ctx, const char *path, void *data, size_t size, uint64_t *stamp)
-{
-    (void)ctx;
-    (void)path;
-    (void)data;
-    (void)size;
-    (void)stamp;
-    return CLUSTER_E_NOT_FOUND;
-}
-
-static int hook_environment(void *ctx, const char *name, char *out, size_t capacity)
-{
-    (void)ctx;
-    (void)name;
-    (void)out;
-    (void)capacity;
-    return CLUSTER_E_NOT_FOUND;
-}
-
 static int hook_random(void *ctx, void *data, size_t size)
 {
     (void)ctx;
@@ -213,8 +194,8 @@ static uint64_t judge(size_t kind, size_t chunk)
     io.send = hook_send;
     io.recv = hook_recv;
     io.close = hook_close;
-    io.read_file = hook_read_file;
-    io.environment = hook_environment;
+    io.read_file = no_file;
+    io.environment = no_environment;
     io.random = hook_random;
     io.wall_time = hook_wall_time;
     world.first = kinds[kind].first;

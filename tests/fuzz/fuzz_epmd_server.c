@@ -5,34 +5,20 @@
  */
 #define CLUSTER_IMPLEMENTATION
 #include "../../cluster.h"
-#include "target.h"
+#include "host.h"
 
 #define FDS 200
 
 static struct {
     const uint8_t *at, *end;
     uint8_t open[FDS];
-    long live; /* bytes that are allocated */
 } world;
+
+static struct counted memory;
 
 static uint8_t next_byte(void)
 {
     return world.at < world.end ? *world.at++ : 0;
-}
-
-static void *hook_resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
-{
-    void *moved;
-    (void)ctx;
-    if (!new_size) {
-        world.live -= (long)old_size;
-        free(ptr);
-        return NULL;
-    }
-    moved = realloc(ptr, new_size);
-    if (moved)
-        world.live += (long)new_size - (long)old_size;
-    return moved;
 }
 
 static int new_fd(void)
@@ -138,15 +124,6 @@ static void hook_close(void *ctx, int fd)
     world.open[fd] = 0;
 }
 
-static int hook_environment(void *ctx, const char *name, char *out, size_t capacity)
-{
-    (void)ctx;
-    (void)name;
-    (void)out;
-    (void)capacity;
-    return CLUSTER_E_NOT_FOUND;
-}
-
 static int hook_random(void *ctx, void *data, size_t size)
 {
     (void)ctx;
@@ -195,16 +172,13 @@ static void run(struct cluster *c)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct cluster_allocator memory;
     struct cluster_options o;
     struct cluster_io io;
     struct cluster *c;
     memset(&world, 0, sizeof world);
     world.at = data;
     world.end = data + size;
-    memset(&memory, 0, sizeof memory);
-    memory.size = (uint32_t)sizeof memory;
-    memory.resize = hook_resize;
+    counted_begin(&memory);
     memset(&io, 0, sizeof io);
     io.size = (uint32_t)sizeof io;
     io.open = hook_open;
@@ -214,16 +188,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     io.send = hook_send;
     io.recv = hook_recv;
     io.close = hook_close;
-    io.environment = hook_environment;
+    io.environment = no_environment;
     io.random = hook_random;
     io.wall_time = hook_wall_time;
     cluster_options_init(&o);
-    o.allocator = &memory;
+    o.allocator = &memory.hook;
     o.io = &io;
     o.epmd = "embedded";
     CHECK(cluster_create(&c, &o) == 0);
     run(c);
     cluster_destroy(c);
-    CHECK(world.live == 0 && count_open() == 0);
+    CHECK(memory.live == 0 && count_open() == 0);
     return 0;
 }

@@ -2,6 +2,7 @@
  * Beside crashes it looks for a broken law: events replay to the member list, deadlines are kept, nothing leaks. */
 #define CLUSTER_IMPLEMENTATION
 #include "../../cluster.h"
+#include "host.h"
 
 #define FDS 64
 #define SECRET_URL "gossip:?secret=fuzz&announce=on&interval=1s"
@@ -15,8 +16,9 @@ static struct {
     uint8_t asked[FDS][600]; /* what was sent last */
     size_t asked_size[FDS];
     uint64_t wall;
-    long live; /* bytes that are allocated */
 } world;
+
+static struct counted memory;
 
 static uint8_t next_byte(void)
 {
@@ -28,21 +30,6 @@ static int fate(void)
 {
     uint8_t b = next_byte();
     return b < 250 ? 0 : -(int)(b - 239);
-}
-
-static void *hook_resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
-{
-    void *moved;
-    (void)ctx;
-    if (!new_size) {
-        world.live -= (long)old_size;
-        free(ptr);
-        return NULL;
-    }
-    moved = realloc(ptr, new_size);
-    if (moved)
-        world.live += (long)new_size - (long)old_size;
-    return moved;
 }
 
 static int hook_open(void *ctx, int kind, int family)
@@ -229,15 +216,6 @@ static int64_t hook_read_file(void *ctx, const char *path, void *data, size_t si
     return (int64_t)count;
 }
 
-static int hook_environment(void *ctx, const char *name, char *out, size_t capacity)
-{
-    (void)ctx;
-    (void)name;
-    (void)out;
-    (void)capacity;
-    return CLUSTER_E_NOT_FOUND;
-}
-
 static int hook_random(void *ctx, void *data, size_t size)
 {
     (void)ctx;
@@ -290,11 +268,8 @@ static void run(struct cluster *c)
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct cluster_allocator memory;
     struct cluster_options options;
     struct cluster_map_options map;
     struct cluster_io io;
@@ -304,9 +279,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     world.at = data;
     world.end = data + size;
     world.wall = 1700000000 * CLU_SECOND;
-    memset(&memory, 0, sizeof memory);
-    memory.size = (uint32_t)sizeof memory;
-    memory.resize = hook_resize;
+    counted_begin(&memory);
     memset(&map, 0, sizeof map);
     map.size = (uint32_t)sizeof map;
     map.shards = 64;
@@ -321,7 +294,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     io.close = hook_close;
     io.interfaces = hook_interfaces;
     io.read_file = hook_read_file;
-    io.environment = hook_environment;
+    io.environment = no_environment;
     io.random = hook_random;
     io.wall_time = hook_wall_time;
     cluster_options_init(&options);
@@ -330,7 +303,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     options.limit_events = 16;
     options.limit_budget = 16;
     options.map = &map;
-    options.allocator = &memory;
+    options.allocator = &memory.hook;
     options.io = &io;
     if (cluster_create(&c, &options))
         abort();
@@ -344,7 +317,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (i = 0; i < FDS; i++)
         if (world.open[i])
             abort();
-    if (world.live)
+    if (memory.live)
         abort();
     return 0;
 }

@@ -5,7 +5,7 @@
  */
 #define CLUSTER_IMPLEMENTATION
 #include "../../cluster.h"
-#include "target.h"
+#include "host.h"
 
 #define FDS 48
 #define OWN "m@10.0.0.9"
@@ -28,10 +28,10 @@ struct side {
 static struct {
     const uint8_t *at, *end;
     struct side s[FDS];
-    long live;        /* bytes that are allocated */
-    unsigned fail_in; /* allocations; 0: none fails */
-    bool failing;     /* hooks do, now and then */
+    bool failing; /* hooks do, now and then */
 } world;
+
+static struct counted memory;
 
 static uint8_t next_byte(void)
 {
@@ -39,23 +39,6 @@ static uint8_t next_byte(void)
 }
 
 /* ---- hooks ------------------------------------------------------------ */
-
-static void *hook_resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
-{
-    void *moved;
-    (void)ctx;
-    if (!new_size) {
-        world.live -= (long)old_size;
-        free(ptr);
-        return NULL;
-    }
-    if (world.fail_in && !--world.fail_in)
-        return NULL;
-    moved = realloc(ptr, new_size);
-    if (moved)
-        world.live += (long)new_size - (long)old_size;
-    return moved;
-}
 
 static int fate(void)
 {
@@ -186,25 +169,6 @@ static int hook_interfaces(void *ctx, const char *name, struct cluster_address *
     (void)out;
     (void)capacity;
     return 0;
-}
-
-static int64_t hook_read_file(void *ctx, const char *path, void *data, size_t size, uint64_t *stamp)
-{
-    (void)ctx;
-    (void)path;
-    (void)data;
-    (void)size;
-    (void)stamp;
-    return CLUSTER_E_NOT_FOUND;
-}
-
-static int hook_environment(void *ctx, const char *name, char *out, size_t capacity)
-{
-    (void)ctx;
-    (void)name;
-    (void)out;
-    (void)capacity;
-    return CLUSTER_E_NOT_FOUND;
 }
 
 static int hook_random(void *ctx, void *data, size_t size)
@@ -367,7 +331,7 @@ static void host(struct cluster *c)
         break;
     default:
         world.failing = b & 1;
-        world.fail_in = b & 15;
+        memory.fail_in = b & 15;
     }
 }
 
@@ -443,7 +407,6 @@ static void run(struct cluster *c)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct cluster_allocator memory;
     struct cluster_options options;
     struct cluster_io io;
     struct cluster *c;
@@ -452,9 +415,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     last_call = 0;
     world.at = data;
     world.end = data + size;
-    memset(&memory, 0, sizeof memory);
-    memory.size = (uint32_t)sizeof memory;
-    memory.resize = hook_resize;
+    counted_begin(&memory);
     memset(&io, 0, sizeof io);
     io.size = (uint32_t)sizeof io;
     io.open = hook_open;
@@ -467,8 +428,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     io.recv = hook_recv;
     io.close = hook_close;
     io.interfaces = hook_interfaces;
-    io.read_file = hook_read_file;
-    io.environment = hook_environment;
+    io.read_file = no_file;
+    io.environment = no_environment;
     io.random = hook_random;
     io.wall_time = hook_wall_time;
     cluster_options_init(&options);
@@ -484,7 +445,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     options.limit_output = 1000;
     options.limit_packet = 2000;
     options.limit_members = 4;
-    options.allocator = &memory;
+    options.allocator = &memory.hook;
     options.io = &io;
     CHECK(!cluster_create(&c, &options));
     CHECK(!cluster_register(c, "p"));
@@ -493,6 +454,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     cluster_destroy(c);
     for (i = 0; i < FDS; i++)
         CHECK(world.s[i].is == CLOSED || world.s[i].is == WAITS);
-    CHECK(!world.live);
+    CHECK(!memory.live);
     return 0;
 }
