@@ -42,8 +42,9 @@ static int parse_server(const char *target, struct cluster_address *out)
     char host[64];
     const char *colon = strrchr(target, ':');
     size_t length = colon ? (size_t)(colon - target) : sizeof host;
-    unsigned long port = colon ? strtoul(colon + 1, NULL, 10) : 0;
-    if (length >= sizeof host || !port || port > 65535)
+    char *end = NULL;
+    unsigned long port = colon ? strtoul(colon + 1, &end, 10) : 0;
+    if (length >= sizeof host || !port || port > 65535 || *end)
         return CLUSTER_E_INVALID;
     memcpy(host, target, length);
     host[length] = '\0';

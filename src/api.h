@@ -565,7 +565,8 @@ CLUSTER_API int cluster_source_same(struct cluster_source *s);
 CLUSTER_API int cluster_source_heard(struct cluster_source *s, const struct cluster_node *node);
 CLUSTER_API int cluster_source_gone(struct cluster_source *s, const char *name); /* it said that it left */
 
-/* How a kind of source works. open: parse target and options, do no I/O; its error sentence goes to cluster_source_fail.
+/* How a kind of source works. open: parse target and options, do no I/O; its error sentence goes to cluster_source_fail. target: what
+ * stands between scheme and options, as it is written; cluster_source_item gives its items decoded. It lives as long as the source.
  * round: start one (an older one still under way is void). ready: a watched fd fired (fd >= 0; POLLNVAL: the fd is lost, it
  * is no longer watched and must not be closed), or the timer did (fd -1), or a question to DNS has ended (CLUSTER_ANSWERED), or
  * something came of a request by HTTP (CLUSTER_FETCHED). It reads until CLUSTER_E_AGAIN. close: free state; what is still

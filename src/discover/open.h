@@ -51,9 +51,9 @@ CLU_FN int clu_source_parse(struct cluster_source *s, struct clu_url_parser *p, 
     struct clu_common *o = &s->common;
     const struct cluster_strategy *strategy = &s->strategy;
     size_t room = strlen(url) + 1;
-    struct clu_text shown;
+    struct clu_text shown, target;
     int result;
-    s->text_size = room * 3;
+    s->text_size = room * 4;
     s->text = (char *)clu_alloc(&s->loop->memory, s->text_size);
     if (!s->text)
         return CLUSTER_E_MEMORY;
@@ -80,6 +80,9 @@ CLU_FN int clu_source_parse(struct cluster_source *s, struct clu_url_parser *p, 
     s->shown = s->text + room;
     shown = clu_text_on(s->shown, 2 * room);
     clu_url_redact(url, &shown);
+    s->target = s->text + 3 * room;
+    target = clu_text_on(s->target, room);
+    clu_text_bytes(&target, url + p->scheme.length + 1, strcspn(url + p->scheme.length + 1, "?"));
     return 0;
 }
 
@@ -131,7 +134,7 @@ CLU_FN int clu_source_create(struct clu_discovery *home, const char *url, const 
     s->strategy = *strategy;
     result = clu_source_parse(s, &p, url);
     if (!result)
-        result = s->strategy.open(ctx, s, strchr(url, ':') + 1, &s->state_of_strategy);
+        result = s->strategy.open(ctx, s, s->target, &s->state_of_strategy);
     result = result > 0 ? CLUSTER_E_INVALID : result; /* a strategy that says what is no result */
     s->opened = result == 0;
     if (result) {

@@ -72,7 +72,7 @@ struct cluster_source {
     uint32_t bucket;
     uint64_t bucket_ns, frozen_ns, rounds, request;
     struct clu_url url;
-    char *text, *shown; /* the parsed and the redacted URL, one allocation */
+    char *text, *shown, *target; /* the parsed and the redacted URL, and its target as written; one allocation */
     size_t text_size;
     /* A one-off query: makes the reply's text of the nodes it found. NULL for a source of members. */
     struct clu_shared *(*answer)(struct cluster_source *s, const struct cluster_node *nodes, size_t count, int *error);

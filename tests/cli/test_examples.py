@@ -155,7 +155,8 @@ class Strategy(Example):
             self.assertNotIn("join   x@h port 0", strategy.lines)
 
     def test_wrong_urls(self):
-        for url, sentence in (("directory:nowhere", "takes ADDRESS:PORT"), ("directory:127.0.0.1:1?tries=99", "tries= is 1 to 10"),
+        for url, sentence in (("directory:nowhere", "takes ADDRESS:PORT"), ("directory:127.0.0.1:1x", "takes ADDRESS:PORT"),
+                              ("directory:127.0.0.1:1?tries=99", "tries= is 1 to 10"),
                               ("directory:127.0.0.1:1?tires=2", "tries"), ("directroy:127.0.0.1:1", "directory")):
             done = subprocess.run([self.program, url], capture_output=True, text=True, timeout=60)
             self.assertEqual(done.returncode, 2, url)

@@ -217,7 +217,7 @@ static void copies(void **state)
     free(scheme);
     free(v);
     assert_int_equal(cluster_discover(c, "mine:a%20b,c?mood=%41%2c+b&colour=&interval=1h", &s), 0);
-    assert_string_equal(diary.target, "a%20b,c?mood=%41%2c+b&colour=&interval=1h");
+    assert_string_equal(diary.target, "a%20b,c");
     assert_string_equal(cluster_source_option(s, "mood"), "A,+b");
     assert_string_equal(cluster_source_option(s, "colour"), "");
     assert_null(cluster_source_option(s, "shape"));
@@ -231,6 +231,9 @@ static void copies(void **state)
     assert_non_null(strstr(cluster_last_error(c), "'mine'"));
     assert_int_equal(cluster_discover(c, "mine:", &s), 0);
     assert_null(cluster_source_item(s, NULL));
+    assert_string_equal(diary.target, "");
+    assert_int_equal(cluster_discover(c, "mine:?mood=a:b", &s), 0);
+    assert_string_equal(diary.target, "");
     end();
 }
 
