@@ -39,14 +39,20 @@ LIMITS = {
 }
 REST = 70 * 1024  # the whole without those parts: where it stands, rounded up; it only goes down
 TOLERANCE = 0.02
+COLUMNS = ["text", "code", "constants", "unwind", "addresses"]
 
 HEAD = """\
 # What it costs
 
+For those who count bytes: how large the object is, and what each part of it costs that can be left out.
+
 Written by `make footprint`: bytes of the object that `gcc -c -Os -std=c99` makes on x86-64, gcc {gcc}. `text` is that column
-of `size`: code, constants and the tables that unwind the stack (which -fno-asynchronous-unwind-tables leaves out). Nothing in
-the object is writable. The goal is a text of {goal} bytes for the whole; it is not reached yet. The tests see to it that what has
-no limit of its own below does not grow past {rest} together.
+of `size`: `code`, `constants`, and `unwind`, the tables by which a debugger or a C++ exception finds its way up the stack. A
+build with `-fno-asynchronous-unwind-tables` has none of these: there it is `code` and `constants`. `addresses` are constant
+tables of pointers (`.data.rel.ro`), which `size` counts as data. Nothing in the object is writable.
+
+The goal is a text of {goal} bytes for the whole; it is not reached yet. The tests see to it that what has no limit of its own
+below does not grow past {rest} together.
 """
 
 
@@ -110,18 +116,21 @@ def builds():
 def page(sizes):
     gcc = must(["gcc", "-dumpfullversion"]).strip()
     lines = [HEAD.format(goal=GOAL, rest=REST, gcc=gcc)]
-    columns = ["text", "code", "constants", "unwind", "addresses", "bytes", "lines"]
+    columns = COLUMNS + ["bytes", "lines"]
     lines += ["| build | text | code | constants | unwind | addresses | header | lines | compile |", "|---" + "|--:" * 8 + "|"]
     for key, label in [("all", "whole")] + [(p, "`--preset %s`" % p) for p in amalgamate.PRESETS if p != "all"]:
         size = sizes[key]
         lines.append("| %s | %s | %.1f s |" % (label, " | ".join(str(size[c]) for c in columns), size["seconds"]))
-    lines += ["", "| switch | leaves out | saves | limit |", "|---|---|--:|--:|"]
-    whole = sizes["all"]["text"]
+    lines += ["", "What each switch saves, in the same columns. `limit` is what the tests let the part have of `text`. A switch takes with it",
+              "what stands on its part, and leaves what others use too: the rows do not add up.", "",
+              "| switch | leaves out | %s | limit |" % " | ".join(COLUMNS), "|---|---" + "|--:" * (len(COLUMNS) + 1) + "|"]
+
+    def saved(key):
+        return " | ".join(str(sizes["all"][c] - sizes[key][c]) for c in COLUMNS)
     for part, what in amalgamate.PARTS.items():
-        lines.append("| `CLUSTER_NO_%s` | %s | %d | %s |" % (part, what, whole - sizes["without-" + part]["text"],
-                                                             LIMITS.get(part, "")))
-    lines.append("| every one | | %d | |" % (whole - sizes["without-every"]["text"]))
-    lines.append("| none of those with a limit: the rest | | %d | %d |" % (sizes["rest"]["text"], REST))
+        lines.append("| `CLUSTER_NO_%s` | %s | %s | %s |" % (part, what, saved("without-" + part), LIMITS.get(part, "")))
+    lines.append("| every one | | %s | |" % saved("without-every"))
+    lines.append("| none of those with a limit: what is left | | %s | %d |" % (" | ".join(str(sizes["rest"][c]) for c in COLUMNS), REST))
     return "\n".join(lines) + "\n"
 
 
