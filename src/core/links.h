@@ -163,7 +163,7 @@ CLUSTER_DEF int cluster_self(struct cluster *c, const char *process, void *out, 
     if (!c || !process || !size)
         return CLUSTER_E_INVALID;
     found = clu_process_find(&c->linked, clu_slice_str(process));
-    if (!found || !c->discovery.own.name)
+    if (!found || !c->mesh.links.name)
         return clu_fail(&c->loop, CLUSTER_E_NOT_FOUND,
                         "no process of this name is registered, or the own name is not known yet");
     clu_write_be(&w, CLU_TERM_VERSION, 1);
@@ -359,7 +359,6 @@ CLU_FN const char *clu_options_node(struct cluster *c, const struct cluster_opti
         return "connect=erlang needs options.node (--node): an Erlang node links only to nodes that have a name";
     if (erlang && !cookie.length)
         return "connect=erlang needs options.cookie (--cookie), the one of the cluster: there is no default";
-    home->own = &c->discovery.own;
     home->limit_packet = o->limit_packet ? o->limit_packet : (64 << 20) + (64 << 10);
     home->limit_output = o->limit_output ? o->limit_output : 1 << 20;
     home->up = clu_process_up;

@@ -27,6 +27,9 @@ CLU_FN int clu_own_join(struct cluster *c)
     if (result)
         return clu_fail(&c->loop, result, cluster_strerror(result));
     own->name = c->own_name;
+#ifndef CLUSTER_NO_ERLANG
+    c->mesh.links.name = c->own_name;
+#endif
     c->own_auto = false;
     return 0;
 }

@@ -26,7 +26,7 @@ CLU_FN int clu_link_say_hello(struct clu_link *link, bool challenge, uint64_t mo
     own.flags = CLU_FLAGS_OWN | more;
     own.creation = home->creation;
     own.challenge = link->challenge;
-    own.name = clu_slice_str(home->own->name);
+    own.name = clu_slice_str(home->name);
     clu_hello_write(&w, &own, challenge);
     return clu_channel_end(&link->channel, &w);
 }
@@ -183,7 +183,7 @@ CLU_FN int clu_link_greeted(struct clu_link *link, const uint8_t *data, size_t s
     if (name.length > CLU_NAME_MAX)
         return CLUSTER_E_PROTOCOL;
     link->name = link->said;
-    if (clu_flags_suffice(theirs.flags) && strcmp(link->name, home->own->name) != 0)
+    if (clu_flags_suffice(theirs.flags) && strcmp(link->name, home->name) != 0)
         word = home->greeted(link);
     nameless = nameless && word == CLU_SAY_OK;
     result = clu_link_say_status(link, nameless ? "named:" : words[word], nameless ? link->name : NULL);

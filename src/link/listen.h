@@ -133,7 +133,7 @@ CLU_FN void clu_listen_fire(struct clu_timer *timer, uint64_t now)
     struct clu_listener *s = CLU_CONTAINER(timer, struct clu_listener, timer);
     struct clu_loop *l = s->home->loop;
     unsigned tries = CLU_LISTEN_TRIES, count = s->last - s->first + 1u;
-    if (!s->home->own->name) { /* name@auto is not known yet */
+    if (!s->home->name) { /* name@auto is not known yet */
         clu_listen_at(s, clu_add_time(now, CLU_SECOND));
         return;
     }

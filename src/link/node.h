@@ -11,7 +11,8 @@
 
 enum { CLU_ASK_PING, CLU_ASK_CALL, CLU_ASK_MONITOR };
 
-/* What waits for an answer of a node. The packet that asks is made with it, and goes out as soon as there is a link. */
+/* What waits for an answer of a node. What it says goes out as soon as there is a link; who says it is written then, for the own
+ * name may not be known before. */
 struct clu_ask {
     struct clu_ask *next, **at; /* of its peer */
     struct clu_timer timer;
@@ -21,7 +22,7 @@ struct clu_ask {
     uint8_t kind;
     bool begun; /* its time runs */
     bool sent;
-    uint8_t *packet;
+    uint8_t *says;
     size_t capacity, size;
 };
 
@@ -88,7 +89,7 @@ CLU_FN void clu_ask_free(struct clu_ask *ask)
     n->slots[ask->slot] = NULL;
     n->asked--;
     clu_timers_release(&l->timers, &ask->timer);
-    clu_free(&l->memory, ask->packet, ask->capacity);
+    clu_free(&l->memory, ask->says, ask->capacity);
     clu_free(&l->memory, ask, sizeof *ask);
 }
 
@@ -155,7 +156,7 @@ CLU_FN int clu_node_greeted(struct clu_link *link)
         return CLU_SAY_ALIVE;
     if (!p || !p->way)
         return CLU_SAY_OK;
-    return strcmp(link->home->own->name, link->name) > 0 ? CLU_SAY_NOK : CLU_SAY_SIMULTANEOUS;
+    return strcmp(link->home->name, link->name) > 0 ? CLU_SAY_NOK : CLU_SAY_SIMULTANEOUS;
 }
 
 /* The handshake is done: whatever else there was to this node ends. It fails when there is no room for one more member. */
@@ -204,7 +205,7 @@ CLU_FN void clu_node_listen(struct clu_timer *timer, uint64_t now)
     struct clu_node *n = CLU_CONTAINER(timer, struct clu_node, listener.timer);
     clu_listen_fire(timer, now);
     if (n->mesh->links.port && n->mesh->links.port != n->lease.port)
-        clu_lease_begin(&n->lease, n->mesh->links.own->name, n->mesh->links.port);
+        clu_lease_begin(&n->lease, n->mesh->links.name, n->mesh->links.port);
 }
 
 /* Others may link to this node from the next step on. The address is parsed. */

@@ -233,7 +233,7 @@ CLU_FN int clu_peer_dial(struct clu_dial *d)
     struct clu_mesh *mesh = p->mesh;
     const char *address = p->member ? p->member->record->view.address : "";
     struct clu_link *link;
-    if (mesh->links.goal == CLU_GOAL_NODE && !mesh->links.own->name)
+    if (mesh->links.goal == CLU_GOAL_NODE && !mesh->links.name)
         return CLUSTER_E_AGAIN; /* name@auto is not known yet */
     link = clu_link_new(&mesh->links, &mesh->links.first);
     if (!link)

@@ -55,7 +55,7 @@ CLU_FN const struct clu_process *clu_process_of(const struct clu_node *n, struct
         length = clu_term_atom(&r, atom, sizeof atom);
         return r.bad ? NULL : clu_process_find(n, clu_slice_of(atom, length));
     }
-    id = clu_pid_read(&r, n->mesh->links.own->name, n->mesh->links.creation);
+    id = clu_pid_read(&r, n->mesh->links.name, n->mesh->links.creation);
     while (process && process->id != id)
         process = process->next;
     return process;
@@ -134,7 +134,7 @@ CLU_FN struct clu_ask *clu_ask_of(const struct clu_link *link, struct clu_reader
     const struct clu_peer *p = (const struct clu_peer *)link->peer;
     const struct clu_node *n = clu_node_of(p);
     uint32_t slot = 0;
-    uint64_t request = clu_reference_read(r, n->mesh->links.own->name, n->mesh->links.creation, &slot);
+    uint64_t request = clu_reference_read(r, n->mesh->links.name, n->mesh->links.creation, &slot);
     struct clu_ask *ask = slot < n->slots_capacity ? n->slots[slot] : NULL;
     return ask && ask->request == request && ask->peer == p && ask->sent ? ask : NULL;
 }
@@ -168,18 +168,48 @@ CLU_FN int clu_process_watched(const struct clu_link *link, const struct clu_con
     return clu_ask_show(ask, c->arguments[3]);
 }
 
+CLU_FN void clu_process_own_pid(const struct clu_links *home, struct clu_writer *w, uint32_t id)
+{
+    clu_pid_write(w, home->name, home->creation, id, 0);
+}
+
+/* To a registered process of theirs: {6, Pid, '', Name}. */
+CLU_FN void clu_process_to_name(const struct clu_links *home, struct clu_writer *w, const char *name)
+{
+    clu_control_write(w, CLU_OP_REG_SEND, 4);
+    clu_process_own_pid(home, w, CLU_ID_KERNEL);
+    clu_atom_write(w, "");
+    clu_atom_write(w, name);
+}
+
+/* To a server {'$gen_call', {Pid, Ref}, What}, the question whether we are there with our name; else {19, Pid, Name, Ref}. */
 CLU_FN void clu_process_ask(struct clu_link *link, struct clu_ask *ask)
 {
-    struct clu_writer w = clu_channel_begin(&link->channel, ask->size);
-    const struct cluster_allocator *memory = &link->home->loop->memory;
-    clu_write(&w, ask->packet, ask->size);
+    const struct clu_links *home = link->home;
+    const struct cluster_allocator *memory = &home->loop->memory;
+    struct clu_writer w = clu_channel_begin(&link->channel, CLU_CONTROL_SMALL + ask->size);
+    bool watches = ask->kind == CLU_ASK_MONITOR;
+    if (watches) {
+        clu_control_write(&w, CLU_OP_MONITOR, 4);
+    } else {
+        clu_process_to_name(home, &w, ask->kind == CLU_ASK_CALL ? "rex" : "net_kernel");
+        CLU_BYTES_WRITE(&w, "\x83h\3w\11$gen_callh\2");
+    }
+    clu_process_own_pid(home, &w, CLU_ID_KERNEL);
+    if (watches)
+        clu_write(&w, ask->says, ask->size);
+    clu_reference_write(&w, home->name, home->creation, ask->slot, ask->request);
+    if (!watches)
+        clu_write(&w, ask->says, ask->size);
+    if (ask->kind == CLU_ASK_PING)
+        clu_atom_write(&w, home->name);
     if (clu_channel_end(&link->channel, &w)) {
         (void)clu_ask_answer(ask, CLUSTER_E_MEMORY, cluster_strerror(CLUSTER_E_MEMORY), NULL, 0);
         return;
     }
     ask->sent = true;
-    clu_free(memory, ask->packet, ask->capacity);
-    ask->packet = NULL;
+    clu_free(memory, ask->says, ask->capacity);
+    ask->says = NULL;
 }
 
 /* Its time begins with the step after the call; at its end there was no answer, or no link. */
@@ -199,23 +229,24 @@ CLU_FN void clu_process_fire(struct clu_timer *timer, uint64_t now)
         clu_dial_ask(&p->dial);
 }
 
-/* A place for what is asked, and room for its packet. NULL: no memory. */
-CLU_FN struct clu_ask *clu_ask_new(struct clu_node *n, const char *node, uint8_t kind, size_t room, uint64_t request)
+/* A place for what is asked, and a writer with room for what it says. NULL: no memory. */
+CLU_FN struct clu_ask *clu_ask_new(struct clu_node *n, const char *node, uint8_t kind, size_t room, uint64_t request,
+                                   struct clu_writer *w)
 {
     struct clu_loop *l = n->mesh->links.loop;
     struct clu_peer *p = clu_mesh_peer(n->mesh, node);
     struct clu_ask *ask = p ? (struct clu_ask *)clu_alloc_zero(&l->memory, sizeof *ask) : NULL;
-    uint8_t *packet = ask ? (uint8_t *)clu_alloc(&l->memory, room) : NULL;
+    uint8_t *says = ask ? (uint8_t *)clu_alloc(&l->memory, room) : NULL;
     size_t old = n->slots_capacity;
-    if (!packet || !clu_reserve(&l->memory, &n->slots, &n->slots_capacity, 2 * n->asked + 1, sizeof *n->slots) ||
+    if (!says || !clu_reserve(&l->memory, &n->slots, &n->slots_capacity, 2 * n->asked + 1, sizeof *n->slots) ||
         !clu_timers_reserve(&l->memory, &l->timers, 1)) {
-        clu_free(&l->memory, packet, room);
+        clu_free(&l->memory, says, room);
         clu_free(&l->memory, ask, sizeof *ask);
-        packet = NULL;
+        says = NULL;
     }
     while (old < n->slots_capacity)
         n->slots[old++] = NULL;
-    if (!packet) {
+    if (!says) {
         if (p)
             clu_peer_drop(p);
         return NULL;
@@ -228,7 +259,7 @@ CLU_FN struct clu_ask *clu_ask_new(struct clu_node *n, const char *node, uint8_t
     ask->kind = kind;
     ask->request = request;
     ask->time_ns = CLU_ASK_TIME;
-    ask->packet = packet;
+    ask->says = says;
     ask->capacity = room;
     ask->timer.fire = clu_process_fire;
     ask->peer = p;
@@ -237,10 +268,11 @@ CLU_FN struct clu_ask *clu_ask_new(struct clu_node *n, const char *node, uint8_t
     if (ask->next)
         ask->next->at = &ask->next;
     p->asks = ask;
+    *w = clu_writer_on(says, room);
     return ask;
 }
 
-/* The packet is written, unless a name in it is no atom. */
+/* What it says is written, unless a name in it is no atom. */
 CLU_FN int clu_ask_begin(struct clu_ask *ask, const struct clu_writer *w)
 {
     struct clu_peer *p = ask->peer;
@@ -256,48 +288,14 @@ CLU_FN int clu_ask_begin(struct clu_ask *ask, const struct clu_writer *w)
     return CLUSTER_E_INVALID;
 }
 
-CLU_FN void clu_ask_reference(const struct clu_ask *ask, struct clu_writer *w)
-{
-    const struct clu_links *home = &ask->peer->mesh->links;
-    clu_reference_write(w, home->own->name, home->creation, ask->slot, ask->request);
-}
-
-CLU_FN void clu_process_own_pid(const struct clu_links *home, struct clu_writer *w, uint32_t id)
-{
-    clu_pid_write(w, home->own->name, home->creation, id, 0);
-}
-
-/* To a registered process of theirs: {6, Pid, '', Name}. */
-CLU_FN void clu_process_to_name(const struct clu_links *home, struct clu_writer *w, const char *name)
-{
-    clu_control_write(w, CLU_OP_REG_SEND, 4);
-    clu_process_own_pid(home, w, CLU_ID_KERNEL);
-    clu_atom_write(w, "");
-    clu_atom_write(w, name);
-}
-
-/* A question to a server of theirs: {'$gen_call', {Pid, Ref}, before what is asked. */
-CLU_FN struct clu_writer clu_ask_server(struct clu_ask *ask, const char *name)
-{
-    const struct clu_links *home = &ask->peer->mesh->links;
-    struct clu_writer w = clu_writer_on(ask->packet, ask->capacity);
-    clu_process_to_name(home, &w, name);
-    CLU_BYTES_WRITE(&w, "\x83h\3w\11$gen_callh\2");
-    clu_process_own_pid(home, &w, CLU_ID_KERNEL);
-    clu_ask_reference(ask, &w);
-    return w;
-}
-
 /* Is a node there? {is_auth, Node} */
 CLU_FN int clu_process_ping(struct clu_node *n, const char *node, uint64_t request)
 {
-    struct clu_ask *ask = clu_ask_new(n, node, CLU_ASK_PING, CLU_CONTROL_SMALL, request);
     struct clu_writer w;
+    struct clu_ask *ask = clu_ask_new(n, node, CLU_ASK_PING, CLU_CONTROL_SMALL, request, &w);
     if (!ask)
         return CLUSTER_E_MEMORY;
-    w = clu_ask_server(ask, "net_kernel");
     CLU_BYTES_WRITE(&w, "h\2w\7is_auth");
-    clu_atom_write(&w, n->mesh->links.own->name);
     return clu_ask_begin(ask, &w);
 }
 
@@ -305,11 +303,10 @@ CLU_FN int clu_process_ping(struct clu_node *n, const char *node, uint64_t reque
 CLU_FN int clu_process_call(struct clu_node *n, const char *node, const char *module, const char *function,
                             struct clu_slice arguments, uint64_t time_ns, uint64_t request)
 {
-    struct clu_ask *ask = clu_ask_new(n, node, CLU_ASK_CALL, CLU_CONTROL_SMALL + arguments.length, request);
     struct clu_writer w;
+    struct clu_ask *ask = clu_ask_new(n, node, CLU_ASK_CALL, CLU_CONTROL_SMALL + arguments.length, request, &w);
     if (!ask)
         return CLUSTER_E_MEMORY;
-    w = clu_ask_server(ask, "rex");
     CLU_BYTES_WRITE(&w, "h\5w\4call");
     clu_atom_write(&w, module);
     clu_atom_write(&w, function);
@@ -319,18 +316,14 @@ CLU_FN int clu_process_call(struct clu_node *n, const char *node, const char *mo
     return clu_ask_begin(ask, &w);
 }
 
-/* {19, Pid, Name, Ref} */
+/* Hear of the end of a process. */
 CLU_FN int clu_process_monitor(struct clu_node *n, const char *node, const char *process, uint64_t request)
 {
-    struct clu_ask *ask = clu_ask_new(n, node, CLU_ASK_MONITOR, CLU_CONTROL_SMALL, request);
     struct clu_writer w;
+    struct clu_ask *ask = clu_ask_new(n, node, CLU_ASK_MONITOR, CLU_CONTROL_SMALL, request, &w);
     if (!ask)
         return CLUSTER_E_MEMORY;
-    w = clu_writer_on(ask->packet, ask->capacity);
-    clu_control_write(&w, CLU_OP_MONITOR, 4);
-    clu_process_own_pid(&n->mesh->links, &w, CLU_ID_KERNEL);
     clu_atom_write(&w, process);
-    clu_ask_reference(ask, &w);
     ask->time_ns = CLUSTER_NEVER;
     return clu_ask_begin(ask, &w);
 }

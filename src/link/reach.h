@@ -59,7 +59,7 @@ struct clu_links {
     int (*control)(struct clu_link *link, struct clu_control *c); /* which is used up */
     size_t (*inspect)(struct clu_links *home, const char *function,
                       struct clu_writer *w); /* of module cluster; 0: there is none */
-    const struct cluster_node *own;
+    const char *name;                        /* of the own node; NULL: it is not known yet */
     struct clu_slice cookie;
     const char *ca; /* of TLS; NULL: the system's authorities */
     bool secure, verifies;

@@ -25,7 +25,7 @@ CLU_FN void clu_span_write(struct clu_writer *w, struct clu_slice span)
 /* The process that a spawn request made: none but this one ever has its serial. */
 CLU_FN void clu_spawned_write(struct clu_writer *w, const struct clu_links *home, uint64_t request)
 {
-    clu_pid_write(w, home->own->name, home->creation, (uint32_t)request, 1 + (uint32_t)(request >> 32));
+    clu_pid_write(w, home->name, home->creation, (uint32_t)request, 1 + (uint32_t)(request >> 32));
 }
 
 /* Where there is no value: the function is undefined. {Tag, {badrpc, {'EXIT', {undef, Stack}}}}, {Result, error, undef, Stack} */
