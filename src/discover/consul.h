@@ -38,61 +38,33 @@ CLU_FN int clu_consul_token(struct clu_web *w, int token)
 
 CLU_FN void clu_consul_ask(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
 {
-    const char *tag = cluster_source_option(w->source, "tag"), *dc = cluster_source_option(w->source, "dc");
-    clu_text_add(url, "/v1/health/service/");
-    clu_text_quoted(url, cluster_source_item(w->source, NULL));
-    clu_text_add(url, "?passing=1");
-    clu_text_add(url, tag ? "&tag=" : "");
-    clu_text_quoted(url, tag ? tag : "");
-    clu_text_add(url, dc ? "&dc=" : "");
-    clu_text_quoted(url, dc ? dc : "");
+    clu_compose(url, "/v1/health/service/$q?passing=1", cluster_source_item(w->source, NULL));
+    clu_web_option(w, url, "&tag=$q", "tag");
+    clu_web_option(w, url, "&dc=$q", "dc");
     if (w->waits) {
-        clu_text_add(url, "&wait=");
-        clu_text_u64(url, CLU_WEB_WAIT);
-        clu_text_add(url, "s&index=");
-        clu_text_add(url, w->index);
+        clu_compose(url, "&wait=$us&index=$s", CLU_WEB_WAIT, w->index);
         r->timeout_ns = (CLU_WEB_WAIT + CLU_WEB_WAIT / 8) * CLU_SECOND; /* the agent waits up to a sixteenth longer */
-    }
-}
-
-/* Text between the quotes of JSON. */
-CLU_FN void clu_text_json(struct clu_text *t, const char *text)
-{
-    for (; *text; text++) {
-        clu_text_add(t, *text == '"' || *text == '\\' ? "\\" : "");
-        clu_text_bytes(t, text, 1);
     }
 }
 
 /* The next request of announcing the own node: its instance has its name. */
 CLU_FN void clu_consul_announce(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
 {
-    const struct cluster_node *own = cluster_source_own(w->source);
-    const char *tag = cluster_source_option(w->source, "tag");
+    const char *own = cluster_source_own(w->source)->name;
     struct clu_text t = clu_text_on(w->body, sizeof w->body);
     r->method = "PUT";
     r->body = w->body;
     if (w->own != CLU_WEB_GRANTS) {
-        clu_text_add(url, w->own == CLU_WEB_KEEPS ? "/v1/agent/check/pass/service%3A" : "/v1/agent/service/deregister/");
-        clu_text_quoted(url, own->name);
+        clu_compose(url, w->own == CLU_WEB_KEEPS ? "/v1/agent/check/pass/service%3A$q" : "/v1/agent/service/deregister/$q",
+                    own);
         return;
     }
     clu_text_add(url, "/v1/agent/service/register");
-    clu_text_add(&t, "{\"ID\":\"");
-    clu_text_json(&t, own->name);
-    clu_text_add(&t, "\",\"Name\":\"");
-    clu_text_json(&t, cluster_source_item(w->source, NULL));
-    clu_text_add(&t, "\",\"Address\":\"");
-    clu_text_json(&t, clu_name_host(own->name));
-    clu_text_add(&t, "\",\"Tags\":[");
-    if (tag) {
-        clu_text_add(&t, "\"");
-        clu_text_json(&t, tag);
-        clu_text_add(&t, "\"");
-    }
-    clu_text_add(&t, "],\"Check\":{\"TTL\":\"");
-    clu_text_u64(&t, CLU_WEB_LEASE);
-    clu_text_add(&t, "s\",\"Status\":\"passing\",\"DeregisterCriticalServiceAfter\":\"1m\"}}");
+    clu_compose(&t, "{\"ID\":\"$j\",\"Name\":\"$j\",\"Address\":\"$j\",\"Tags\":[", own, cluster_source_item(w->source, NULL),
+                clu_name_host(own));
+    clu_web_option(w, &t, "\"$j\"", "tag");
+    clu_compose(&t, "],\"Check\":{\"TTL\":\"" CLU_WEB_LEASE
+                    "s\",\"Status\":\"passing\",\"DeregisterCriticalServiceAfter\":\"1m\"}}");
     url->cut = url->cut || t.cut;
 }
 

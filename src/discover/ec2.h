@@ -152,59 +152,48 @@ CLU_FN int clu_ec2_feed(struct clu_web *w, const void *data, size_t size)
 
 /* ---- the request ------------------------------------------------------ */
 
-/* A value of a filter, the first of a new one where it has a name; `count` counts filters by 256, and their values. */
-CLU_FN void clu_ec2_value(struct clu_text *t, unsigned *count, const char *name, struct clu_slice more, struct clu_slice value)
+/* A value of a filter, which may have several. */
+CLU_FN void clu_ec2_value(struct clu_text *t, unsigned filter, unsigned value, struct clu_slice text)
 {
-    if (name) {
-        *count = (*count | 255) + 1;
-        clu_text_add(t, "&Filter.");
-        clu_text_u64(t, *count >> 8);
-        clu_text_add(t, ".Name=");
-        clu_text_add(t, name);
-        clu_text_quoted_bytes(t, more);
-    }
-    clu_text_add(t, "&Filter.");
-    clu_text_u64(t, *count >> 8);
-    clu_text_add(t, ".Value.");
-    clu_text_u64(t, (++*count) & 255);
-    clu_text_add(t, "=");
-    clu_text_quoted_bytes(t, value);
+    clu_compose(t, "&Filter.$u.Value.$u=", filter, value);
+    clu_text_quoted(t, text);
 }
 
-/* The key of a tag, and in *value its value. */
-CLU_FN struct clu_slice clu_ec2_key(const char *item, struct clu_slice *value)
+/* The next tag whose key is that of another one; with NULL the first. */
+CLU_FN const char *clu_ec2_same_key(const struct cluster_source *s, const char *item, const char *tag)
 {
-    *value = clu_slice_str(item);
-    return clu_cut(value, '=');
+    do
+        item = cluster_source_item(s, item);
+    while (item && strncmp(item, tag, strcspn(tag, "=") + 1) != 0);
+    return item;
 }
 
 /* The form: of tags with one key any value, of different keys all, and one of the groups. */
 CLU_FN void clu_ec2_form(const struct clu_ec2 *e, struct clu_text *t)
 {
-    struct cluster_source *s = e->web.source;
-    const char *groups = cluster_source_option(s, "group"), *item = NULL, *other;
-    struct clu_slice none = clu_slice_of(NULL, 0), key, value, rest = clu_slice_str(groups ? groups : "");
-    unsigned count = 0;
-    clu_text_add(t, "Action=DescribeInstances&Version=2016-11-15&MaxResults=1000");
-    clu_ec2_value(t, &count, "instance-state-name", none, clu_slice_str("running"));
+    const struct cluster_source *s = e->web.source;
+    const char *groups = cluster_source_option(s, "group"), *item = NULL, *tag;
+    unsigned filter = 1, value = 0;
+    clu_text_add(t, "Action=DescribeInstances&Version=2016-11-15&MaxResults=1000"
+                    "&Filter.1.Name=instance-state-name&Filter.1.Value.1=running");
     while (!e->any && (item = cluster_source_item(s, item)) != NULL) {
-        const char *name = "tag%3A";
-        key = clu_ec2_key(item, &value);
-        for (other = NULL; (other = cluster_source_item(s, other)) != item;)
-            if (clu_slice_same(clu_ec2_key(other, &value), key))
-                break;
-        for (; other == item || (name == NULL && other); other = cluster_source_item(s, other))
-            if (clu_slice_same(clu_ec2_key(other, &value), key)) {
-                clu_ec2_value(t, &count, name, key, value);
-                name = NULL;
-            }
+        size_t key = strcspn(item, "=");
+        tag = clu_ec2_same_key(s, NULL, item);
+        if (tag != item)
+            continue; /* it is among the values of that one */
+        clu_compose(t, "&Filter.$u.Name=tag%3A", ++filter);
+        clu_text_quoted(t, clu_slice_of(item, key));
+        for (value = 0; tag; tag = clu_ec2_same_key(s, tag, item))
+            clu_ec2_value(t, filter, ++value, clu_slice_str(tag + key + 1));
     }
-    for (item = "instance.group-name"; groups && !e->any && rest.at; item = NULL)
-        clu_ec2_value(t, &count, item, none, clu_cut(&rest, ','));
-    if (*e->web.page) {
-        clu_text_add(t, "&NextToken=");
-        clu_text_quoted(t, e->web.page);
+    if (groups && !e->any) {
+        struct clu_slice rest = clu_slice_str(groups);
+        clu_compose(t, "&Filter.$u.Name=instance.group-name", ++filter);
+        for (value = 0; rest.at;)
+            clu_ec2_value(t, filter, ++value, clu_cut(&rest, ','));
     }
+    if (*e->web.page)
+        clu_compose(t, "&NextToken=$q", e->web.page);
 }
 
 CLU_FN void clu_ec2_ask(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
@@ -321,10 +310,7 @@ CLU_FN int clu_ec2_next(struct clu_ec2 *e, uint8_t step)
             return clu_round_fail(w->source, CLUSTER_E_INVALID, "'#' is no region: region= takes one like eu-west-1",
                                   clu_slice_str(e->region), "");
         t = clu_text_on(e->server, sizeof e->server);
-        clu_text_add(&t, "https://ec2.");
-        clu_text_add(&t, e->region);
-        clu_text_add(&t, ".amazonaws.com");
-        clu_text_add(&t, strncmp(e->region, "cn-", 3) == 0 ? ".cn" : "");
+        clu_compose(&t, "https://ec2.$s.amazonaws.com$s", e->region, strncmp(e->region, "cn-", 3) == 0 ? ".cn" : "");
         w->server = server ? server : e->server;
         return clu_web_ask(w);
     }
@@ -372,9 +358,7 @@ CLU_FN int clu_ec2_other(struct clu_web *w, uint32_t slot)
     if (e->step == CLU_EC2_TOKEN) {
         good = clu_ec2_copy(e->answer, e->session, sizeof e->session);
         t = clu_text_on(e->lines, sizeof e->lines);
-        clu_text_add(&t, "X-aws-ec2-metadata-token: ");
-        clu_text_add(&t, e->session);
-        clu_text_add(&t, "\n");
+        clu_compose(&t, "X-aws-ec2-metadata-token: $s\n", e->session);
         e->session[0] = '\0';
     } else if (e->step == CLU_EC2_REGION) {
         good = clu_ec2_copy(e->answer, e->region, sizeof e->region);

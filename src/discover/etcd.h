@@ -7,27 +7,14 @@
 
 #include "web.h"
 
+#define CLU_ETCD_PREFIX 255 /* bytes */
+
 enum { CLU_ETCD_HEADER = 1, CLU_ETCD_KVS, CLU_ETCD_KV, CLU_ETCD_KEY, CLU_ETCD_MORE };
 
-/* Base64, as RFC 4648 has it. */
-CLU_FN void clu_text_base64(struct clu_text *t, const char *bytes, size_t size)
-{
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t at, i;
-    for (at = 0; at < size; at += 3) {
-        size_t left = size - at;
-        uint32_t group = 0;
-        for (i = 0; i < 3; i++)
-            group = group << 8 | (i < left ? (uint8_t)bytes[at + i] : 0u);
-        for (i = 0; i < 4; i++)
-            clu_text_bytes(t, i > left ? "=" : &letters[group >> (18 - 6 * i) & 63], 1);
-    }
-}
-
-/* Back, in place; false: it is none. */
+/* Bytes from Base64, in place; false: it is none. */
 CLU_FN bool clu_base64_decode(char *text, size_t *size)
 {
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char letters[] = CLU_BASE64;
     size_t at, length = *size, out = 0;
     uint32_t group = 0;
     if (length % 4)
@@ -73,46 +60,37 @@ CLU_FN int clu_etcd_token(struct clu_web *w, int token)
     return 0;
 }
 
-/* {"key":"...","range_end":"..." */
-CLU_FN void clu_etcd_range(const struct clu_web *w, struct clu_text *t)
+/* A request by POST, its body from a template with two texts. */
+CLU_FN void clu_etcd_post(struct clu_web *w, struct cluster_request *r, const char *form, const char *first, const char *second)
 {
-    const char *prefix = cluster_source_item(w->source, NULL);
-    size_t length = strlen(prefix);
-    char last = (char)(prefix[length - 1] + 1); /* a prefix ends in no 0xff */
-    char end[512];
-    struct clu_text e = clu_text_on(end, sizeof end);
-    clu_text_bytes(&e, prefix, length - 1);
-    clu_text_bytes(&e, &last, 1);
-    clu_text_add(t, "{\"key\":\"");
-    clu_text_base64(t, prefix, length);
-    clu_text_add(t, "\",\"range_end\":\"");
-    clu_text_base64(t, end, e.length);
-    clu_text_add(t, "\"");
-}
-
-CLU_FN void clu_etcd_post(struct clu_web *w, struct clu_text *url, struct cluster_request *r, const char *path)
-{
-    clu_text_add(url, path);
+    struct clu_text t = clu_text_on(w->body, sizeof w->body);
+    clu_compose(&t, form, first, second);
     r->method = "POST";
     r->headers = "Accept: application/json\nContent-Type: application/json\n";
     r->body = w->body;
 }
 
+/* The same about all keys with the prefix: from it up to what comes after the last of them. */
+CLU_FN void clu_etcd_range(struct clu_web *w, struct cluster_request *r, const char *form)
+{
+    const char *prefix = cluster_source_item(w->source, NULL);
+    char end[CLU_ETCD_PREFIX + 1];
+    struct clu_text t = clu_text_on(end, sizeof end);
+    clu_text_add(&t, prefix);
+    end[t.length - 1]++; /* a prefix ends in no 0xff */
+    clu_etcd_post(w, r, form, prefix, end);
+}
+
 CLU_FN void clu_etcd_ask(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
 {
-    struct clu_text t = clu_text_on(w->body, sizeof w->body);
-    clu_etcd_range(w, &t);
-    clu_text_add(&t, ",\"keys_only\":true}");
-    clu_etcd_post(w, url, r, "/v3/kv/range");
+    clu_text_add(url, "/v3/kv/range");
+    clu_etcd_range(w, r, "{\"key\":\"$b\",\"range_end\":\"$b\",\"keys_only\":true}");
 }
 
 CLU_FN void clu_etcd_watch(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
 {
-    struct clu_text t = clu_text_on(w->body, sizeof w->body);
-    clu_text_add(&t, "{\"create_request\":");
-    clu_etcd_range(w, &t);
-    clu_text_add(&t, "}}");
-    clu_etcd_post(w, url, r, "/v3/watch");
+    clu_text_add(url, "/v3/watch");
+    clu_etcd_range(w, r, "{\"create_request\":{\"key\":\"$b\",\"range_end\":\"$b\"}}");
     r->answer_size = UINT64_MAX;
     r->timeout_ns = 3600 * CLU_SECOND;
 }
@@ -120,42 +98,30 @@ CLU_FN void clu_etcd_watch(struct clu_web *w, struct clu_text *url, struct clust
 /* The next request of announcing the own node. */
 CLU_FN void clu_etcd_announce(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
 {
-    const char *prefix = cluster_source_item(w->source, NULL), *name = cluster_source_own(w->source)->name;
-    struct clu_text t = clu_text_on(w->body, sizeof w->body);
-    char key[512 + CLU_NAME_MAX + 1];
-    struct clu_text k = clu_text_on(key, sizeof key);
-    if (w->own == CLU_WEB_GRANTS) {
-        clu_text_add(&t, "{\"TTL\":");
-        clu_text_u64(&t, CLU_WEB_LEASE);
-        clu_text_add(&t, "}");
-        clu_etcd_post(w, url, r, "/v3/lease/grant");
-        return;
-    }
-    clu_text_add(&t, w->own == CLU_WEB_PUTS ? "{\"lease\":" : "{\"ID\":");
-    clu_text_add(&t, w->lease);
-    if (w->own == CLU_WEB_PUTS) {
-        clu_text_add(&k, prefix);
-        clu_text_add(&k, name);
-        clu_text_add(&t, ",\"key\":\"");
-        clu_text_base64(&t, key, k.length);
-        clu_text_add(&t, "\"");
-    }
-    clu_text_add(&t, "}");
-    clu_etcd_post(w, url, r,
-                  w->own == CLU_WEB_PUTS    ? "/v3/kv/put"
-                  : w->own == CLU_WEB_KEEPS ? "/v3/lease/keepalive"
-                                            : "/v3/lease/revoke");
+    static const char *const steps[][2] = {
+        {"", ""}, /* CLU_WEB_NONE */
+        {"/v3/lease/grant", "{\"TTL\":" CLU_WEB_LEASE "}"},
+        {"/v3/kv/put", "{\"lease\":$s,\"key\":\"$b\"}"},
+        {"", ""}, /* CLU_WEB_HELD */
+        {"/v3/lease/keepalive", "{\"ID\":$s}"},
+        {"/v3/lease/revoke", "{\"ID\":$s}"},
+    };
+    char key[CLU_ETCD_PREFIX + CLU_NAME_MAX + 1];
+    struct clu_text t = clu_text_on(key, sizeof key);
+    clu_compose(&t, "$s$s", cluster_source_item(w->source, NULL), cluster_source_own(w->source)->name);
+    clu_text_add(url, steps[w->own][0]);
+    clu_etcd_post(w, r, steps[w->own][1], w->lease, key);
 }
 
-/* The lease's number out of an answer, or its time to live: the digits after the key. */
-CLU_FN bool clu_etcd_number(const char *text, const char *key, char *out, size_t room)
+/* The number after a key of an answer: the lease's, or its time to live. */
+CLU_FN bool clu_etcd_number(const char *answer, const char *key, char *out, size_t room)
 {
-    const char *at = strstr(text, key);
+    const char *at = strstr(answer, key);
     struct clu_text t = clu_text_on(out, room);
     if (!at)
         return false;
-    for (at += strlen(key); *at == '"' || *at == ':' || *at == ' '; at++)
-        continue;
+    at += strlen(key);
+    at += strspn(at, "\": ");
     clu_text_bytes(&t, at, strspn(at, "0123456789-"));
     return t.length && !t.cut && strcmp(out, "0") != 0;
 }
@@ -208,7 +174,7 @@ CLU_FN int clu_etcd_open(void *ctx, struct cluster_source *s, const char *target
         0,     clu_etcd_announce, clu_etcd_announced};
     (void)ctx;
     (void)target;
-    if (strlen(cluster_source_item(s, NULL)) > 255)
+    if (strlen(cluster_source_item(s, NULL)) > CLU_ETCD_PREFIX)
         return clu_round_fail(s, CLUSTER_E_INVALID, "a prefix has at most 255 bytes", clu_slice_of(NULL, 0), "");
     return clu_web_open(s, &kind, state);
 }

@@ -14,12 +14,12 @@
 #define CLU_DISCOVER_KUBERNETES_H
 
 #include "../net/lookup.h"
-#include "../wire/http.h"
+#include "../wire/compose.h"
 #include "../wire/json.h"
 #include "found.h"
 
 #define CLU_KUBE_ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount"
-#define CLU_KUBE_WATCH 290        /* seconds that a watch is asked for */
+#define CLU_KUBE_WATCH 290u       /* seconds that a watch is asked for */
 #define CLU_KUBE_PAUSE CLU_SECOND /* between two watches */
 #define CLU_KUBE_TEXT 1024        /* bytes of a text that is kept: the token of the next page is the longest */
 
@@ -152,16 +152,10 @@ CLU_FN int clu_kube_add(struct clu_kube *k, const struct clu_kube_address *f)
     for (i = 0; k->mode == CLU_KUBE_MODE_DNS && i < t.length; i++)
         if (t.data[i] == '.' || t.data[i] == ':')
             t.data[i] = '-';
-    if (k->mode == CLU_KUBE_MODE_HOSTNAME) {
-        clu_text_add(&t, ".");
-        clu_text_add(&t, cluster_source_option(k->source, "service"));
-    }
-    if (k->mode) {
-        clu_text_add(&t, ".");
-        clu_text_add(&t, namespace_);
-        clu_text_add(&t, k->mode == CLU_KUBE_MODE_DNS ? ".pod." : ".svc.");
-        clu_text_add(&t, k->domain);
-    }
+    if (k->mode == CLU_KUBE_MODE_HOSTNAME)
+        clu_compose(&t, ".$s.$s.svc.$s", cluster_source_option(k->source, "service"), namespace_, k->domain);
+    if (k->mode == CLU_KUBE_MODE_DNS)
+        clu_compose(&t, ".$s.pod.$s", namespace_, k->domain);
     return clu_found_end(&k->found, &t, f->ip, f->zone);
 }
 
@@ -442,37 +436,28 @@ CLU_FN void clu_kube_server(const struct clu_kube *k, struct clu_text *t)
 CLU_FN void clu_kube_query(struct clu_kube *k, struct clu_text *t, bool watch)
 {
     const char *item = NULL, *service = cluster_source_option(k->source, "service"),
-               *field = cluster_source_option(k->source, "field");
-    const char *page = cluster_source_option(k->source, "page");
-    bool selected = false, slices = k->lookup == CLU_KUBE_SLICES;
+               *field = cluster_source_option(k->source, "field"), *page = cluster_source_option(k->source, "page");
+    const char *labels = "?labelSelector=$q", *fields = "&fieldSelector=$q";
     while ((item = cluster_source_item(k->source, item)) != NULL) {
-        clu_text_add(t, selected ? "%2C" : "?labelSelector=");
-        clu_text_quoted(t, item);
-        selected = true;
+        clu_compose(t, labels, item);
+        labels = "%2C$q";
     }
-    if (!selected) { /* by service alone */
-        clu_text_add(t, slices ? "?labelSelector=kubernetes.io%2Fservice-name%3D" : "?fieldSelector=metadata.name%3D");
-        clu_text_quoted(t, service);
+    if (!cluster_source_item(k->source, NULL)) { /* by service alone */
+        bool slices = k->lookup == CLU_KUBE_SLICES;
+        clu_compose(t, slices ? "?labelSelector=kubernetes.io%2Fservice-name%3D$q" : "?fieldSelector=metadata.name%3D$q",
+                    service);
+        fields = slices ? fields : "%2C$q";
     }
-    if (field) {
-        clu_text_add(t, selected || slices ? "&fieldSelector=" : "%2C");
-        clu_text_quoted(t, field);
-    }
-    if (watch) {
-        clu_text_add(t, "&watch=1&allowWatchBookmarks=true&timeoutSeconds=");
-        clu_text_u64(t, CLU_KUBE_WATCH);
-        clu_text_add(t, "&resourceVersion=");
-        clu_text_quoted(t, k->version);
-        return;
-    }
-    clu_text_add(t, "&limit=");
-    clu_text_add(t, page ? page : "500");
-    if (*k->page) {
-        clu_text_add(t, "&continue=");
-        clu_text_quoted(t, k->page);
-    } else if (clu_choice(k->source, "cached", "off on", 0)) {
+    if (field)
+        clu_compose(t, fields, field);
+    if (watch)
+        clu_compose(t, "&watch=1&allowWatchBookmarks=true&timeoutSeconds=$u&resourceVersion=$q", CLU_KUBE_WATCH, k->version);
+    else
+        clu_compose(t, "&limit=$s", page ? page : "500");
+    if (*k->page)
+        clu_compose(t, "&continue=$q", k->page);
+    else if (!watch && clu_choice(k->source, "cached", "off on", 0))
         clu_text_add(t, "&resourceVersion=0");
-    }
 }
 
 /* What stands around the request: namespace, domain, token, authority. */
@@ -509,11 +494,8 @@ CLU_FN int clu_kube_prepare(struct clu_kube *k, struct cluster_request *r, char 
     if (!clu_reserve(cluster_source_allocator(s), &k->token, &k->token_capacity, (size_t)size + 32, 1))
         return CLUSTER_E_MEMORY;
     t = clu_text_on(k->token, k->token_capacity);
-    if (size) {
-        clu_text_add(&t, "Authorization: Bearer ");
-        clu_text_add(&t, k->file);
-        clu_text_add(&t, "\n");
-    }
+    if (size)
+        clu_compose(&t, "Authorization: Bearer $s\n", k->file);
     t = clu_text_on(ca, ca_size);
     r->ca = cluster_source_option(s, "ca");
     if (!r->ca) {

@@ -27,13 +27,7 @@ CLU_FN void clu_rancher_ask(struct clu_web *w, struct clu_text *url, struct clus
 {
     const char *service = cluster_source_item(w->source, NULL);
     (void)r;
-    clu_text_add(url, "/latest/");
-    if (service) {
-        clu_text_add(url, "self/stack/services/");
-        clu_text_quoted(url, service);
-    } else {
-        clu_text_add(url, "self/service");
-    }
+    clu_compose(url, service ? "/latest/self/stack/services/$q" : "/latest/self/service", service);
 }
 
 CLU_FN int clu_rancher_open(void *ctx, struct cluster_source *s, const char *target, void **state)

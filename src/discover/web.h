@@ -9,13 +9,14 @@
 #define CLU_DISCOVER_WEB_H
 
 #include "../net/lookup.h"
+#include "../wire/compose.h"
 #include "../wire/http.h"
 #include "../wire/json.h"
 #include "found.h"
 
-#define CLU_WEB_WAIT 55                                  /* seconds that a question waits for a change */
+#define CLU_WEB_WAIT 55u                                 /* seconds that a question waits for a change */
 #define CLU_WEB_PAUSE (20 * CLU_MS)                      /* between two of them */
-#define CLU_WEB_LEASE 15                                 /* seconds that the own node is announced for */
+#define CLU_WEB_LEASE "15"                               /* seconds that the own node is announced for */
 enum { CLU_WEB_DOCUMENT, CLU_WEB_CHANGES, CLU_WEB_OWN }; /* slots */
 enum { CLU_WEB_NONE, CLU_WEB_GRANTS, CLU_WEB_PUTS, CLU_WEB_HELD, CLU_WEB_KEEPS, CLU_WEB_REVOKES };
 
@@ -136,6 +137,14 @@ CLU_FN int clu_web_secret(struct clu_web *w)
     }
     w->file[size] = '\0';
     return 0;
+}
+
+/* A piece of a URL with the value of an option in it, where that is given. */
+CLU_FN void clu_web_option(const struct clu_web *w, struct clu_text *url, const char *form, const char *option)
+{
+    const char *value = cluster_source_option(w->source, option);
+    if (value)
+        clu_compose(url, form, value);
 }
 
 /* Send a request: the document's, or the one of another slot that `ask` writes. */

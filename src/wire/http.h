@@ -68,26 +68,6 @@ CLU_FN bool clu_http_clean(struct clu_slice s)
     return true;
 }
 
-/* Text as a part of a URL: all but letters, digits and -._~ as %XX (RFC 3986). */
-CLU_FN void clu_text_quoted_bytes(struct clu_text *t, struct clu_slice text)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    for (; text.length; text = clu_slice_from(text, 1)) {
-        char c = clu_lower(*text.at);
-        bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || strchr("-._~", c);
-        clu_text_bytes(t, plain ? text.at : "%", 1);
-        if (!plain) {
-            clu_text_bytes(t, &hex[(uint8_t)*text.at >> 4], 1);
-            clu_text_bytes(t, &hex[*text.at & 15], 1);
-        }
-    }
-}
-
-CLU_FN void clu_text_quoted(struct clu_text *t, const char *text)
-{
-    clu_text_quoted_bytes(t, clu_slice_str(text));
-}
-
 /* The next field of a head; false: there is none, or it is malformed, which *bad says. */
 CLU_FN bool clu_http_field(struct clu_slice *head, struct clu_slice *name, struct clu_slice *value, bool *bad)
 {

@@ -98,7 +98,7 @@ static void keys_of_etcd(void **state)
     web_end();
 }
 
-static void base64_is_what_it_should_be(void **state)
+static void base64_becomes_bytes(void **state)
 {
     static const char *const table[][2] = {{"", ""},
                                            {"f", "Zg=="},
@@ -113,10 +113,8 @@ static void base64_is_what_it_should_be(void **state)
     size_t i, size;
     (void)state;
     for (i = 0; i < CLU_COUNT(table); i++) {
-        struct clu_text t = clu_text_on(text, sizeof text);
-        clu_text_base64(&t, table[i][0], strlen(table[i][0]));
-        assert_string_equal(text, table[i][1]);
-        size = t.length;
+        strcpy(text, table[i][1]);
+        size = strlen(text);
         assert_true(clu_base64_decode(text, &size));
         assert_int_equal(size, strlen(table[i][0]));
         assert_memory_equal(text, table[i][0], size);
@@ -527,7 +525,7 @@ int main(void)
         cmocka_unit_test(instances_of_consul),
         cmocka_unit_test(containers_of_rancher),
         cmocka_unit_test(keys_of_etcd),
-        cmocka_unit_test(base64_is_what_it_should_be),
+        cmocka_unit_test(base64_becomes_bytes),
         cmocka_unit_test(no_fault_loses_a_member),
         cmocka_unit_test(keys_that_are_not_under_the_prefix_fail),
         cmocka_unit_test(tokens_go_over_verified_tls_only),
