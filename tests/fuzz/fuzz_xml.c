@@ -36,8 +36,8 @@ static bool judge(const uint8_t *data, size_t size, size_t chunk, uint64_t *sum)
             return false;
         CHECK(x.j.at == x.j.end);
     }
-    CHECK(!clu_json_whole(&x.j) || level == 0);
-    return clu_json_whole(&x.j);
+    CHECK(!clu_xml_whole(&x) || level == 0);
+    return clu_xml_whole(&x);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -34,7 +34,7 @@ static bool read_all(const char *bytes, size_t size, size_t chunk, size_t room, 
         if (token < 0)
             return false;
     }
-    return clu_json_whole(&x.j);
+    return clu_xml_whole(&x);
 }
 
 static bool judge(const char *text, char *out, size_t out_size)
