@@ -9,6 +9,7 @@ int main(void)
 {
     static const char *const before[] = {"a@h1", "b@h2", "c@h3"};
     static const char *const after[] = {"c@h3", "d@h4", "a@h1", "d@h4"}; /* any order, and a name twice */
+    /* a mark for each name of `before`, and of `after` */
     unsigned char left[3], joined[4];
     int i;
     if (cluster_diff(before, 3, after, 4, left, joined) < 0)

@@ -23,7 +23,7 @@ int main(int argc, char **argv)
     while ((e = cluster_next_event(c)) != NULL) {
         if (e->type == CLUSTER_JOIN)
             printf("join %s\n", e->member->name);
-        else if (e->type == CLUSTER_SOURCE)
+        else if (e->type == CLUSTER_SOURCE) /* its state changed: the first round is over */
             printf("%s ended a round, members: %d\n", cluster_source_url(e->source), (int)cluster_source_count(e->source));
     }
     for (i = 0; i < cluster_member_count(c); i++)
@@ -32,5 +32,5 @@ int main(int argc, char **argv)
     return 0;
 }
 
-/* Exercise: give it two sources that both name a@h1. How many JOINs are there? Then give it `static:a` and read the sentence; and
- * `static:a?node=app`. */
+/* Exercise: give it two sources that both name a@h1. How many JOINs are there? Then give it static:a and read the sentence; and
+ * 'static:a?node=app', in quotes since a shell may take the ? for itself. */

@@ -36,8 +36,12 @@ int main(void)
     struct cluster *c;
     uint64_t now = 0;
     int i, result = 0;
-    if (cluster_create(&c, NULL) < 0 || cluster_discover(c, "file:" NAME "?interval=1h&jitter=0%", NULL) < 0)
+    if (cluster_create(&c, NULL) < 0)
         return 3;
+    if (cluster_discover(c, "file:" NAME "?interval=1h&jitter=0%", NULL) < 0) {
+        fprintf(stderr, "03_file: %s\n", cluster_last_error(c));
+        result = 2;
+    }
     for (i = 0; i < 4 && result == 0; i++) {
         if (put(texts[i])) {
             step(c, now);

@@ -24,8 +24,13 @@ int main(void)
     struct cluster_node nodes[2];
     struct cluster_source *registry;
     struct cluster *c;
-    if (cluster_create(&c, NULL) < 0 || cluster_discover(c, "push:registry", &registry) < 0)
+    if (cluster_create(&c, NULL) < 0)
         return 3;
+    if (cluster_discover(c, "push:registry", &registry) < 0) {
+        fprintf(stderr, "04_push: %s\n", cluster_last_error(c));
+        cluster_destroy(c);
+        return 2;
+    }
     memset(nodes, 0, sizeof nodes);
     nodes[0].size = nodes[1].size = sizeof nodes[0]; /* whoever fills a struct says how large it knows it to be */
     nodes[0].name = "a@h1";

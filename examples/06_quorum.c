@@ -36,11 +36,18 @@ int main(void)
     struct cluster_options options;
     struct cluster_source *s;
     struct cluster *c;
+    char error[256] = "";
     cluster_options_init(&options);
     options.node = "a@h1"; /* the own node counts */
     options.quorum = 3;
     options.settle = "2s";
-    if (cluster_create(&c, &options) < 0 || cluster_discover(c, "push:registry", &s) < 0)
+    options.error = error; /* the sentence of a create that failed: there is no handle to ask then */
+    options.error_size = sizeof error;
+    if (cluster_create(&c, &options) < 0) {
+        fprintf(stderr, "06_quorum: %s\n", error);
+        return 2;
+    }
+    if (cluster_discover(c, "push:registry", &s) < 0)
         return 3;
     at(c, s, 0, 0);
     at(c, s, 1, 2);
@@ -55,5 +62,5 @@ int main(void)
     return 0;
 }
 
-/* Exercise: set options.quorum_of = "majority" and options.expected = 5. Which steps change? Why may two halves of a network never
- * both be READY then, as long as `expected` is right? */
+/* Exercise: in place of options.quorum set options.quorum_of = "majority" and options.expected = 3. Which steps change, and why none
+ * with 5? Why may two halves of a network never both be READY then, as long as `expected` is right? */

@@ -21,7 +21,8 @@ static struct cluster_map *map_of(const char *url)
     options.map = &placement;
     if (cluster_create(&c, &options) < 0)
         return NULL;
-    cluster_discover(c, url, NULL);
+    if (cluster_discover(c, url, NULL) < 0)
+        fprintf(stderr, "07_placement: %s\n", cluster_last_error(c));
     cluster_step(c, cluster_now(), NULL, 0);
     map = cluster_current_map(c); /* a reference of our own: it outlives the handle */
     cluster_destroy(c);
@@ -33,7 +34,7 @@ int main(int argc, char **argv)
     struct cluster_map *here = map_of("static:a@h1,b@h2,c@h3");
     struct cluster_map *there = map_of("static:c@h3,a@h1,b@h2");
     int i;
-    if (!here || !there)
+    if (!here || !there || !cluster_map_nodes(here) || !cluster_map_nodes(there))
         return 3;
     for (i = 1; i < argc; i++)
         printf("%s: shard %u, %s here and %s there\n", argv[i], (unsigned)cluster_map_shard(here, argv[i], strlen(argv[i])),

@@ -49,5 +49,6 @@ int main(void)
     return 0;
 }
 
-/* Exercise: let n3@h go in place of the last one. Why can jump not say that? And what does the map buy with the few keys more that
- * it moves? Print the fullest node of each (cluster_map_node_load). */
+/* Exercise: let n3@h go in place of the last one; compare names then, since an index means another node in a shorter list. Why can
+ * jump not say that a node in the middle went? And how even are they? Print the map's fullest and emptiest node
+ * (cluster_map_node_load), and count the keys of each node with rendezvous. */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define ROUNDS 10
-#define URL "gossip:233.252.1.32:45897?if=lo&announce=on&interval=20ms&jitter=0%" /* on another network, its interface */
+#define URL "gossip:233.252.1.32:45897?if=lo&announce=on&interval=20ms&jitter=0%" /* if=eth0: over a network */
 
 static const char *const names[] = {"a@10.0.0.1", "b@10.0.0.2", "c@10.0.0.3"};
 

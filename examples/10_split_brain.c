@@ -34,14 +34,19 @@ static int story(const char *quorum_of)
     struct cluster_source *s[2];
     static const int self[2] = {0, 4}; /* one node of each half: n0 n1 and n2 n3 n4 */
     int i, before[2], split[2], healed[2];
+    char error[256] = "";
     for (i = 0; i < 2; i++) {
         cluster_options_init(&options);
         options.node = names[self[i]];
         options.quorum = strcmp(quorum_of, "count") == 0 ? 2 : 0;
         options.quorum_of = quorum_of;
         options.expected = 5;
-        if (cluster_create(&c[i], &options) < 0 || cluster_discover(c[i], "push:network", &s[i]) < 0)
-            return 3;
+        options.error = error;
+        options.error_size = sizeof error;
+        if (cluster_create(&c[i], &options) < 0 || cluster_discover(c[i], "push:network", &s[i]) < 0) {
+            fprintf(stderr, "10_split_brain: %s\n", error);
+            return 2;
+        }
         before[i] = see(c[i], s[i], 0, 5);
         split[i] = i ? see(c[i], s[i], 2, 3) : see(c[i], s[i], 0, 2);
         healed[i] = see(c[i], s[i], 0, 5);

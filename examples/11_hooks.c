@@ -14,7 +14,8 @@ struct disk {
     int failed; /* reads that failed */
 };
 
-/* struct cluster_io's read_file: at most `size` bytes, and a stamp that differs whenever the file did. */
+/* struct cluster_io's read_file: gives the file's size, puts at most `size` bytes of it into data, and a stamp that differs whenever
+ * the file does. */
 static int64_t read_file(void *ctx, const char *path, void *data, size_t size, uint64_t *stamp)
 {
     struct disk *d = (struct disk *)ctx;
@@ -44,8 +45,13 @@ int main(void)
     io.read_file = read_file;
     options.io = &io;
     options.seed = 1; /* jitter that can be repeated */
-    if (cluster_create(&c, &options) < 0 || cluster_discover(c, "file:/nodes?interval=1h&jitter=0%", NULL) < 0)
+    if (cluster_create(&c, &options) < 0)
         return 3;
+    if (cluster_discover(c, "file:/nodes?interval=1h&jitter=0%", NULL) < 0) {
+        fprintf(stderr, "11_hooks: %s\n", cluster_last_error(c));
+        cluster_destroy(c);
+        return 2;
+    }
     for (disk.hour = 0; disk.hour < 30; disk.hour++) {
         cluster_step(c, (uint64_t)(disk.hour + 1) * HOUR, NULL, 0);
         while ((e = cluster_next_event(c)) != NULL)

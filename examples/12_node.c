@@ -22,7 +22,7 @@ int main(int argc, char **argv)
     struct cluster *c;
     const struct cluster_event *e;
     char error[256] = "";
-    uint64_t request;
+    uint64_t request = 0;
     int asked = 0;
     if (argc != 3 || !getenv("COOKIE"))
         return fail(NULL, "it takes a source and a node, as in: COOKIE=secret ./12_node epmd:127.0.0.1 a@127.0.0.1", 2);
@@ -48,7 +48,7 @@ int main(int argc, char **argv)
                 cluster_destroy(c);
                 return result;
             } else if (e->type == CLUSTER_SOURCE && e->error)
-                fprintf(stderr, "12_node: %s\n", e->text); /* nobody to be asked: it may come */
+                fprintf(stderr, "12_node: %s\n", e->text); /* it goes on: the next round may succeed */
             if (e->type == CLUSTER_SOURCE && !asked) {
                 asked = 1;
                 if (cluster_ping(c, argv[2], &request) < 0)

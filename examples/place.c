@@ -1,7 +1,7 @@
 /*
  * Who owns what, and what moves when a node comes:
  *
- *     cc -I. examples/place.c tests/build/implementation.c -o build/examples/place && build/examples/place
+ *     cc -std=c99 -DCLUSTER_IMPLEMENTATION -I. -o place examples/place.c && ./place
  */
 #include "cluster.h"
 #include <stdio.h>

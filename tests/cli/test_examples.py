@@ -8,7 +8,7 @@ import tempfile
 import threading
 import unittest
 
-from clitools import ROOT, Running, free_port
+from clitools import ROOT, Running, free_port, until
 
 
 class Example(unittest.TestCase):
@@ -47,6 +47,8 @@ class Watch(Example):
             with open(path, "w", encoding="ascii") as out:
                 out.write("b@h\n")
             self.assertEqual({watch.line(lambda line: True) for _ in range(2)}, {"+ b@h", "- a@h"})
+            os.unlink(path)
+            until(lambda: watch.errors == ["cannot read '%s': not found" % path], "it says what is wrong, once")
             watch.signal(signal.SIGTERM)
             self.assertEqual(watch.end(), -signal.SIGTERM)
         done = subprocess.run([program, "statik:"], capture_output=True, text=True, timeout=60)

@@ -62,7 +62,7 @@ class Pages(unittest.TestCase):
 
     def test_links_lead_somewhere(self):
         wrong = []
-        for page in pages():
+        for page in pages() + ["examples/deploy/README.md"]:
             for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
                 path, _, anchor = target.partition("#")
                 if re.match(r"[a-z]+:", target):
@@ -77,7 +77,15 @@ class Pages(unittest.TestCase):
                     wrong.append("%s: [%s] has no address" % (page, label))
         self.assertEqual(wrong, [])
 
+    def test_a_page_begins_with_what_it_is_for(self):
+        for page in pages():
+            title, between, first = prose(page).split("\n")[:3]
+            self.assertRegex(title, r"^# \S", page)
+            self.assertEqual(between, "", page)
+            self.assertRegex(first, r"^[\w\[`]", page + " begins with no sentence")
+
     def test_every_page_can_be_found(self):
+        self.assertIn("](docs/README.md)", read("README.md"))
         linked = set(re.findall(r"\]\(([\w.]+\.md)", read("docs/README.md")))
         for page in pages():
             if page.startswith("docs/") and page != "docs/README.md":
