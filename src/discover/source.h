@@ -877,7 +877,7 @@ CLUSTER_DEF int cluster_source_header(const struct cluster_source *s, uint32_t s
     const struct clu_fetch *f = clu_source_slot(s, slot);
     struct clu_slice value = clu_slice_of(NULL, 0);
     if (f && name && f->http.status)
-        value = clu_http_find(clu_slice_of((const char *)f->buffer, f->http.head), name);
+        value = clu_http_find(clu_slice_of(f->buffer + f->http.begin, f->http.head - f->http.begin), name);
     if (!value.at)
         return CLUSTER_E_NOT_FOUND;
     if (value.length < capacity) {

@@ -70,11 +70,7 @@ CLU_FN void clu_channel_free_out(struct clu_channel *ch)
 
 CLU_FN void clu_channel_close(struct clu_channel *ch)
 {
-    if (ch->tls)
-        ch->loop->io.tls_close(ch->loop->io.ctx, ch->tls);
-    ch->tls = NULL;
-    clu_close_all(ch->loop, &ch->watcher);
-    ch->fd = -1;
+    clu_disconnect(ch->loop, &ch->watcher, &ch->fd, &ch->tls);
     ch->held = ch->secure = ch->shaken = false;
     clu_channel_free_in(ch);
     clu_channel_free_out(ch);
@@ -83,15 +79,10 @@ CLU_FN void clu_channel_close(struct clu_channel *ch)
 /* Begin to connect. */
 CLU_FN int clu_channel_open(struct clu_channel *ch, const struct cluster_address *to)
 {
-    struct clu_loop *l = ch->loop;
-    int result = clu_open(l, &ch->watcher, CLUSTER_TCP, to->family);
-    if (result < 0)
-        return result;
-    ch->fd = result;
-    result = l->io.connect(l->io.ctx, ch->fd, to);
-    if (result < 0)
-        clu_channel_close(ch);
-    return result;
+    int fd = clu_connect(ch->loop, &ch->watcher, CLUSTER_TCP, to);
+    if (fd >= 0)
+        ch->fd = fd;
+    return fd < 0 ? fd : 0;
 }
 
 /* ---- out -------------------------------------------------------------- */
@@ -126,27 +117,11 @@ CLU_FN int clu_channel_end(struct clu_channel *ch, struct clu_writer *w)
     return 0;
 }
 
-/* Once it is connected, TLS comes before all else. CLUSTER_E_AGAIN: it waits. */
-CLU_FN int clu_channel_secure(struct clu_channel *ch)
-{
-    struct clu_loop *l = ch->loop;
-    int64_t result = 0;
-    if (!ch->tls) {
-        result = clu_send(l, ch->fd, "", 0, NULL); /* says how connecting went */
-        if (result >= 0)
-            result = l->io.tls_start(l->io.ctx, ch->fd, ch->server, ch->ca, &ch->tls);
-    }
-    if (!result)
-        result = clu_stream_shake(l, &ch->watcher, ch->fd, ch->tls);
-    ch->shaken = !result;
-    return (int)result;
-}
-
 /* Send what waits, as far as the stream takes it. */
 CLU_FN int clu_channel_flush(struct clu_channel *ch)
 {
     while (ch->out_at < ch->out_size && ch->secure == ch->shaken) {
-        int64_t sent = clu_stream_send(ch->loop, ch->fd, ch->tls, ch->out + ch->out_at, ch->out_size - ch->out_at);
+        int64_t sent = clu_send_on(ch->loop, ch->fd, ch->tls, ch->out + ch->out_at, ch->out_size - ch->out_at, NULL);
         if (sent < 0)
             return sent == CLUSTER_E_AGAIN ? 0 : (int)sent;
         ch->out_at += (size_t)sent;
@@ -209,7 +184,7 @@ CLU_FN int clu_channel_read(struct clu_channel *ch)
         room = ch->in_capacity - ch->in_size;
         got = CLUSTER_E_AGAIN;
         if (!emptied)
-            got = clu_stream_recv(ch->loop, fd, ch->tls, ch->in + ch->in_size, room);
+            got = clu_recv_on(ch->loop, fd, ch->tls, ch->in + ch->in_size, room, NULL);
         if (got == CLUSTER_E_AGAIN && !ch->in_size)
             clu_channel_free_in(ch);
         if (got <= 0)
@@ -223,9 +198,12 @@ CLU_FN int clu_channel_read(struct clu_channel *ch)
 /* All that can be done now. The channel may be gone afterwards. */
 CLU_FN void clu_channel_work(struct clu_channel *ch, bool readable)
 {
-    int result = ch->secure && !ch->shaken ? clu_channel_secure(ch) : 0;
+    int result = 0;
+    if (ch->secure && !ch->shaken) /* TLS comes before all else */
+        result = clu_secure(ch->loop, &ch->watcher, ch->fd, &ch->tls, ch->server, ch->ca);
     if (result == CLUSTER_E_AGAIN)
         return;
+    ch->shaken = ch->secure && !result;
     if (!result)
         result = clu_channel_flush(ch);
     if (!result && (readable || ch->in_size || ch->tls)) /* TLS may hold what came */

@@ -316,12 +316,14 @@ CLU_FN bool clu_spend(struct clu_loop *l, int fd, short revents)
     return false;
 }
 
-CLU_FN int64_t clu_send(struct clu_loop *l, int fd, const void *data, size_t size, const struct cluster_address *to)
+/* On a datagram socket to that address; on a stream to NULL, in the session `tls` of the host's hooks where there is one. */
+CLU_CALLED int64_t clu_send_on(struct clu_loop *l, int fd, void *tls, const void *data, size_t size,
+                               const struct cluster_address *to)
 {
     int64_t sent;
     if (!clu_spend(l, fd, POLLOUT))
         return CLUSTER_E_AGAIN;
-    sent = l->io.send(l->io.ctx, fd, data, size, to);
+    sent = tls ? l->io.tls_send(l->io.ctx, tls, data, size) : l->io.send(l->io.ctx, fd, data, size, to);
     if (sent > 0) {
         l->counts.sent++;
         l->counts.sent_bytes += (uint64_t)sent;
@@ -329,12 +331,12 @@ CLU_FN int64_t clu_send(struct clu_loop *l, int fd, const void *data, size_t siz
     return sent;
 }
 
-CLU_FN int64_t clu_recv(struct clu_loop *l, int fd, void *data, size_t size, struct cluster_address *from)
+CLU_CALLED int64_t clu_recv_on(struct clu_loop *l, int fd, void *tls, void *data, size_t size, struct cluster_address *from)
 {
     int64_t received;
     if (!clu_spend(l, fd, POLLIN))
         return CLUSTER_E_AGAIN;
-    received = l->io.recv(l->io.ctx, fd, data, size, from);
+    received = tls ? l->io.tls_recv(l->io.ctx, tls, data, size) : l->io.recv(l->io.ctx, fd, data, size, from);
     if (received > 0) {
         l->counts.received++;
         l->counts.received_bytes += (uint64_t)received;
@@ -342,47 +344,64 @@ CLU_FN int64_t clu_recv(struct clu_loop *l, int fd, void *data, size_t size, str
     return received;
 }
 
-/* ---- streams, on TLS where `tls` is a session of the host's hooks ----- */
+CLU_FN int64_t clu_send(struct clu_loop *l, int fd, const void *data, size_t size, const struct cluster_address *to)
+{
+    return clu_send_on(l, fd, NULL, data, size, to);
+}
+
+CLU_FN int64_t clu_recv(struct clu_loop *l, int fd, void *data, size_t size, struct cluster_address *from)
+{
+    return clu_recv_on(l, fd, NULL, data, size, from);
+}
+
+/* ---- connections ------------------------------------------------------ */
+
+/* A socket that begins to connect: its descriptor, or an error, and then there is none. */
+CLU_CALLED int clu_connect(struct clu_loop *l, struct clu_watcher *owner, int kind, const struct cluster_address *to)
+{
+    int fd = clu_open(l, owner, kind, to->family), result;
+    if (fd < 0)
+        return fd;
+    result = l->io.connect(l->io.ctx, fd, to);
+    if (result >= 0)
+        return fd;
+    (void)clu_close(l, owner, fd);
+    return result;
+}
 
 CLU_FN bool clu_tls_is_there(const struct cluster_io *io)
 {
     return io->tls_start && io->tls_step && io->tls_recv && io->tls_send && io->tls_close;
 }
 
-CLU_CALLED int64_t clu_stream_send(struct clu_loop *l, int fd, void *tls, const void *data, size_t size)
+/* TLS, once a stream is connected, up to the end of its handshake: for `server`, or NULL: whoever it is. 0: done; CLUSTER_E_AGAIN: it
+ * waits, and that is watched. */
+CLU_CALLED int clu_secure(struct clu_loop *l, struct clu_watcher *owner, int fd, void **tls, const char *server, const char *ca)
 {
-    int64_t sent;
-    if (!tls)
-        return clu_send(l, fd, data, size, NULL);
-    if (!clu_spend(l, fd, POLLOUT))
-        return CLUSTER_E_AGAIN;
-    sent = l->io.tls_send(l->io.ctx, tls, data, size);
-    l->counts.sent += sent > 0;
-    l->counts.sent_bytes += sent > 0 ? (uint64_t)sent : 0;
-    return sent;
+    int64_t result = 0;
+    if (!*tls) {
+        result = clu_send(l, fd, "", 0, NULL); /* says how connecting went */
+        if (result >= 0)
+            result = l->io.tls_start(l->io.ctx, fd, server, ca, tls);
+    }
+    if (!result)
+        result = clu_spend(l, fd, POLLOUT) ? l->io.tls_step(l->io.ctx, *tls) : CLUSTER_E_AGAIN;
+    if (result > 0) {
+        (void)clu_watch(l, owner, fd, (int)result & (POLLIN | POLLOUT)); /* of what is ours already it cannot fail */
+        result = CLUSTER_E_AGAIN;
+    }
+    return (int)result;
 }
 
-CLU_CALLED int64_t clu_stream_recv(struct clu_loop *l, int fd, void *tls, void *data, size_t size)
+/* The end of a connection, if there is one. */
+CLU_CALLED void clu_disconnect(struct clu_loop *l, struct clu_watcher *owner, int *fd, void **tls)
 {
-    int64_t got;
-    if (!tls)
-        return clu_recv(l, fd, data, size, NULL);
-    if (!clu_spend(l, fd, POLLIN))
-        return CLUSTER_E_AGAIN;
-    got = l->io.tls_recv(l->io.ctx, tls, data, size);
-    l->counts.received += got > 0;
-    l->counts.received_bytes += got > 0 ? (uint64_t)got : 0;
-    return got;
-}
-
-/* Go on with the handshake of TLS. 0: done; CLUSTER_E_AGAIN: it waits, and that is watched. */
-CLU_CALLED int clu_stream_shake(struct clu_loop *l, struct clu_watcher *watcher, int fd, void *tls)
-{
-    int result = clu_spend(l, fd, POLLOUT) ? l->io.tls_step(l->io.ctx, tls) : CLUSTER_E_AGAIN;
-    if (result <= 0)
-        return result;
-    result = clu_watch(l, watcher, fd, result & (POLLIN | POLLOUT));
-    return result ? result : CLUSTER_E_AGAIN;
+    if (*tls)
+        l->io.tls_close(l->io.ctx, *tls);
+    *tls = NULL;
+    if (*fd >= 0)
+        (void)clu_close(l, owner, *fd);
+    *fd = -1;
 }
 
 /* ---- the step --------------------------------------------------------- */

@@ -39,17 +39,14 @@ CLU_FN int clu_exchange_send(struct clu_question *q)
     return clu_watch(l, &q->watcher, q->fd, q->written ? POLLIN : POLLOUT);
 }
 
-/* Ask the server, on the connection that was kept if q->reused says so. 0, or an error; with q->fd still -1 if no socket is to be
+/* Ask the server, on the connection that was kept if q->reused says so. 0, or an error; with q->fd negative if no socket is to be
  * had. */
 CLU_FN int clu_exchange_begin(struct clu_question *q)
 {
     struct clu_loop *l = q->resolver->loop;
     int result = 0;
-    if (!q->reused) {
-        q->fd = result = clu_open(l, &q->watcher, q->stream ? CLUSTER_TCP : CLUSTER_UDP, q->server.family);
-        if (result >= 0)
-            result = l->io.connect(l->io.ctx, q->fd, &q->server);
-    }
+    if (!q->reused)
+        q->fd = result = clu_connect(l, &q->watcher, q->stream ? CLUSTER_TCP : CLUSTER_UDP, &q->server);
     q->sent = 0;
     return result < 0 ? result : clu_exchange_send(q);
 }

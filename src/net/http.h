@@ -3,10 +3,10 @@
  * its buffer; its owner reads the body from that in bounded steps. It follows no redirect, and a response that is not 2xx is a
  * failure here, with what the server says of it: no owner can take the body of an error for an answer.
  *
- *   ask -> (a kept connection) --------------------------+
- *    |                                                   v
- *    +--> LOOKS -> CONNECTS <-> next address -> SHAKES -> SENDS -> HEAD -> BODY  -> REST
- *         hosts, DNS                            TLS                    +-> ERROR -> REST, failed
+ *   ask -> (a kept connection) ---------------+
+ *    |                                        v
+ *    +--> LOOKS -> SECURES <-> next address, SENDS -> HEAD -> BODY  -> REST
+ *         hosts, DNS  TLS                                 +-> ERROR -> REST, failed
  */
 #ifndef CLU_NET_HTTP_H
 #define CLU_NET_HTTP_H
@@ -19,7 +19,6 @@
 #define CLU_HTTP_STEP 65536                 /* bytes of a body in one step */
 #define CLU_HTTP_CONNECT (5 * CLU_SECOND)   /* for one address, TLS included */
 #define CLU_HTTP_ANSWER (UINT64_C(1) << 30) /* bytes of a body, unless the request says otherwise */
-#define CLU_HTTP_INTERIM 8                  /* responses 1xx before the one that counts */
 #define CLU_HTTP_RETRY (10 * CLU_MS)        /* until a socket is to be had */
 #define CLU_HTTP_ADDRESSES 8
 
@@ -27,8 +26,8 @@ enum {
     CLU_FETCH_REST,
     CLU_FETCH_STARTS,
     CLU_FETCH_LOOKS,
-    CLU_FETCH_CONNECTS,
-    CLU_FETCH_SHAKES,
+    CLU_FETCH_OPENS, /* as soon as there is a socket to be had */
+    CLU_FETCH_SECURES,
     CLU_FETCH_SENDS,
     CLU_FETCH_HEAD,
     CLU_FETCH_BODY,
@@ -55,32 +54,26 @@ struct clu_fetch {
     bool reused; /* a kept connection on which nothing came yet */
     bool quoted; /* why has what the server says */
     uint16_t port;
-    uint32_t address_count, address_next, interim, quota;
+    uint32_t address_count, address_next, quota;
     uint64_t deadline, step, body_left;
     struct clu_http http;
     char *text; /* the host as written with its port, and the CA file */
     struct clu_slice host;
     const char *ca; /* NULL: none */
     size_t text_size, text_capacity;
-    uint8_t *request; /* head and body */
+    char *request; /* head and body */
     size_t request_size, request_capacity, sent;
-    uint8_t *buffer;           /* the head of the response, and what came after it */
-    size_t capacity, have, at; /* at: where the body goes on */
+    char *buffer; /* the head of the response, and what came after it */
+    size_t capacity, have;
     struct cluster_address addresses[CLU_HTTP_ADDRESSES];
     char why[192]; /* CLU_SAY_MOST bytes of a server's words, and ours */
 };
 
 /* ---- the end ---------------------------------------------------------- */
 
-CLU_CALLED void clu_fetch_drop(struct clu_fetch *f)
+CLU_FN void clu_fetch_drop(struct clu_fetch *f)
 {
-    struct clu_loop *l = f->loop;
-    if (f->tls)
-        l->io.tls_close(l->io.ctx, f->tls);
-    f->tls = NULL;
-    if (f->fd >= 0)
-        (void)clu_close(l, &f->watcher, f->fd);
-    f->fd = -1;
+    clu_disconnect(f->loop, &f->watcher, &f->fd, &f->tls);
 }
 
 /* It rests from now on, on a connection that the next request may use if this one came to its end. */
@@ -90,7 +83,7 @@ CLU_CALLED void clu_fetch_rest(struct clu_fetch *f, bool keep)
         f->look_up_end(f);
     f->state = CLU_FETCH_REST;
     clu_timer_set(&f->loop->timers, &f->timer, CLUSTER_NEVER);
-    if (!keep || !f->http.whole || !f->http.keep || f->at != f->have)
+    if (!keep || !f->http.whole || !f->http.keep || f->http.at != f->have)
         clu_fetch_drop(f);
 }
 
@@ -136,13 +129,14 @@ CLU_CALLED void clu_fetch_fail(struct clu_fetch *f, int error, const char *sente
 
 /* ---- the connection --------------------------------------------------- */
 
-/* Another request goes out on the connection. */
+/* The request goes out on the connection, as soon as that takes it. */
 CLU_FN void clu_fetch_send_begin(struct clu_fetch *f)
 {
-    f->state = CLU_FETCH_SENDS;
-    f->sent = f->have = f->at = 0;
-    f->interim = 0;
+    f->state = f->secure && !f->tls ? CLU_FETCH_SECURES : CLU_FETCH_SENDS;
+    f->sent = f->have = 0;
     memset(&f->http, 0, sizeof f->http);
+    f->http.empty = memcmp(f->request, "HEAD ", 5) == 0;
+    (void)clu_watch(f->loop, &f->watcher, f->fd, POLLOUT); /* of what is ours already it cannot fail */
 }
 
 /* Connect to the next address, or fail with what became of the last. */
@@ -152,27 +146,22 @@ CLU_CALLED void clu_fetch_connect(struct clu_fetch *f, int error)
     clu_fetch_drop(f);
     f->reused = false;
     while (f->address_next < f->address_count && l->now < f->deadline) {
-        struct cluster_address *to = &f->addresses[f->address_next++];
-        uint64_t share = (f->deadline - l->now) / (f->address_count - f->address_next + 2);
+        struct cluster_address *to = &f->addresses[f->address_next];
+        uint64_t span = clu_min_u64((f->deadline - l->now) / (f->address_count - f->address_next + 1), CLU_HTTP_CONNECT);
         to->port = f->port;
-        f->fd = error = clu_open(l, &f->watcher, CLUSTER_TCP, to->family);
+        error = clu_connect(l, &f->watcher, CLUSTER_TCP, to);
         if (error == CLUSTER_E_AGAIN) {
-            f->address_next--;
-            f->state = CLU_FETCH_CONNECTS;
-            clu_timer_set(&l->timers, &f->timer, l->now + CLU_HTTP_RETRY);
-            return;
-        }
-        if (error >= 0)
-            error = l->io.connect(l->io.ctx, f->fd, to);
-        if (error >= 0)
-            error = clu_watch(l, &f->watcher, f->fd, POLLOUT);
-        if (error >= 0) {
+            f->state = CLU_FETCH_OPENS;
+            span = CLU_HTTP_RETRY;
+        } else {
+            f->address_next++;
+            if (error < 0)
+                continue;
+            f->fd = error;
             clu_fetch_send_begin(f);
-            f->state = CLU_FETCH_CONNECTS;
-            clu_timer_set(&l->timers, &f->timer, l->now + clu_min_u64(share, CLU_HTTP_CONNECT));
-            return;
         }
-        clu_fetch_drop(f);
+        clu_timer_set(&l->timers, &f->timer, l->now + span);
+        return;
     }
     memset(&f->http, 0, sizeof f->http);
     clu_fetch_fail(f, error < 0 ? error : CLUSTER_E_TIMEOUT, NULL);
@@ -188,9 +177,7 @@ CLU_FN void clu_fetch_start(struct clu_fetch *f)
     if (f->fd >= 0) {
         f->reused = true;
         clu_fetch_send_begin(f);
-        result = clu_watch(l, &f->watcher, f->fd, POLLOUT);
-        if (result == 0)
-            return;
+        return;
     }
     f->address_next = f->address_count = 0;
     result = clu_lookup(&l->io, &l->memory, f->host, &f->addresses[0]);
@@ -212,37 +199,38 @@ CLU_FN void clu_fetch_start(struct clu_fetch *f)
 
 /* ---- the response ----------------------------------------------------- */
 
-/* Why a response is none: what its body says between the quotes of "message", or in an element Message, or how it begins. */
+/* What comes after a mark in a text, up to a byte; its `at` is NULL where there is none. */
+CLU_FN struct clu_slice clu_fetch_between(struct clu_slice text, const char *mark, char end)
+{
+    while (text.length && !clu_slice_starts(text, mark))
+        text = clu_slice_from(text, 1);
+    if (!text.length)
+        return clu_slice_of(NULL, 0);
+    text = clu_slice_from(text, strlen(mark));
+    return clu_cut(&text, end);
+}
+
+/* Why a response is none: what its body says as "message", or in an element Message, or how it begins. */
 CLU_FN void clu_fetch_quote(struct clu_fetch *f, struct clu_slice body)
 {
     struct clu_text why = clu_text_on(f->why, sizeof f->why);
-    struct clu_slice head = clu_slice_of((const char *)f->buffer, f->http.head), said = body;
     bool moved = f->http.status < 400;
-    size_t i;
-    for (i = 0; i < body.length && !moved; i++) {
-        bool xml = clu_slice_starts(clu_slice_from(body, i), "<Message>");
-        if (xml || clu_slice_starts(clu_slice_from(body, i), "\"message\":")) {
-            said = clu_slice_from(body, i + 9);
-            if (!xml)
-                (void)clu_cut(&said, '"');
-            said = clu_cut(&said, xml ? '<' : '"');
-            break;
-        }
-    }
+    struct clu_slice said = clu_fetch_between(body, "<Message>", '<'), json = clu_fetch_between(body, "\"message\":", '}');
     if (moved)
-        said = clu_http_find(head, "location");
-    if (said.length > 100)
-        said.length = 100;
+        said = clu_http_find(clu_slice_of(f->buffer + f->http.begin, f->http.head - f->http.begin), "location");
+    else if (json.at)
+        said = clu_fetch_between(json, "\"", '"');
+    else if (!said.at)
+        said = body;
     clu_text_add(&why, "HTTP ");
     clu_text_u64(&why, f->http.status);
     clu_text_add(&why, " from ");
     clu_text_add(&why, f->text);
-    (void)clu_say(&why, moved ? ", which is not followed: " : said.length ? ": " : "", said, "");
-    clu_text_escaped(&why, said.at, said.length);
+    (void)clu_say(&why, moved ? ", which is not followed: #" : said.length ? ": #" : "", said, "");
     f->quoted = true;
 }
 
-/* More of the body; as cluster_source_body. */
+/* More of the response: how many bytes of its body; 0: its head is whole, or its body; or an error. */
 CLU_FN int64_t clu_fetch_read(struct clu_fetch *f, const void **data)
 {
     struct clu_loop *l = f->loop;
@@ -250,29 +238,33 @@ CLU_FN int64_t clu_fetch_read(struct clu_fetch *f, const void **data)
         f->quota = CLU_HTTP_STEP;
     f->step = l->counts.steps;
     for (;;) {
-        struct clu_reader r = clu_reader_of(f->buffer + f->at, f->have - f->at);
         struct clu_slice piece;
-        enum clu_parse parse = clu_http_body(&f->http, &r, &piece);
+        enum clu_parse parse = clu_http_next(&f->http, clu_slice_of(f->buffer, f->have), &piece);
+        size_t room;
         int64_t got;
-        f->at = f->have - clu_left(&r);
         *data = piece.at;
+        if (parse == CLU_MALFORMED)
+            return CLUSTER_E_PROTOCOL;
         if (piece.length > f->body_left)
             return CLUSTER_E_LIMIT;
         f->body_left -= piece.length;
-        if (parse != CLU_NEED_MORE)
-            return parse == CLU_MALFORMED ? (int64_t)CLUSTER_E_PROTOCOL : (int64_t)piece.length;
+        if (parse == CLU_COMPLETE)
+            return (int64_t)piece.length;
         if (!f->quota) {
             (void)clu_watch_fired(l, clu_watch_find(l, f->fd), POLLIN);
             return CLUSTER_E_AGAIN;
         }
-        f->at = f->have = f->http.head;
-        got = clu_stream_recv(f->loop, f->fd, f->tls, f->buffer + f->at,
-                              f->capacity - f->at < f->quota ? f->capacity - f->at : f->quota);
+        f->have -= f->http.at - f->http.head;
+        memmove(f->buffer + f->http.head, f->buffer + f->http.at, f->have - f->http.head); /* part of a line */
+        f->http.at = f->http.head;
+        room = f->capacity - f->have;
+        got = clu_recv_on(l, f->fd, f->tls, f->buffer + f->have, room < f->quota ? room : f->quota, NULL);
         if (got < 0)
             return got;
         f->http.whole = !got && f->http.state == CLU_HTTP_TO_END;
         if (!got && !f->http.whole)
             return CLUSTER_E_CLOSED;
+        f->reused = false;
         f->have += (size_t)got;
         f->quota -= (uint32_t)got;
     }
@@ -306,104 +298,62 @@ CLU_FN void clu_fetch_read_error(struct clu_fetch *f)
         got = clu_fetch_read(f, &data);
         if (!f->quoted && got != CLUSTER_E_AGAIN)
             clu_fetch_quote(f, clu_slice_of((const char *)data, got > 0 ? (size_t)got : 0));
-    } while (got > 0 && f->body_left > CLU_HTTP_ANSWER - CLU_HTTP_STEP);
-    if (got == CLUSTER_E_AGAIN)
-        return;
-    f->http.whole = f->http.whole && got == 0;
-    clu_fetch_end(f, status == 401 || status == 403   ? CLUSTER_E_PERMISSION
-                     : status == 404 || status == 410 ? CLUSTER_E_NOT_FOUND
-                     : status < 400                   ? CLUSTER_E_UNSUPPORTED
-                                                      : CLUSTER_E_IO);
+    } while (got > 0);
+    if (got != CLUSTER_E_AGAIN)
+        clu_fetch_end(f, status == 401 || status == 403   ? CLUSTER_E_PERMISSION
+                         : status == 404 || status == 410 ? CLUSTER_E_NOT_FOUND
+                         : status < 400                   ? CLUSTER_E_UNSUPPORTED
+                                                          : CLUSTER_E_IO);
 }
 
-/* Read the head; 1: it is there. */
-CLU_FN int clu_fetch_head(struct clu_fetch *f)
+CLU_FN int clu_fetch_send(struct clu_fetch *f)
 {
     struct clu_loop *l = f->loop;
-    if (!clu_reserve(&l->memory, &f->buffer, &f->capacity, CLU_HTTP_BUFFER, 1))
-        return CLUSTER_E_MEMORY;
-    for (;;) {
-        enum clu_parse parse = clu_http_head(&f->http, clu_slice_of((const char *)f->buffer, f->have));
-        int64_t got;
-        if (parse == CLU_MALFORMED)
-            return CLUSTER_E_PROTOCOL;
-        if (parse == CLU_COMPLETE && f->http.status >= 200)
-            return 1;
-        if (parse == CLU_COMPLETE) {
-            size_t head = f->http.head;
-            if (f->http.status == 101 || f->interim++ == CLU_HTTP_INTERIM)
-                return CLUSTER_E_PROTOCOL;
-            memmove(f->buffer, f->buffer + head, f->have - head);
-            f->have -= head;
-            memset(&f->http, 0, sizeof f->http);
-            continue;
-        }
-        got = clu_stream_recv(f->loop, f->fd, f->tls, f->buffer + f->have, f->capacity - f->have);
-        if (got <= 0)
-            return got ? (int)got : CLUSTER_E_CLOSED;
-        f->reused = false;
-        f->have += (size_t)got;
-    }
-}
-
-/* Go on, as far as it goes now. A negative result is what it failed with; CLUSTER_E_AGAIN: it waits. */
-CLU_FN int clu_fetch_go(struct clu_fetch *f)
-{
-    struct clu_loop *l = f->loop;
-    int64_t sent;
-    int result;
-    switch (f->state) {
-    case CLU_FETCH_CONNECTS:
-        sent = clu_send(l, f->fd, "", 0, NULL); /* says how connecting went */
-        if (sent < 0)
-            return (int)sent;
-        f->state = CLU_FETCH_SENDS;
-        if (!f->secure)
-            return 0;
-        f->state = CLU_FETCH_SHAKES;
-        /* the host as written, without brackets and port */
-        result = l->io.tls_start(l->io.ctx, f->fd, f->insecure ? NULL : f->host.at, f->ca, &f->tls);
-        return result;
-    case CLU_FETCH_SHAKES:
-        result = clu_stream_shake(l, &f->watcher, f->fd, f->tls);
-        f->state = result ? f->state : CLU_FETCH_SENDS;
-        return result;
-    case CLU_FETCH_SENDS:
-        sent = clu_stream_send(l, f->fd, f->tls, f->request + f->sent, f->request_size - f->sent);
+    while (f->sent < f->request_size) {
+        int64_t sent = clu_send_on(l, f->fd, f->tls, f->request + f->sent, f->request_size - f->sent, NULL);
         if (sent < 0) {
-            result = clu_watch(l, &f->watcher, f->fd, POLLOUT);
-            return result ? result : (int)sent;
+            (void)clu_watch(l, &f->watcher, f->fd, POLLOUT);
+            return (int)sent;
         }
         f->sent += (size_t)sent;
-        if (f->sent < f->request_size)
-            return 0;
-        f->state = CLU_FETCH_HEAD;
-        clu_timer_set(&l->timers, &f->timer, f->deadline);
-        return clu_watch(l, &f->watcher, f->fd, POLLIN);
-    default: /* CLU_FETCH_HEAD */
-        result = clu_fetch_head(f);
-        if (result < 0)
-            return result;
-        f->at = f->http.head;
-        f->state = f->http.status < 300 ? CLU_FETCH_BODY : CLU_FETCH_ERROR;
-        if (f->state == CLU_FETCH_ERROR)
-            f->body_left = CLU_HTTP_ANSWER;
-        return 0;
     }
+    f->state = CLU_FETCH_HEAD;
+    clu_timer_set(&l->timers, &f->timer, f->deadline);
+    (void)clu_watch(l, &f->watcher, f->fd, POLLIN);
+    return clu_reserve(&l->memory, &f->buffer, &f->capacity, CLU_HTTP_BUFFER, 1) ? 0 : CLUSTER_E_MEMORY;
+}
+
+/* Go on as far as it goes now, up to the body. */
+CLU_FN int clu_fetch_go(struct clu_fetch *f)
+{
+    const void *data;
+    int result = 0;
+    if (f->state == CLU_FETCH_SECURES) { /* the host as written, without brackets and port */
+        result = clu_secure(f->loop, &f->watcher, f->fd, &f->tls, f->insecure ? NULL : f->host.at, f->ca);
+        f->state = result ? f->state : CLU_FETCH_SENDS;
+    }
+    if (!result && f->state == CLU_FETCH_SENDS)
+        result = clu_fetch_send(f);
+    if (!result && f->state == CLU_FETCH_HEAD) {
+        result = (int)clu_fetch_read(f, &data);
+        if (!result)
+            f->state = f->http.status < 300 ? CLU_FETCH_BODY : CLU_FETCH_ERROR;
+        if (f->state == CLU_FETCH_ERROR)
+            f->body_left = CLU_HTTP_STEP;
+    }
+    return result;
 }
 
 CLU_FN void clu_fetch_run(struct clu_fetch *f)
 {
-    int result = 0;
-    while (!result && f->state >= CLU_FETCH_CONNECTS && f->state <= CLU_FETCH_HEAD)
-        result = clu_fetch_go(f);
+    int result = clu_fetch_go(f);
     if (result == CLUSTER_E_AGAIN)
         return;
     if (result && f->reused && result != CLUSTER_E_MEMORY) { /* the server had closed it */
         f->deadline = f->deadline > f->loop->now ? f->deadline - f->loop->now : 0;
         clu_fetch_drop(f);
         clu_fetch_start(f);
-    } else if (result && f->state <= CLU_FETCH_SHAKES && f->address_next < f->address_count) {
+    } else if (result && !f->sent && f->address_next < f->address_count) {
         clu_fetch_connect(f, result);
     } else if (result) {
         clu_fetch_fail(f, result, NULL);
@@ -422,9 +372,9 @@ CLU_FN void clu_fetch_ready(struct clu_watcher *watcher, int fd, int revents)
         f->fd = -1;
         clu_fetch_drop(f);
     }
-    if (f->state >= CLU_FETCH_CONNECTS && f->fd < 0)
+    if (f->state >= CLU_FETCH_SECURES && f->fd < 0)
         clu_fetch_fail(f, CLUSTER_E_CLOSED, NULL);
-    else if (f->state >= CLU_FETCH_CONNECTS)
+    else if (f->state >= CLU_FETCH_SECURES)
         clu_fetch_run(f);
     else
         clu_fetch_drop(f); /* it was kept, and the server says more than was asked, or closes it */
@@ -448,22 +398,17 @@ CLU_FN void clu_fetch_fire(struct clu_timer *timer, uint64_t now)
 /* ---- asking ----------------------------------------------------------- */
 
 /* Lines of a request's head, LF to CR LF; false: what is there would end it, or begin another. */
-CLU_FN bool clu_fetch_lines(struct clu_writer *w, const char *lines)
+CLU_FN bool clu_fetch_lines(struct clu_text *t, const char *lines)
 {
-    struct clu_slice rest = clu_slice_str(lines ? lines : "");
+    struct clu_slice rest = clu_slice_str(lines ? lines : ""), name, value;
     while (rest.length) {
-        struct clu_slice line = clu_cut(&rest, '\n'), value = line, name = clu_cut(&value, ':');
-        if (!rest.at || !value.at || !clu_http_token(name) || !clu_http_clean(value))
+        struct clu_slice line = clu_cut(&rest, '\n');
+        if (!rest.at || !clu_http_field(line, &name, &value))
             return false;
-        clu_write(w, line.at, line.length);
-        clu_write(w, "\r\n", 2);
+        clu_text_bytes(t, line.at, line.length);
+        clu_text_add(t, "\r\n");
     }
     return true;
-}
-
-CLU_FN void clu_fetch_put(struct clu_writer *w, const char *text)
-{
-    clu_write(w, text, strlen(text));
 }
 
 /* The request's bytes. */
@@ -472,32 +417,29 @@ CLU_FN int clu_fetch_write(struct clu_fetch *f, const struct cluster_request *r,
     const char *method = r->method ? r->method : "GET";
     size_t lines = (r->headers ? strlen(r->headers) : 0) + (r->secret ? strlen(r->secret) : 0);
     size_t most = 256 + strlen(method) + strlen(target) + strlen(f->text) + 2 * lines;
-    char number[24];
-    struct clu_text length = clu_text_on(number, sizeof number);
-    struct clu_writer w;
+    struct clu_text t;
     clu_wipe(f->request, f->request_capacity); /* the block may move */
     if (r->body_size > SIZE_MAX / 4 ||
         !clu_reserve(&f->loop->memory, &f->request, &f->request_capacity, most + (size_t)r->body_size, 1))
         return CLUSTER_E_MEMORY;
-    w = clu_writer_on(f->request, f->request_capacity);
-    clu_fetch_put(&w, method);
-    clu_fetch_put(&w, *target == '/' ? " " : " /");
-    clu_fetch_put(&w, target);
-    clu_fetch_put(&w, " HTTP/1.1\r\nHost: ");
-    clu_fetch_put(&w, f->text);
-    clu_fetch_put(&w, "\r\n");
-    if (!clu_http_token(clu_slice_str(method)) || !clu_fetch_lines(&w, r->headers) || !clu_fetch_lines(&w, r->secret))
+    t = clu_text_on(f->request, f->request_capacity);
+    clu_text_add(&t, method);
+    clu_text_add(&t, *target == '/' ? " " : " /");
+    clu_text_add(&t, target);
+    clu_text_add(&t, " HTTP/1.1\r\nHost: ");
+    clu_text_add(&t, f->text);
+    clu_text_add(&t, "\r\n");
+    if (!clu_http_token(clu_slice_str(method)) || !clu_fetch_lines(&t, r->headers) || !clu_fetch_lines(&t, r->secret))
         return CLUSTER_E_INVALID;
     if (r->body) {
-        clu_text_u64(&length, r->body_size);
-        clu_fetch_put(&w, "Content-Length: ");
-        clu_fetch_put(&w, number);
-        clu_fetch_put(&w, "\r\n");
+        clu_text_add(&t, "Content-Length: ");
+        clu_text_u64(&t, r->body_size);
+        clu_text_add(&t, "\r\n");
     }
-    clu_fetch_put(&w, "\r\n");
-    clu_write(&w, r->body, r->body ? (size_t)r->body_size : 0);
-    f->request_size = clu_written(&w);
-    return w.bad ? CLUSTER_E_INVALID : 0;
+    clu_text_add(&t, "\r\n");
+    clu_text_bytes(&t, (const char *)r->body, r->body ? (size_t)r->body_size : 0);
+    f->request_size = t.length;
+    return t.cut ? CLUSTER_E_INVALID : 0;
 }
 
 /* Ask, and have it all within `span` ns. What was asked before is given up. CLUSTER_E_INVALID, CLUSTER_E_MEMORY: nothing is

@@ -1,7 +1,11 @@
 /*
- * HTTP/1.1 as a client reads it: the head of a response once it is whole, a field of it, and the body taken out of its framing
- * piece by piece, in place. Whatever two readers could understand differently is malformed: both lengths, two that differ, folded
- * lines, codings that nobody asked for. It holds no bytes and never allocates.
+ * HTTP/1.1 as a client reads it: lines, and bytes that these announce. The lines of a head and those that frame a body are found
+ * and checked in one place; pieces of the body stand where they came. Whatever two readers could understand differently is
+ * malformed: both lengths, two that differ, folded lines, codings that nobody asked for. It holds no bytes and never allocates.
+ *
+ *   STATUS -> FIELDS --+--> COUNTED, or TO_END
+ *     ^         |1xx   +--> SIZE -> CHUNK -> CHUNK_END -> SIZE
+ *     +---------+             +-> TRAILERS
  */
 #ifndef CLU_WIRE_HTTP_H
 #define CLU_WIRE_HTTP_H
@@ -9,42 +13,43 @@
 #include "../base/bytes.h"
 #include "hosts.h"
 
-#define CLU_HTTP_HEAD_MAX 16384 /* bytes of a head */
+#define CLU_HTTP_HEAD_MAX 16384 /* bytes of a head, with those of the interim responses before it */
 #define CLU_HTTP_FRAMING 4096   /* bytes of the line of a chunk, or of all trailers */
+#define CLU_HTTP_INTERIM 8      /* responses 1xx before the one that counts */
 
-/* Where in the body: in bytes that are counted, in those up to the connection's end, in the line before a chunk (its number, what
- * comes after that), after a chunk, in the trailers. */
+/* Bytes of the body: so many, up to the connection's end, so many of a chunk. The others are lines: an empty one after a chunk, the
+ * one before it with its size, fields after the last. */
 enum {
+    CLU_HTTP_STATUS,
+    CLU_HTTP_FIELDS,
     CLU_HTTP_COUNTED,
     CLU_HTTP_TO_END,
-    CLU_HTTP_SIZE,
-    CLU_HTTP_EXTENSION,
     CLU_HTTP_CHUNK,
     CLU_HTTP_CHUNK_END,
-    CLU_HTTP_TRAILER
+    CLU_HTTP_SIZE,
+    CLU_HTTP_TRAILERS
 };
 
 struct clu_http {
-    size_t head;    /* bytes of the head; until it is whole: those that were looked at */
-    size_t line;    /* where the line begins that is looked at */
-    uint64_t left;  /* of the body or the chunk */
-    uint32_t count; /* bytes of framing since the last chunk */
+    size_t at;          /* what comes next is there, in the text that the caller has */
+    size_t begin, head; /* the head that counts; its end, or as long as that is not there, `at` */
+    uint64_t left;      /* of the body or the chunk */
+    size_t lines;       /* bytes of lines since the last byte of a body */
     uint16_t status;
-    uint8_t state;
-    bool keep;              /* the connection may be used again */
-    bool whole;             /* the body has ended */
-    bool digit, cr, filled; /* of a line: a digit was there, a CR was the last byte, it is not empty */
+    uint8_t state, interim;
+    bool empty; /* to be set at the beginning: no body comes, whatever the head says of one, as it asks for HEAD */
+    bool modern, closes, counted, chunked;
+    bool keep;  /* the connection may be used again */
+    bool whole; /* the body has ended */
 };
 
 /* A method, or the name of a field. */
 CLU_FN bool clu_http_token(struct clu_slice s)
 {
     size_t i;
-    for (i = 0; i < s.length; i++) {
-        char c = clu_lower(s.at[i]);
-        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c && strchr("!#$%&'*+-.^_`|~", c))))
+    for (i = 0; i < s.length; i++)
+        if ((unsigned char)(s.at[i] - 0x21) > 0x7e - 0x21 || strchr("\"(),/:;<=>?@[\\]{}", s.at[i]))
             return false;
-    }
     return s.length != 0;
 }
 
@@ -68,158 +73,160 @@ CLU_FN bool clu_http_clean(struct clu_slice s)
     return true;
 }
 
-/* The next field of a head; false: there is none, or it is malformed, which *bad says. */
-CLU_FN bool clu_http_field(struct clu_slice *head, struct clu_slice *name, struct clu_slice *value, bool *bad)
+/* A field out of its line; false: it is none. */
+CLU_FN bool clu_http_field(struct clu_slice line, struct clu_slice *name, struct clu_slice *value)
 {
-    struct clu_slice line;
-    if (!head->at)
-        return false;
-    line = clu_line(head);
-    if (!line.length)
-        return false;
     *name = clu_cut(&line, ':');
     *value = clu_http_trim(line);
-    *bad = !line.at || !clu_http_token(*name) || !clu_http_clean(*value);
-    return !*bad;
+    return line.at && clu_http_token(*name) && clu_http_clean(line);
 }
 
-/* What the fields say of the connection and the body. */
-CLU_FN bool clu_http_fields(struct clu_http *h, struct clu_slice head)
-{
-    struct clu_slice name, value;
-    bool bad = false, counted = false, chunked = false;
-    uint64_t length;
-    while (clu_http_field(&head, &name, &value, &bad)) {
-        if (clu_host_same(name, clu_slice_str("content-length"))) {
-            if (!clu_number(value, UINT64_MAX, &length) || (counted && length != h->left))
-                return false;
-            h->left = length;
-            counted = true;
-        } else if (clu_host_same(name, clu_slice_str("transfer-encoding"))) {
-            if (chunked || !h->keep || !clu_host_same(value, clu_slice_str("chunked")))
-                return false;
-            chunked = true;
-        } else if (clu_host_same(name, clu_slice_str("connection"))) {
-            while (value.at)
-                if (clu_host_same(clu_http_trim(clu_cut(&value, ',')), clu_slice_str("close")))
-                    h->filled = true;
-        }
-    }
-    if (bad || (counted && chunked))
-        return false;
-    if (h->status < 200 || h->status == 204 || h->status == 304) {
-        chunked = false;
-        counted = true;
-        h->left = 0;
-    }
-    h->state = chunked ? CLU_HTTP_SIZE : counted ? CLU_HTTP_COUNTED : CLU_HTTP_TO_END;
-    h->whole = counted && !h->left;
-    h->keep = h->keep && !h->filled && (counted || chunked);
-    return true;
-}
-
-/* The head at the beginning of these bytes, which begin as they did the last time; h is zeroed before the first time. */
-CLU_FN enum clu_parse clu_http_head(struct clu_http *h, struct clu_slice text)
-{
-    struct clu_slice line;
-    uint64_t status;
-    for (;;) {
-        size_t end = h->head + clu_slice_find(clu_slice_from(text, h->head), '\n');
-        if (end >= CLU_HTTP_HEAD_MAX)
-            return CLU_MALFORMED;
-        h->head = end;
-        if (end == text.length)
-            return CLU_NEED_MORE;
-        h->head++;
-        if (end == h->line || (end == h->line + 1 && text.at[h->line] == '\r'))
-            break;
-        h->line = h->head;
-    }
-    text.length = h->head;
-    line = clu_line(&text);
-    if (line.length < 12 || !clu_slice_starts(line, "HTTP/1.") || line.at[8] != ' ' ||
-        !clu_number(clu_slice_of(line.at + 7, 1), 9, &status))
-        return CLU_MALFORMED;
-    h->keep = status != 0;
-    if (!clu_number(clu_slice_of(line.at + 9, 3), 999, &status) || status < 100 || (line.length > 12 && line.at[12] != ' ') ||
-        !clu_http_clean(line))
-        return CLU_MALFORMED;
-    h->status = (uint16_t)status;
-    return clu_http_fields(h, text) ? CLU_COMPLETE : CLU_MALFORMED;
-}
-
-/* The first field of this name in a head that is whole; its `at` is NULL where there is none. */
+/* The value of the first field of this name in a head that is whole; its `at` is NULL where there is none. */
 CLU_FN struct clu_slice clu_http_find(struct clu_slice head, const char *wanted)
 {
     struct clu_slice name, value;
-    bool bad;
     (void)clu_line(&head);
-    while (clu_http_field(&head, &name, &value, &bad))
-        if (clu_host_same(name, clu_slice_str(wanted)))
+    while (head.length)
+        if (clu_http_field(clu_line(&head), &name, &value) && clu_host_same(name, clu_slice_str(wanted)))
             return value;
     return clu_slice_of(NULL, 0);
 }
 
-/* A byte of framing. */
-CLU_FN bool clu_http_framing(struct clu_http *h, uint8_t c)
+/* HTTP/1.1 200 OK, of which the OK may be missing. */
+CLU_FN bool clu_http_status(struct clu_http *h, struct clu_slice line)
 {
-    unsigned digit = clu_hex_digit((char)c);
-    bool ends = c == '\n';
-    if (++h->count > CLU_HTTP_FRAMING || (h->cr && !ends))
+    struct clu_slice version = clu_cut(&line, ' '), code = clu_cut(&line, ' ');
+    uint64_t minor, status;
+    if (version.length != 8 || !clu_slice_starts(version, "HTTP/1.") || !clu_number(clu_slice_from(version, 7), 9, &minor) ||
+        code.length != 3 || !clu_number(code, 999, &status) || status < 100)
         return false;
-    h->cr = c == '\r';
-    if (h->cr)
-        return h->state != CLU_HTTP_SIZE || h->digit;
-    if (h->state == CLU_HTTP_SIZE && digit < 16) {
-        if (h->left >> 60)
+    h->status = (uint16_t)status;
+    h->modern = minor != 0;
+    h->closes = h->counted = h->chunked = false;
+    h->state = CLU_HTTP_FIELDS;
+    return true;
+}
+
+/* What a field says of the connection and the body. */
+CLU_FN bool clu_http_note(struct clu_http *h, struct clu_slice name, struct clu_slice value)
+{
+    uint64_t length = h->left;
+    if (clu_host_same(name, clu_slice_str("content-length"))) {
+        if (!clu_number(value, UINT64_MAX, &length) || (h->counted && length != h->left))
             return false;
-        h->left = h->left << 4 | digit;
-        h->digit = true;
-    } else if (h->state == CLU_HTTP_CHUNK_END) {
-        h->state = CLU_HTTP_SIZE;
-        h->count = 0;
-        h->digit = false;
-        return ends;
-    } else if (h->state == CLU_HTTP_TRAILER) {
-        h->whole = ends && !h->filled;
-        h->filled = !ends;
-    } else if (ends) {
-        h->state = h->left ? CLU_HTTP_CHUNK : CLU_HTTP_TRAILER;
-        h->filled = false;
-        return h->digit;
-    } else {
-        bool begins = h->state == CLU_HTTP_SIZE;
-        h->state = CLU_HTTP_EXTENSION;
-        return h->digit && (!begins || c == ';' || clu_is_blank((char)c)) && (c >= 0x20 || c == '\t') && c != 0x7f;
+        h->left = length;
+        h->counted = true;
+    } else if (clu_host_same(name, clu_slice_str("transfer-encoding"))) {
+        if (h->chunked || !h->modern || !clu_host_same(value, clu_slice_str("chunked")))
+            return false;
+        h->chunked = true;
+    } else if (clu_host_same(name, clu_slice_str("connection"))) {
+        while (value.at)
+            if (clu_host_same(clu_http_trim(clu_cut(&value, ',')), clu_slice_str("close")))
+                h->closes = true;
     }
     return true;
 }
 
-/* The next piece of the body in the bytes that came. COMPLETE: it is in *piece, or the body has ended and *piece is empty; all bytes
- * of a body without a length are its pieces until the caller sees the connection's end. */
-CLU_FN enum clu_parse clu_http_body(struct clu_http *h, struct clu_reader *r, struct clu_slice *piece)
+/* The empty line after the fields. */
+CLU_FN bool clu_http_fields_end(struct clu_http *h)
+{
+    if (h->status < 200) { /* an interim response; 101 would be another protocol */
+        h->state = CLU_HTTP_STATUS;
+        h->begin = h->at;
+        return h->status != 101 && h->interim++ < CLU_HTTP_INTERIM;
+    }
+    if (h->counted && h->chunked)
+        return false;
+    if (h->empty || h->status == 204 || h->status == 304) {
+        h->chunked = false;
+        h->counted = true;
+        h->left = 0;
+    }
+    h->state = h->chunked ? CLU_HTTP_SIZE : h->counted ? CLU_HTTP_COUNTED : CLU_HTTP_TO_END;
+    if (!h->counted)
+        h->left = h->chunked ? 0 : UINT64_MAX;
+    h->whole = !h->chunked && !h->left;
+    h->keep = h->modern && !h->closes && h->state != CLU_HTTP_TO_END;
+    h->lines = 0;
+    return true;
+}
+
+/* The line before a chunk: its size, and what nobody needs after that. */
+CLU_FN bool clu_http_size(struct clu_http *h, struct clu_slice line)
+{
+    size_t i;
+    unsigned digit;
+    for (i = 0; i < line.length && (digit = clu_hex_digit(line.at[i])) < 16; i++) {
+        if (h->left >> 60)
+            return false;
+        h->left = h->left << 4 | digit;
+    }
+    h->state = h->left ? CLU_HTTP_CHUNK : CLU_HTTP_TRAILERS;
+    return i && (i == line.length || line.at[i] == ';' || clu_is_blank(line.at[i]));
+}
+
+CLU_FN bool clu_http_line(struct clu_http *h, struct clu_slice line)
+{
+    struct clu_slice name, value;
+    if (!clu_http_clean(line))
+        return false;
+    switch (h->state) {
+    case CLU_HTTP_STATUS:
+        return clu_http_status(h, line);
+    case CLU_HTTP_SIZE:
+        return clu_http_size(h, line);
+    case CLU_HTTP_CHUNK_END:
+        h->state = CLU_HTTP_SIZE;
+        return !line.length;
+    default:
+        if (line.length)
+            return clu_http_field(line, &name, &value) && (h->state == CLU_HTTP_TRAILERS || clu_http_note(h, name, value));
+        if (h->state == CLU_HTTP_FIELDS)
+            return clu_http_fields_end(h);
+        h->whole = true;
+        return true;
+    }
+}
+
+/* Go on in what came so far; h is zeroed before. What stands before h->head is needed again, what is between that and h->at is not.
+ * COMPLETE: the head is whole; or a piece of the body is in *piece, which is empty at the body's end. All bytes of a body without a
+ * length are its pieces until the caller sees the connection's end. */
+CLU_FN enum clu_parse clu_http_next(struct clu_http *h, struct clu_slice text, struct clu_slice *piece)
 {
     *piece = clu_slice_of(NULL, 0);
     while (!h->whole) {
-        size_t size = clu_left(r);
-        bool counted = h->state == CLU_HTTP_COUNTED || h->state == CLU_HTTP_CHUNK;
-        if (!size)
-            return CLU_NEED_MORE;
-        if (counted || h->state == CLU_HTTP_TO_END) {
-            if (counted && size > h->left)
-                size = (size_t)h->left;
-            *piece = clu_slice_of((const char *)clu_take(r, size), size);
-            h->left -= counted ? size : 0;
-            if (counted && !h->left) {
-                h->whole = h->state == CLU_HTTP_COUNTED;
-                if (!h->whole)
-                    h->state = CLU_HTTP_CHUNK_END;
-                h->count = 0;
-            }
+        struct clu_slice rest = clu_slice_from(text, h->at);
+        bool head = h->state <= CLU_HTTP_FIELDS;
+        if (!head && h->state <= CLU_HTTP_CHUNK) {
+            if (!rest.length)
+                return CLU_NEED_MORE;
+            if (rest.length > h->left)
+                rest.length = (size_t)h->left;
+            *piece = rest;
+            h->at += rest.length;
+            h->left -= rest.length;
+            h->lines = 0;
+            h->whole = !h->left && h->state == CLU_HTTP_COUNTED;
+            if (!h->left)
+                h->state = CLU_HTTP_CHUNK_END;
             return CLU_COMPLETE;
         }
-        if (!clu_http_framing(h, clu_read_u8(r)))
+        rest.length = clu_slice_find(rest, '\n') + 1;
+        h->lines += rest.length;
+        if (h->lines > (head ? CLU_HTTP_HEAD_MAX : CLU_HTTP_FRAMING))
             return CLU_MALFORMED;
+        if (h->at + rest.length > text.length) { /* it is looked at again when more of it came */
+            h->lines -= rest.length;
+            return CLU_NEED_MORE;
+        }
+        h->at += rest.length;
+        if (head)
+            h->head = h->at;
+        if (!clu_http_line(h, clu_line(&rest)))
+            return CLU_MALFORMED;
+        if (head && h->state > CLU_HTTP_FIELDS)
+            return CLU_COMPLETE;
     }
     return CLU_COMPLETE;
 }

@@ -337,6 +337,24 @@ static void a_body_goes_with_its_length(void **state)
     end();
 }
 
+/* An answer without a body, though its length is said; the connection is fit for more. */
+static void head_is_answered_by_a_head(void **state)
+{
+    (void)state;
+    begin_world();
+    script[0] = OK "X-Index: 1\r\nContent-Length: 5\r\n\r\n";
+    script[1] = HELLO;
+    ask[0].method = "HEAD";
+    go(1);
+    got("");
+    assert_string_equal(seen[0].header, "1");
+    ask[0].method = "HEADS"; /* another one */
+    again(1);
+    got("hello");
+    assert_int_equal(f.calls[FAKE_OPEN], 1);
+    end();
+}
+
 static void answers_in_every_framing(void **state)
 {
     static const char *const answers[] = {
@@ -1038,6 +1056,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_and_its_answer),
         cmocka_unit_test(a_body_goes_with_its_length),
+        cmocka_unit_test(head_is_answered_by_a_head),
         cmocka_unit_test(answers_in_every_framing),
         cmocka_unit_test(connections_are_kept_for_the_same_server),
         cmocka_unit_test(a_kept_connection_that_ends_is_let_go),

@@ -18,51 +18,57 @@ struct outcome {
     size_t used; /* bytes up to the body's end */
 };
 
-/* Read a response that comes in chunks of `chunk` bytes; `ends`: the connection does, after it. */
-static struct outcome read_in_chunks(const char *bytes, size_t size, size_t chunk, bool ends)
+/* Read a response that comes in chunks of `chunk` bytes, to the end of the connection. What was read of the body is kept by nobody:
+ * it is overwritten. */
+static struct outcome read_it(const char *bytes, size_t size, size_t chunk, bool empty)
 {
     struct outcome o;
     struct clu_text t = clu_text_on(o.text, sizeof o.text);
     size_t have = 0;
+    enum clu_parse parse;
     memset(&o.h, 0, sizeof o.h);
+    o.h.empty = empty;
     o.head = o.body = CLU_NEED_MORE;
-    o.used = 0;
-    while (o.head == CLU_NEED_MORE && have < size) {
-        char *exact;
-        have = have + chunk < size ? have + chunk : size;
-        exact = (char *)malloc(have);
+    for (;;) {
+        struct clu_slice piece;
+        char *exact = (char *)malloc(have ? have : 1);
         assert_non_null(exact);
         memcpy(exact, bytes, have);
-        o.head = clu_http_head(&o.h, clu_slice_of(exact, have));
-        free(exact);
-    }
-    if (o.head != CLU_COMPLETE)
-        return o;
-    o.used = o.h.head;
-    for (;;) {
-        struct clu_reader r = clu_reader_of(bytes + o.used, have - o.used);
-        struct clu_slice piece;
-        o.body = clu_http_body(&o.h, &r, &piece);
-        o.used = have - clu_left(&r);
+        if (o.head == CLU_COMPLETE && o.h.at > o.h.head)
+            memset(exact + o.h.head, '\n', o.h.at - o.h.head);
+        parse = clu_http_next(&o.h, clu_slice_of(exact, have), &piece);
         clu_text_bytes(&t, piece.at, piece.length);
-        if (o.body == CLU_MALFORMED || (o.body == CLU_COMPLETE && !piece.length))
-            return o;
-        if (o.body == CLU_NEED_MORE && have == size)
+        free(exact);
+        assert_true(o.h.at <= have && o.h.begin <= o.h.head && o.h.head <= o.h.at);
+        if (parse == CLU_NEED_MORE && have == size)
             break;
-        if (o.body == CLU_NEED_MORE)
+        if (parse == CLU_NEED_MORE)
             have = have + chunk < size ? have + chunk : size;
+        else if (o.head == CLU_NEED_MORE)
+            o.head = parse;
+        else
+            o.body = parse;
+        if (parse == CLU_MALFORMED || (o.body == CLU_COMPLETE && !piece.length))
+            break;
+        o.body = CLU_NEED_MORE;
     }
-    if (ends && o.h.state == CLU_HTTP_TO_END)
+    o.used = o.h.at;
+    if (parse == CLU_NEED_MORE && o.h.state == CLU_HTTP_TO_END)
         o.body = CLU_COMPLETE;
     return o;
+}
+
+static struct outcome read_in_chunks(const char *bytes, size_t size, size_t chunk)
+{
+    return read_it(bytes, size, chunk, false);
 }
 
 static struct outcome response(const char *bytes)
 {
     size_t size = strlen(bytes), chunk;
-    struct outcome first = read_in_chunks(bytes, size, size, true);
+    struct outcome first = read_in_chunks(bytes, size, size);
     for (chunk = 1; chunk < size; chunk++) {
-        struct outcome o = read_in_chunks(bytes, size, chunk, true);
+        struct outcome o = read_in_chunks(bytes, size, chunk);
         assert_int_equal(o.head, first.head);
         assert_int_equal(o.body, first.body);
         if (o.head == CLU_COMPLETE) {
@@ -129,7 +135,39 @@ static void bodies_that_are_none(void **state)
     good("HTTP/1.1 204 No Content\r\n\r\n", "", true);
     good("HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", "", true);
     good("HTTP/1.1 304 Not Modified\r\nContent-Length: 100\r\n\r\n", "", true);
-    good("HTTP/1.1 100 Continue\r\n\r\n", "", true);
+    good("HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n", "", true);
+}
+
+/* The answer to HEAD has the fields of one to GET, whose body does not come. */
+static void bodies_that_nobody_asked_for(void **state)
+{
+    static const char *const heads[] = {OK "Content-Length: 100\r\n\r\n", OK "Transfer-Encoding: chunked\r\n\r\n", OK "\r\n",
+                                        "HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\n"};
+    size_t i;
+    (void)state;
+    for (i = 0; i < CLU_COUNT(heads); i++) {
+        struct outcome o = read_it(heads[i], strlen(heads[i]), 5, true);
+        assert_int_equal(o.head, CLU_COMPLETE);
+        assert_int_equal(o.body, CLU_COMPLETE);
+        assert_true(o.h.whole && o.h.keep);
+    }
+    assert_int_equal(read_it(OK "Content-Length: x\r\n\r\n", 38, 38, true).head, CLU_MALFORMED);
+}
+
+static void interim_responses(void **state)
+{
+    struct outcome o;
+    (void)state;
+    good("HTTP/1.1 100 Continue\r\nContent-Length: 7\r\nConnection: close\r\n\r\n" OK "Content-Length: 2\r\n\r\nok", "ok",
+         true);
+    good("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 102 Processing\r\nTransfer-Encoding: chunked\r\n\r\n" OK "\r\nok", "ok",
+         false);
+    o = response("HTTP/1.1 100 Continue\r\nA: 1\r\n\r\n" OK "A: 2\r\n\r\n");
+    assert_int_equal(o.h.begin, 31);
+    assert_int_equal(o.h.head, 31 + 17 + 6 + 2);
+    assert_int_equal(response("HTTP/1.1 100 Continue\r\n\r\n").head, CLU_NEED_MORE);
+    bad_head("HTTP/1.1 101 Switching Protocols\r\n\r\n");
+    bad_head("HTTP/1.1 100 Continue\r\nA 1\r\n\r\n" OK "\r\n");
 }
 
 static void chunks(void **state)
@@ -183,7 +221,7 @@ static void malformed_fields(void **state)
     bad_head(OK "X\x80: 1\r\n\r\n");
     {
         static const char with_nul[] = OK "X: a\0b\r\n\r\n";
-        assert_int_equal(read_in_chunks(with_nul, sizeof with_nul - 1, 999, true).head, CLU_MALFORMED);
+        assert_int_equal(read_in_chunks(with_nul, sizeof with_nul - 1, 999).head, CLU_MALFORMED);
     }
 }
 
@@ -231,12 +269,16 @@ static void malformed_chunks(void **state)
     bad_body(CHUNKED "+1\r\na\r\n");
     bad_body(CHUNKED " 1\r\na\r\n");
     bad_body(CHUNKED "0x1\r\na\r\n");
-    bad_body(CHUNKED "1\rX");
+    bad_body(CHUNKED "1\rX\n");
     bad_body(CHUNKED "1;\x01\r\na\r\n");
     bad_body(CHUNKED "1\r\nabc\r\n");
     bad_body(CHUNKED "1\r\na0\r\n\r\n");
-    bad_body(CHUNKED "1\r\na\rX");
+    bad_body(CHUNKED "1\r\na\rX\n");
+    bad_body(CHUNKED "1\r\na\r\r\n");
+    bad_body(CHUNKED "1\r\r\na\r\n");
     bad_body(CHUNKED "0\r\nX: 1\rY\r\n\r\n");
+    bad_body(CHUNKED "0\r\nno field\r\n\r\n");
+    bad_body(CHUNKED "0\r\n folded: 1\r\n\r\n");
 }
 
 static void a_chunk_size_that_overflows(void **state)
@@ -258,7 +300,7 @@ static struct outcome endless(const char *begin, const char *more, size_t size, 
     memcpy(bytes, begin, at);
     for (; at < size; at++)
         bytes[at] = more[(at - strlen(begin)) % length];
-    o = read_in_chunks(bytes, size, chunk, true);
+    o = read_in_chunks(bytes, size, chunk);
     free(bytes);
     return o;
 }
@@ -299,6 +341,8 @@ int main(void)
         cmocka_unit_test(bodies_with_a_length),
         cmocka_unit_test(bodies_to_the_end_of_the_connection),
         cmocka_unit_test(bodies_that_are_none),
+        cmocka_unit_test(bodies_that_nobody_asked_for),
+        cmocka_unit_test(interim_responses),
         cmocka_unit_test(chunks),
         cmocka_unit_test(malformed_status_lines),
         cmocka_unit_test(malformed_fields),
