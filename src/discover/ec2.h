@@ -17,137 +17,73 @@
 #define CLU_EC2_KEY 129      /* bytes of a key, with its NUL */
 #define CLU_EC2_SESSION 4096 /* of the token of temporary keys */
 
-enum {
-    CLU_EC2_SET = 1,
-    CLU_EC2_RESERVATION,
-    CLU_EC2_INSTANCES,
-    CLU_EC2_INSTANCE,
-    CLU_EC2_NAME,
-    CLU_EC2_IP,
-    CLU_EC2_STATES,
-    CLU_EC2_STATE,
-    CLU_EC2_PLACEMENT,
-    CLU_EC2_ZONE,
-    CLU_EC2_TAGS,
-    CLU_EC2_TAG,
-    CLU_EC2_TAG_KEY,
-    CLU_EC2_TAG_VALUE,
-    CLU_EC2_GROUPS,
-    CLU_EC2_GROUP,
-    CLU_EC2_GROUP_NAME,
-    CLU_EC2_PAGE
-};
+enum { CLU_EC2_RESERVATION = CLU_WEB_MORE, CLU_EC2_INSTANCES, CLU_EC2_STATE, CLU_EC2_PLACEMENT, CLU_EC2_TAGS, CLU_EC2_TAG };
 
 enum { CLU_EC2_TOKEN, CLU_EC2_REGION, CLU_EC2_ROLE, CLU_EC2_KEYS };
 
 struct clu_ec2 {
-    struct clu_web web; /* host and other are the name and the address of the instance at hand */
+    struct clu_web web; /* its item is the instance at hand */
     struct clu_xml xml;
     uint8_t step;
-    bool any, named;         /* of the options match= and host= */
-    bool set, runs, matches; /* the list was there; what is known of the instance at hand */
-    char zone[64], tag[520], region[33], server[64], meta[128];
+    bool any, named; /* of the options match= and host= */
+    struct {
+        char key[513], value[1024], group[256];
+    } tag; /* or a group: the one at hand */
+    char region[33], server[64], meta[128];
     char id[CLU_EC2_KEY], secret[CLU_EC2_KEY], session[CLU_EC2_SESSION], role[128];
     char answer[CLU_EC2_SESSION + 1024], lines[CLU_EC2_SESSION + 1024]; /* of the head of a request */
 };
 
 /* ---- the list --------------------------------------------------------- */
 
-/* A tag, or the name of a group, counts where one of those that are wanted is enough. */
-CLU_FN bool clu_ec2_wants(const struct clu_ec2 *e, const char *text, bool group)
+/* Does the tag at hand count, or the group, where one of those that are wanted is enough? */
+CLU_FN bool clu_ec2_wants(const struct clu_ec2 *e)
 {
     const char *groups = cluster_source_option(e->web.source, "group"), *item = NULL;
-    if (group)
-        return groups && clu_glob_list(clu_slice_str(groups), clu_slice_str(text));
+    char text[sizeof e->tag];
+    struct clu_text t = clu_text_on(text, sizeof text);
+    clu_compose(&t, "$s=$s", e->tag.key, e->tag.value);
     while ((item = cluster_source_item(e->web.source, item)) != NULL)
         if (clu_glob(clu_slice_str(item), clu_slice_str(text)))
             return true;
-    return false;
+    return groups && *e->tag.group && clu_glob_list(clu_slice_str(groups), clu_slice_str(e->tag.group));
 }
 
 /* The instance at hand has ended. */
-CLU_FN int clu_ec2_add(struct clu_ec2 *e)
+CLU_FN int clu_ec2_item(struct clu_web *w)
 {
-    struct clu_web *w = &e->web;
+    const struct clu_ec2 *e = (const struct clu_ec2 *)(const void *)w;
+    struct clu_web_item *i = &w->item;
+    const char *name = e->named ? i->name : i->address;
     struct cluster_address address;
     struct clu_text t;
-    const char *name = e->named ? w->host : w->other;
-    if (!e->runs || (e->any && !e->matches))
+    if (strcmp(i->state, "running") != 0 || (e->any && !i->matches))
         return 0;
-    if (!*name || !clu_address_parse(clu_slice_str(w->other), &address)) {
+    if (!*name || !clu_address_parse(clu_slice_str(i->address), &address)) {
         cluster_source_drop(w->source);
         return 0;
     }
     if (!clu_found_begin(&w->found, &t, false))
         return CLUSTER_E_MEMORY;
     clu_text_add(&t, name);
-    return clu_found_end(&w->found, &t, w->other, e->zone);
+    return clu_found_end(&w->found, &t, i->address, i->zone);
 }
 
-CLU_FN int clu_ec2_token(struct clu_ec2 *e, int token)
+CLU_FN int clu_ec2_token(struct clu_web *w, int token)
 {
-    struct clu_web *w = &e->web;
-    const struct clu_json *j = &e->xml.j;
-    size_t length;
-    switch (j->id) {
-    case CLU_EC2_SET:
-        e->set = true;
-        break;
-    case CLU_EC2_INSTANCE:
-        if (token != '{')
-            return clu_ec2_add(e);
-        w->host[0] = w->other[0] = e->zone[0] = '\0';
-        e->runs = e->matches = false;
-        break;
-    case CLU_EC2_NAME:
-        clu_web_take(j, token, w->host, sizeof w->host);
-        break;
-    case CLU_EC2_IP:
-        clu_web_take(j, token, w->other, sizeof w->other);
-        break;
-    case CLU_EC2_ZONE:
-        clu_web_take(j, token, e->zone, sizeof e->zone);
-        break;
-    case CLU_EC2_STATE:
-        e->runs = token == '"' && strcmp(j->text, "running") == 0;
-        break;
-    case CLU_EC2_TAG:
-        if (token == '{')
-            e->tag[0] = '\0';
-        else
-            e->matches = e->matches || clu_ec2_wants(e, e->tag, false);
-        break;
-    case CLU_EC2_TAG_KEY:
-        clu_web_take(j, token, e->tag, 128);
-        break;
-    case CLU_EC2_TAG_VALUE:
-        length = strlen(e->tag);
-        if (token == '"' && j->length + length + 2 <= sizeof e->tag) {
-            e->tag[length] = '=';
-            memcpy(e->tag + length + 1, j->text, j->length + 1);
-        }
-        break;
-    case CLU_EC2_GROUP_NAME:
-        e->matches = e->matches || (token == '"' && clu_ec2_wants(e, j->text, true));
-        break;
-    case CLU_EC2_PAGE:
-        clu_web_take(j, token, w->page, sizeof w->page);
-        return j->cut ? CLUSTER_E_LIMIT : 0;
-    default:
-        break;
-    }
+    struct clu_ec2 *e = (struct clu_ec2 *)(void *)w;
+    if (w->json.id == CLU_EC2_TAG && token == '{')
+        memset(&e->tag, 0, sizeof e->tag);
+    else if (w->json.id == CLU_EC2_TAG)
+        w->item.matches = w->item.matches || clu_ec2_wants(e);
     return 0;
 }
 
-CLU_FN int clu_ec2_feed(struct clu_web *w, const void *data, size_t size)
+/* An element is to us what an object is in JSON, if it is not one for its text. */
+CLU_FN int clu_ec2_next(struct clu_web *w)
 {
-    struct clu_ec2 *e = (struct clu_ec2 *)(void *)w;
-    int token = 0, result = 0;
-    clu_json_feed(&e->xml.j, data, size);
-    while (!result && (token = clu_xml_next(&e->xml)) > 0)
-        result = clu_ec2_token(e, token);
-    w->listed = e->set && clu_json_whole(&e->xml.j);
-    return token < 0 ? clu_web_bad(w) : result;
+    int token = clu_xml_next(&((struct clu_ec2 *)(void *)w)->xml);
+    return token == '"' && w->json.id != CLU_JSON_FIELD && w->json.id != CLU_WEB_PAGE ? '}' : token;
 }
 
 /* ---- the request ------------------------------------------------------ */
@@ -198,32 +134,11 @@ CLU_FN void clu_ec2_form(const struct clu_ec2 *e, struct clu_text *t)
 
 CLU_FN void clu_ec2_ask(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
 {
-    static const struct clu_json_path paths[] = {
-        {0, CLU_EC2_SET, "reservationSet"},
-        {CLU_EC2_SET, CLU_EC2_RESERVATION, "item"},
-        {CLU_EC2_RESERVATION, CLU_EC2_INSTANCES, "instancesSet"},
-        {CLU_EC2_INSTANCES, CLU_EC2_INSTANCE, "item"},
-        {CLU_EC2_INSTANCE, CLU_EC2_NAME, "privateDnsName"},
-        {CLU_EC2_INSTANCE, CLU_EC2_IP, "privateIpAddress"},
-        {CLU_EC2_INSTANCE, CLU_EC2_STATES, "instanceState"},
-        {CLU_EC2_STATES, CLU_EC2_STATE, "name"},
-        {CLU_EC2_INSTANCE, CLU_EC2_PLACEMENT, "placement"},
-        {CLU_EC2_PLACEMENT, CLU_EC2_ZONE, "availabilityZone"},
-        {CLU_EC2_INSTANCE, CLU_EC2_TAGS, "tagSet"},
-        {CLU_EC2_TAGS, CLU_EC2_TAG, "item"},
-        {CLU_EC2_TAG, CLU_EC2_TAG_KEY, "key"},
-        {CLU_EC2_TAG, CLU_EC2_TAG_VALUE, "value"},
-        {CLU_EC2_INSTANCE, CLU_EC2_GROUPS, "groupSet"},
-        {CLU_EC2_GROUPS, CLU_EC2_GROUP, "item"},
-        {CLU_EC2_GROUP, CLU_EC2_GROUP_NAME, "groupName"},
-        {0, CLU_EC2_PAGE, "nextToken"},
-        {0, 0, NULL},
-    };
     struct clu_ec2 *e = (struct clu_ec2 *)(void *)w;
     const struct cluster_io *io = cluster_source_io(w->source);
-    struct clu_sigv4 keys;
     const char *host = strstr(w->url, "://") + 3;
-    struct clu_text form, lines = clu_text_on(e->lines, sizeof e->lines);
+    struct clu_text lines = clu_text_on(e->lines, sizeof e->lines);
+    struct clu_sigv4 keys;
     keys.id = e->id;
     keys.secret = e->secret;
     keys.session = e->session;
@@ -231,17 +146,13 @@ CLU_FN void clu_ec2_ask(struct clu_web *w, struct clu_text *url, struct cluster_
     keys.service = "ec2";
     keys.seconds = io->wall_time(io->ctx) / CLU_SECOND;
     clu_text_add(url, "/");
-    form = clu_text_on(w->url + url->length + 1, w->url_capacity - url->length - 1);
-    clu_ec2_form(e, &form);
-    url->cut = url->cut || form.cut;
-    clu_sigv4_post(&lines, &keys, clu_slice_of(host, strcspn(host, "/")), form.data);
+    clu_web_body(url, r);
+    clu_ec2_form(e, url);
+    clu_sigv4_post(&lines, &keys, clu_slice_of(host, strcspn(host, "/")), (const char *)r->body);
     r->method = "POST";
     r->headers = "Content-Type: " CLU_SIGV4_FORM "\n";
     r->secret = e->lines;
-    r->body = form.data;
-    w->page[0] = '\0';
-    e->set = false;
-    clu_xml_begin(&e->xml, paths, w->text, sizeof w->text);
+    clu_xml_begin(&e->xml, &w->json);
 }
 
 /* ---- region and keys -------------------------------------------------- */
@@ -296,7 +207,7 @@ CLU_FN void clu_ec2_meta(struct clu_web *w, struct clu_text *url, struct cluster
 }
 
 /* Ask for what is still unknown of region and keys, or else for the list. */
-CLU_FN int clu_ec2_next(struct clu_ec2 *e, uint8_t step)
+CLU_FN int clu_ec2_step(struct clu_ec2 *e, uint8_t step)
 {
     struct clu_web *w = &e->web;
     const char *server = cluster_source_option(w->source, "server");
@@ -324,20 +235,18 @@ CLU_FN int clu_ec2_next(struct clu_ec2 *e, uint8_t step)
 CLU_FN bool clu_ec2_role_keys(struct clu_ec2 *e)
 {
     static const struct clu_json_path paths[] = {
-        {0, 1, "AccessKeyId"}, {0, 2, "SecretAccessKey"}, {0, 3, "Token"}, {0, 0, NULL}};
+        CLU_FIELD(0, "AccessKeyId", struct clu_ec2, id),
+        CLU_FIELD(0, "SecretAccessKey", struct clu_ec2, secret),
+        CLU_FIELD(0, "Token", struct clu_ec2, session),
+        CLU_PLACE(0, 0, NULL),
+    };
     struct clu_json j;
     int token;
     clu_json_begin(&j, paths, e->lines, sizeof e->lines);
     clu_json_feed(&j, e->answer, e->web.answered);
     e->id[0] = e->secret[0] = e->session[0] = '\0';
-    while ((token = clu_json_next(&j)) > 0) {
-        if (j.id == 1)
-            clu_web_take(&j, token, e->id, sizeof e->id);
-        if (j.id == 2)
-            clu_web_take(&j, token, e->secret, sizeof e->secret);
-        if (j.id == 3)
-            clu_web_take(&j, token, e->session, sizeof e->session);
-    }
+    while ((token = clu_json_next(&j)) > 0)
+        (void)clu_json_taken(&j, token, e);
     return clu_json_whole(&j) && *e->id && *e->secret && *e->session;
 }
 
@@ -367,7 +276,7 @@ CLU_FN int clu_ec2_other(struct clu_web *w, uint32_t slot)
     } else {
         good = clu_ec2_role_keys(e);
     }
-    return good ? clu_ec2_next(e, (uint8_t)(e->step + 1)) : clu_web_bad(w);
+    return good ? clu_ec2_step(e, (uint8_t)(e->step + 1)) : clu_web_bad(w);
 }
 
 CLU_FN int clu_ec2_before(struct clu_web *w)
@@ -384,14 +293,35 @@ CLU_FN int clu_ec2_before(struct clu_web *w)
         (void)clu_ec2_variable(e, "AWS_DEFAULT_REGION", e->region, sizeof e->region);
     if (!clu_ec2_keys(e))
         e->secret[0] = '\0';
-    result = clu_ec2_next(e, *e->region && *e->secret ? CLU_EC2_KEYS + 1 : CLU_EC2_TOKEN);
+    result = clu_ec2_step(e, *e->region && *e->secret ? CLU_EC2_KEYS + 1 : CLU_EC2_TOKEN);
     return result ? result : 1;
 }
 
 CLU_FN int clu_ec2_open(void *ctx, struct cluster_source *s, const char *target, void **state)
 {
-    static const struct clu_web_kind kind = {
-        NULL, NULL, clu_ec2_ask, "", "", clu_ec2_before, clu_ec2_other, clu_ec2_feed, sizeof(struct clu_ec2), NULL, NULL};
+    static const struct clu_json_path paths[] = {
+        CLU_PLACE(0, CLU_WEB_LIST, "reservationSet"),
+        CLU_PLACE(CLU_WEB_LIST, CLU_EC2_RESERVATION, "item"),
+        CLU_PLACE(CLU_EC2_RESERVATION, CLU_EC2_INSTANCES, "instancesSet"),
+        CLU_PLACE(CLU_EC2_INSTANCES, CLU_WEB_ITEM, "item"),
+        CLU_FIELD(CLU_WEB_ITEM, "privateDnsName", struct clu_web, item.name),
+        CLU_FIELD(CLU_WEB_ITEM, "privateIpAddress", struct clu_web, item.address),
+        CLU_PLACE(CLU_WEB_ITEM, CLU_EC2_STATE, "instanceState"),
+        CLU_FIELD(CLU_EC2_STATE, "name", struct clu_web, item.state),
+        CLU_PLACE(CLU_WEB_ITEM, CLU_EC2_PLACEMENT, "placement"),
+        CLU_FIELD(CLU_EC2_PLACEMENT, "availabilityZone", struct clu_web, item.zone),
+        CLU_PLACE(CLU_WEB_ITEM, CLU_EC2_TAGS, "tagSet"),
+        CLU_PLACE(CLU_WEB_ITEM, CLU_EC2_TAGS, "groupSet"),
+        CLU_PLACE(CLU_EC2_TAGS, CLU_EC2_TAG, "item"),
+        CLU_FIELD(CLU_EC2_TAG, "key", struct clu_ec2, tag.key),
+        CLU_FIELD(CLU_EC2_TAG, "value", struct clu_ec2, tag.value),
+        CLU_FIELD(CLU_EC2_TAG, "groupName", struct clu_ec2, tag.group),
+        CLU_PLACE(0, CLU_WEB_PAGE, "nextToken"),
+        CLU_PLACE(0, 0, NULL),
+    };
+    static const struct clu_web_kind kind = {sizeof(struct clu_ec2), paths, CLU_WEB_LIST, '}', clu_ec2_next, clu_ec2_item,
+                                             clu_ec2_token,          NULL,  clu_ec2_ask,  "",  "",           clu_ec2_before,
+                                             clu_ec2_other,          NULL,  NULL};
     bool key = cluster_source_option(s, "key") != NULL;
     bool secret = cluster_source_option(s, "secret") || cluster_source_option(s, "secret-file");
     const char *item = NULL, *why = NULL;

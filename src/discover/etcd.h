@@ -9,8 +9,6 @@
 
 #define CLU_ETCD_PREFIX 255 /* bytes */
 
-enum { CLU_ETCD_HEADER = 1, CLU_ETCD_KVS, CLU_ETCD_KV, CLU_ETCD_KEY, CLU_ETCD_MORE };
-
 /* Bytes from Base64, in place; false: it is none. */
 CLU_FN bool clu_base64_decode(char *text, size_t *size)
 {
@@ -34,63 +32,52 @@ CLU_FN bool clu_base64_decode(char *text, size_t *size)
 }
 
 /* A key, whose name comes after the prefix. */
-CLU_FN int clu_etcd_key(struct clu_web *w)
+CLU_FN int clu_etcd_item(struct clu_web *w)
 {
     const char *prefix = cluster_source_item(w->source, NULL);
-    size_t size = w->json.length, length = strlen(prefix);
-    if (w->json.cut || !clu_base64_decode(w->text, &size) || size < length || memcmp(w->text, prefix, length) != 0)
+    char *key = w->item.key;
+    size_t size = strlen(key), length = strlen(prefix);
+    if (!clu_base64_decode(key, &size) || size < length || memcmp(key, prefix, length) != 0)
         return CLUSTER_E_PROTOCOL;
-    w->text[size] = '\0';
-    if (size == length || strlen(w->text) != size || memchr(w->text + length, '/', size - length)) {
+    key[size] = '\0';
+    if (size == length || strlen(key) != size || strchr(key + length, '/')) {
         cluster_source_drop(w->source); /* another one's key, further down */
         return 0;
     }
-    return clu_web_add(w, w->text + length);
+    return clu_web_add(w, key + length);
 }
 
-CLU_FN int clu_etcd_token(struct clu_web *w, int token)
+/* The body of a request by POST, from a template with two texts. */
+CLU_FN void clu_etcd_post(struct clu_text *url, struct cluster_request *r, const char *form, const char *first,
+                          const char *second)
 {
-    if (w->json.id == CLU_ETCD_KEY && token == '"')
-        return clu_etcd_key(w);
-    if (w->json.id == CLU_ETCD_KV && token != '{' && token != '}')
-        return clu_web_bad(w);
-    if (w->json.id == CLU_ETCD_MORE && token == 't')
-        return CLUSTER_E_LIMIT;
-    w->listed = w->listed || (w->json.id == CLU_ETCD_HEADER && token == '}');
-    return 0;
-}
-
-/* A request by POST, its body from a template with two texts. */
-CLU_FN void clu_etcd_post(struct clu_web *w, struct cluster_request *r, const char *form, const char *first, const char *second)
-{
-    struct clu_text t = clu_text_on(w->body, sizeof w->body);
-    clu_compose(&t, form, first, second);
+    clu_web_body(url, r);
+    clu_compose(url, form, first, second);
     r->method = "POST";
     r->headers = "Accept: application/json\nContent-Type: application/json\n";
-    r->body = w->body;
 }
 
 /* The same about all keys with the prefix: from it up to what comes after the last of them. */
-CLU_FN void clu_etcd_range(struct clu_web *w, struct cluster_request *r, const char *form)
+CLU_FN void clu_etcd_range(struct clu_web *w, struct clu_text *url, struct cluster_request *r, const char *form)
 {
     const char *prefix = cluster_source_item(w->source, NULL);
     char end[CLU_ETCD_PREFIX + 1];
     struct clu_text t = clu_text_on(end, sizeof end);
     clu_text_add(&t, prefix);
     end[t.length - 1]++; /* a prefix ends in no 0xff */
-    clu_etcd_post(w, r, form, prefix, end);
+    clu_etcd_post(url, r, form, prefix, end);
 }
 
 CLU_FN void clu_etcd_ask(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
 {
     clu_text_add(url, "/v3/kv/range");
-    clu_etcd_range(w, r, "{\"key\":\"$b\",\"range_end\":\"$b\",\"keys_only\":true}");
+    clu_etcd_range(w, url, r, "{\"key\":\"$b\",\"range_end\":\"$b\",\"keys_only\":true}");
 }
 
 CLU_FN void clu_etcd_watch(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
 {
     clu_text_add(url, "/v3/watch");
-    clu_etcd_range(w, r, "{\"create_request\":{\"key\":\"$b\",\"range_end\":\"$b\"}}");
+    clu_etcd_range(w, url, r, "{\"create_request\":{\"key\":\"$b\",\"range_end\":\"$b\"}}");
     r->answer_size = UINT64_MAX;
     r->timeout_ns = 3600 * CLU_SECOND;
 }
@@ -110,7 +97,7 @@ CLU_FN void clu_etcd_announce(struct clu_web *w, struct clu_text *url, struct cl
     struct clu_text t = clu_text_on(key, sizeof key);
     clu_compose(&t, "$s$s", cluster_source_item(w->source, NULL), cluster_source_own(w->source)->name);
     clu_text_add(url, steps[w->own][0]);
-    clu_etcd_post(w, r, steps[w->own][1], w->lease, key);
+    clu_etcd_post(url, r, steps[w->own][1], w->lease, key);
 }
 
 /* The number after a key of an answer: the lease's, or its time to live. */
@@ -165,13 +152,30 @@ CLU_FN int clu_etcd_other(struct clu_web *w, uint32_t slot)
 
 CLU_FN int clu_etcd_open(void *ctx, struct cluster_source *s, const char *target, void **state)
 {
+    enum { KVS = CLU_WEB_MORE };
     static const struct clu_json_path paths[] = {
-        {0, CLU_ETCD_HEADER, "header"},     {0, CLU_ETCD_KVS, "kvs"},   {CLU_ETCD_KVS, CLU_ETCD_KV, NULL},
-        {CLU_ETCD_KV, CLU_ETCD_KEY, "key"}, {0, CLU_ETCD_MORE, "more"}, {0, 0, NULL},
+        CLU_PLACE(0, CLU_WEB_LIST, "header"), /* without keys there is nothing else */
+        CLU_PLACE(0, KVS, "kvs"),
+        CLU_PLACE(KVS, CLU_WEB_ITEM, NULL),
+        CLU_FIELD(CLU_WEB_ITEM, "key", struct clu_web, item.key),
+        CLU_PLACE(0, CLU_WEB_PAGE, "more"),
+        CLU_PLACE(0, 0, NULL),
     };
-    static const struct clu_web_kind kind = {
-        paths, clu_etcd_token,    clu_etcd_ask,      "127.0.0.1:2379", "Authorization: ", clu_etcd_before, clu_etcd_other, NULL,
-        0,     clu_etcd_announce, clu_etcd_announced};
+    static const struct clu_web_kind kind = {sizeof(struct clu_web),
+                                             paths,
+                                             CLU_WEB_LIST,
+                                             '}',
+                                             NULL,
+                                             clu_etcd_item,
+                                             NULL,
+                                             NULL,
+                                             clu_etcd_ask,
+                                             "127.0.0.1:2379",
+                                             "Authorization: ",
+                                             clu_etcd_before,
+                                             clu_etcd_other,
+                                             clu_etcd_announce,
+                                             clu_etcd_announced};
     (void)ctx;
     (void)target;
     if (strlen(cluster_source_item(s, NULL)) > CLU_ETCD_PREFIX)

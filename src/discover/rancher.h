@@ -6,21 +6,9 @@
 
 #include "web.h"
 
-enum { CLU_RANCHER_CONTAINERS = 1, CLU_RANCHER_CONTAINER, CLU_RANCHER_IPS, CLU_RANCHER_IP };
-
-CLU_FN int clu_rancher_token(struct clu_web *w, int token)
+CLU_FN int clu_rancher_item(struct clu_web *w)
 {
-    int result = 0;
-    if (w->json.id == CLU_RANCHER_IP)
-        clu_web_take(&w->json, token, w->host, sizeof w->host); /* the first counts */
-    if (w->json.id == CLU_RANCHER_CONTAINER && token != '{') {
-        if (token != '}')
-            return clu_web_bad(w);
-        result = clu_web_add(w, w->host);
-        w->host[0] = '\0';
-    }
-    w->listed = w->listed || (w->json.id == CLU_RANCHER_CONTAINERS && token == ']');
-    return result;
+    return clu_web_add(w, w->item.name);
 }
 
 CLU_FN void clu_rancher_ask(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
@@ -32,15 +20,29 @@ CLU_FN void clu_rancher_ask(struct clu_web *w, struct clu_text *url, struct clus
 
 CLU_FN int clu_rancher_open(void *ctx, struct cluster_source *s, const char *target, void **state)
 {
+    enum { IPS = CLU_WEB_MORE };
     static const struct clu_json_path paths[] = {
-        {0, CLU_RANCHER_CONTAINERS, "containers"},
-        {CLU_RANCHER_CONTAINERS, CLU_RANCHER_CONTAINER, NULL},
-        {CLU_RANCHER_CONTAINER, CLU_RANCHER_IPS, "ips"},
-        {CLU_RANCHER_IPS, CLU_RANCHER_IP, NULL},
-        {0, 0, NULL},
+        CLU_PLACE(0, CLU_WEB_LIST, "containers"),
+        CLU_PLACE(CLU_WEB_LIST, CLU_WEB_ITEM, NULL),
+        CLU_PLACE(CLU_WEB_ITEM, IPS, "ips"),
+        CLU_FIELD(IPS, NULL, struct clu_web, item.name), /* the first counts */
+        CLU_PLACE(0, 0, NULL),
     };
-    static const struct clu_web_kind kind = {
-        paths, clu_rancher_token, clu_rancher_ask, "rancher-metadata", "", NULL, NULL, NULL, 0, NULL, NULL};
+    static const struct clu_web_kind kind = {sizeof(struct clu_web),
+                                             paths,
+                                             CLU_WEB_LIST,
+                                             ']',
+                                             NULL,
+                                             clu_rancher_item,
+                                             NULL,
+                                             NULL,
+                                             clu_rancher_ask,
+                                             "rancher-metadata",
+                                             "",
+                                             NULL,
+                                             NULL,
+                                             NULL,
+                                             NULL};
     (void)ctx;
     (void)target;
     return clu_web_open(s, &kind, state);

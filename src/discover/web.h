@@ -14,29 +14,47 @@
 #include "../wire/json.h"
 #include "found.h"
 
-#define CLU_WEB_WAIT 55u                                 /* seconds that a question waits for a change */
-#define CLU_WEB_PAUSE (20 * CLU_MS)                      /* between two of them */
-#define CLU_WEB_LEASE "15"                               /* seconds that the own node is announced for */
+#define CLU_WEB_WAIT 55u            /* seconds that a question waits for a change */
+#define CLU_WEB_PAUSE (20 * CLU_MS) /* between two of them */
+#define CLU_WEB_LEASE "15"          /* seconds that the own node is announced for */
+#define CLU_WEB_URL 1024            /* bytes of a request, at first and at most */
+#define CLU_WEB_URL_MAX ((size_t)1 << 20)
 enum { CLU_WEB_DOCUMENT, CLU_WEB_CHANGES, CLU_WEB_OWN }; /* slots */
 enum { CLU_WEB_NONE, CLU_WEB_GRANTS, CLU_WEB_PUTS, CLU_WEB_HELD, CLU_WEB_KEEPS, CLU_WEB_REVOKES };
 
 struct clu_web;
 
-/* A kind of document. */
+/* Places that documents have in common, and the first that is a kind's own. */
+enum { CLU_WEB_LIST = 1, CLU_WEB_ITEM, CLU_WEB_PAGE, CLU_WEB_MORE };
+
+/* What writes a request: the url has the server, and gets the rest. */
+typedef void clu_web_asks(struct clu_web *w, struct clu_text *url, struct cluster_request *r);
+
+/* A kind of document, and how it is asked for. */
 struct clu_web_kind {
+    size_t size; /* of the state, which begins with a struct clu_web */
     const struct clu_json_path *paths;
-    int (*token)(struct clu_web *w, int token);                                      /* one of a wanted place */
-    void (*ask)(struct clu_web *w, struct clu_text *url, struct cluster_request *r); /* url has the server, and gets the rest */
-    const char *server;                                                              /* without server= */
-    const char *token_field;                                                         /* of the request, up to the token */
-    int (*before)(struct clu_web *w);               /* what a round begins with, or NULL; 1: `other` asks */
-    int (*other)(struct clu_web *w, uint32_t slot); /* something came there; NULL: there is none */
-    int (*feed)(struct clu_web *w, const void *data,
-                size_t size); /* what reads the document; NULL: JSON's reader and `token` */
-    size_t size;              /* of the state, which begins with a struct clu_web; 0: it is one */
-    void (*announce)(struct clu_web *w, struct clu_text *url,
-                     struct cluster_request *r);          /* as `ask`: the step `own` of announcing */
+    uint8_t list; /* the list was there when this place ends by this byte */
+    char ends;
+    int (*next)(struct clu_web *w);             /* what reads the document, as clu_json_next, which NULL is */
+    int (*item)(struct clu_web *w);             /* an item has ended */
+    int (*token)(struct clu_web *w, int token); /* one of a place of its own; NULL: they say nothing */
+    void (*end)(struct clu_web *w);             /* the list is whole; NULL: nothing else is to do */
+    clu_web_asks *ask;
+    const char *server;                                   /* without server= */
+    const char *token_field;                              /* of the request, up to the token */
+    int (*before)(struct clu_web *w);                     /* what a round begins with, or NULL; 1: `other` asks */
+    int (*other)(struct clu_web *w, uint32_t slot);       /* something came there; NULL: there is none */
+    clu_web_asks *announce;                               /* the step `own` of announcing */
     uint8_t (*announced)(struct clu_web *w, uint8_t own); /* what comes after that one; NULL: nothing does */
+};
+
+/* What is known of an item, or of a part of it that is a node, so far: fields of documents. */
+struct clu_web_item {
+    char ready, ending; /* the first byte of what is said of it */
+    bool matches;
+    char name[CLU_NAME_MAX + 1], address[CLU_NAME_MAX + 1], zone[64], namespace_[64], state[16];
+    char key[700]; /* in Base64 the longest of etcd */
 };
 
 struct clu_web {
@@ -45,6 +63,7 @@ struct clu_web {
     const char *server; /* whom to ask */
     struct clu_found found;
     struct clu_json json;
+    struct clu_web_item item;
     bool busy;       /* a request is under way */
     bool waits;      /* it is a question that waits for a change */
     bool listed;     /* the document has the list */
@@ -54,7 +73,7 @@ struct clu_web {
     size_t answered; /* bytes of answer */
     char *url, *file;
     size_t url_capacity, file_capacity;
-    char index[24], lease[24], host[CLU_NAME_MAX + 1], other[CLU_NAME_MAX + 1], text[1024], body[1024], answer[512];
+    char index[24], lease[24], text[1024], answer[512];
     char page[1024]; /* the rest of the list begins there; "": this is all */
 };
 
@@ -62,7 +81,7 @@ CLU_FN void clu_web_close(void *state)
 {
     struct clu_web *w = (struct clu_web *)state;
     const struct cluster_allocator *memory = cluster_source_allocator(w->source);
-    size_t size = w->kind->size ? w->kind->size : sizeof *w;
+    size_t size = w->kind->size;
     if (w->file)
         clu_wipe(w->file, w->file_capacity);
     clu_found_free(&w->found);
@@ -76,7 +95,7 @@ CLU_FN int clu_web_open(struct cluster_source *s, const struct clu_web_kind *kin
 {
     const char *server = cluster_source_option(s, "server");
     struct clu_web *w;
-    if (clu_state_new(s, kind->size ? kind->size : sizeof *w, state))
+    if (clu_state_new(s, kind->size, state))
         return CLUSTER_E_MEMORY;
     w = (struct clu_web *)*state;
     w->kind = kind;
@@ -99,13 +118,6 @@ CLU_FN int clu_web_add(struct clu_web *w, const char *name)
         return CLUSTER_E_MEMORY;
     clu_text_add(&t, name);
     return clu_found_end(&w->found, &t, clu_address_parse(clu_slice_str(host), &address) ? host : "", "");
-}
-
-/* The text of the token, where it is one and whole. */
-CLU_FN void clu_web_take(const struct clu_json *j, int token, char *out, size_t room)
-{
-    if (token == '"' && !j->cut && j->length < room && !*out)
-        memcpy(out, j->text, j->length + 1);
 }
 
 /* The token or secret, in its field, as one line ended by LF; an empty text where there is none. */
@@ -147,40 +159,47 @@ CLU_FN void clu_web_option(const struct clu_web *w, struct clu_text *url, const 
         clu_compose(url, form, value);
 }
 
-/* Send a request: the document's, or the one of another slot that `ask` writes. */
-CLU_FN int clu_web_send(struct clu_web *w, uint32_t slot,
-                        void (*ask)(struct clu_web *, struct clu_text *, struct cluster_request *))
+/* The body of a request begins where its URL ends. */
+CLU_FN void clu_web_body(struct clu_text *url, struct cluster_request *r)
+{
+    clu_text_bytes(url, "", 1);
+    r->body = url->data + url->length;
+}
+
+/* Send a request: the document's, or the one of another slot. It is written anew with more room until that is enough. */
+CLU_FN int clu_web_send(struct clu_web *w, uint32_t slot, clu_web_asks *ask)
 {
     struct cluster_source *s = w->source;
-    const char *server = w->server, *item = NULL, *groups = cluster_source_option(s, "group");
-    size_t room = strlen(server) + 4 * sizeof w->page + (groups ? 20 * strlen(groups) : 0);
+    const struct cluster_allocator *memory = cluster_source_allocator(s);
     struct cluster_request r;
     struct clu_text url;
+    size_t room = CLU_WEB_URL;
     int result = clu_web_secret(w);
     if (result)
         return result;
-    while ((item = cluster_source_item(s, item)) != NULL)
-        room += 3 * strlen(item) + 80;
-    if (!clu_reserve(cluster_source_allocator(s), &w->url, &w->url_capacity, room, 1))
-        return CLUSTER_E_MEMORY;
-    memset(&r, 0, sizeof r);
-    r.size = (uint32_t)sizeof r;
-    url = clu_text_on(w->url, w->url_capacity);
-    clu_text_add(&url, strstr(server, "://") ? "" : "http://");
-    clu_text_bytes(&url, server, strlen(server) - (server[strlen(server) - 1] == '/'));
-    r.headers = "Accept: application/json\n";
-    r.secret = w->file;
-    r.ca = cluster_source_option(s, "ca");
-    r.flags = clu_choice(s, "insecure", "off on", 0) > 0 ? CLUSTER_REQUEST_INSECURE : 0;
-    ask(w, &url, &r);
+    do {
+        if (!clu_reserve(memory, &w->url, &w->url_capacity, room, 1))
+            return CLUSTER_E_MEMORY;
+        room = 2 * w->url_capacity;
+        memset(&r, 0, sizeof r);
+        r.size = (uint32_t)sizeof r;
+        url = clu_text_on(w->url, w->url_capacity);
+        clu_compose(&url, strstr(w->server, "://") ? "$s" : "http://$s", w->server);
+        url.length -= url.data[url.length - 1] == '/';
+        r.url = w->url;
+        r.headers = "Accept: application/json\n";
+        r.secret = w->file;
+        r.ca = cluster_source_option(s, "ca");
+        r.flags = clu_choice(s, "insecure", "off on", 0) > 0 ? CLUSTER_REQUEST_INSECURE : 0;
+        ask(w, &url, &r);
+    } while (url.cut && room <= CLU_WEB_URL_MAX);
     if (r.body)
         r.body_size = strlen((const char *)r.body);
-    r.url = w->url;
     result = url.cut ? CLUSTER_E_LIMIT : cluster_source_fetch(s, slot, &r);
     if (result == CLUSTER_E_INVALID)
         return clu_round_fail(s, result,
-                              "'#' is no address of a server: server= takes HOST, HOST:PORT or a URL; a token is one line",
-                              clu_slice_str(server), "");
+                              "'#' is no address of a server: it takes HOST, HOST:PORT or a URL; a token is one line",
+                              clu_slice_str(w->server), "");
     return result;
 }
 
@@ -219,9 +238,9 @@ CLU_FN int clu_web_ask(struct clu_web *w)
     w->listed = false;
     if (!*w->page)
         w->found.size = 0;
-    w->host[0] = w->other[0] = '\0';
     clu_json_begin(&w->json, w->kind->paths, w->text, sizeof w->text);
     result = clu_web_send(w, CLU_WEB_DOCUMENT, w->kind->ask);
+    w->page[0] = '\0';
     w->busy = result == 0;
     return result;
 }
@@ -250,10 +269,12 @@ CLU_FN int clu_web_end(struct clu_web *w)
 {
     int result;
     w->busy = false;
-    if (!w->listed || !(w->kind->feed || clu_json_whole(&w->json)))
+    if (!w->listed || !clu_json_whole(&w->json))
         return clu_web_bad(w);
     if (*w->page)
         return clu_web_ask(w);
+    if (w->kind->end)
+        w->kind->end(w);
     result = clu_found_publish(&w->found, SIZE_MAX);
     if (w->again)
         (void)cluster_source_refresh(w->source);
@@ -263,13 +284,31 @@ CLU_FN int clu_web_end(struct clu_web *w)
     return result;
 }
 
+/* More of the document. */
 CLU_FN int clu_web_feed(struct clu_web *w, const void *data, size_t size)
 {
+    const struct clu_web_kind *k = w->kind;
+    struct clu_json *j = &w->json;
     int token = 0, result = 0;
-    clu_json_feed(&w->json, data, size);
-    while (!result && (token = clu_json_next(&w->json)) > 0)
-        result = w->kind->token(w, token);
-    return token < 0 ? clu_web_bad(w) : result;
+    clu_json_feed(j, data, size);
+    while (!result && (token = k->next ? k->next(w) : clu_json_next(j)) > 0) {
+        if (clu_json_taken(j, token, w))
+            continue;
+        w->listed = w->listed || (j->id == k->list && token == k->ends);
+        if (j->id == CLU_WEB_ITEM) {
+            if (token == '{')
+                memset(&w->item, 0, sizeof w->item);
+            else
+                result = token == '}' ? k->item(w) : CLUSTER_E_PROTOCOL;
+        } else if (j->id == CLU_WEB_PAGE && token == '"' && !j->cut) {
+            memcpy(w->page, w->text, j->length + 1);
+        } else if (j->id == CLU_WEB_PAGE) {
+            result = token == '"' || token == 't' ? CLUSTER_E_LIMIT : 0; /* there is more, and no way to ask for it */
+        } else if (k->token) {
+            result = k->token(w, token);
+        }
+    }
+    return token < 0 ? CLUSTER_E_PROTOCOL : result;
 }
 
 /* Why the request of a slot failed. */
@@ -326,9 +365,9 @@ CLU_FN int clu_web_read(struct clu_web *w)
     int64_t got;
     int result = 0;
     while (!result && (got = cluster_source_body(w->source, CLU_WEB_DOCUMENT, &data)) > 0)
-        result = (w->kind->feed ? w->kind->feed : clu_web_feed)(w, data, (size_t)got);
+        result = clu_web_feed(w, data, (size_t)got);
     if (result || got == CLUSTER_E_AGAIN)
-        return result;
+        return result == CLUSTER_E_PROTOCOL ? clu_web_bad(w) : result;
     if (got == 0)
         return clu_web_end(w);
     return clu_round_fail(w->source, (int)got, "$", clu_slice_of(NULL, 0), clu_web_why(w, CLU_WEB_DOCUMENT));

@@ -18,11 +18,22 @@
 enum { CLU_JSON_MORE = 0, CLU_JSON_BAD = -1 };
 
 /* A place in documents: what has this key, or with NULL each element, in the place `within`, has the number `id`, from 1. Place 0 is
- * the document. Ends with a row whose id is 0. */
+ * the document. One whose id is CLU_JSON_FIELD is for a field of the owner's record, `room` bytes at an offset. Ends with a row
+ * whose id is 0. */
 struct clu_json_path {
     uint8_t within, id;
+    uint16_t at, room;
     const char *key;
 };
+
+#define CLU_PLACE(within, id, key)                                                                                             \
+    {                                                                                                                          \
+        within, id, 0, 0, key                                                                                                  \
+    }
+#define CLU_FIELD(within, key, record, field)                                                                                  \
+    {                                                                                                                          \
+        within, CLU_JSON_FIELD, offsetof(record, field), sizeof(((record *)0)->field), key                                     \
+    }
 
 enum {
     CLU_JSON_DONE,
@@ -48,12 +59,13 @@ enum {
     CLU_JSON_EXPONENT
 };
 
+#define CLU_JSON_FIELD 254   /* the place of what goes into a field */
 #define CLU_JSON_NOWHERE 255 /* the place of what nobody wants */
 
 struct clu_json {
-    const uint8_t *at, *end; /* the chunk; the owner sets them when CLU_JSON_MORE came */
-    const struct clu_json_path *paths;
-    char *text; /* of the token, ended by NUL: a string, decoded, or a number */
+    const uint8_t *at, *end;                  /* the chunk; the owner sets them when CLU_JSON_MORE came */
+    const struct clu_json_path *paths, *path; /* path: of the last value that is wanted */
+    char *text;                               /* of the token, ended by NUL: a string, decoded, or a number */
     size_t room, length;
     bool cut;   /* the text was longer, or has a NUL in it */
     bool many;  /* documents may follow each other */
@@ -133,15 +145,34 @@ CLU_FN void clu_json_put_code(struct clu_json *j, uint32_t code)
 }
 
 /* The place of a key, or with NULL of an element, in the container at hand. */
-CLU_FN uint8_t clu_json_place(const struct clu_json *j, const char *key)
+CLU_FN uint8_t clu_json_place(struct clu_json *j, const char *key)
 {
     const struct clu_json_path *p = j->paths;
     uint8_t within = j->places[j->depth - 1];
     if (within != CLU_JSON_NOWHERE && !(key && j->cut))
         for (; p->id; p++)
-            if (p->within == within && (key && p->key ? strcmp(p->key, key) == 0 : key == p->key))
+            if (p->within == within && (key && p->key ? strcmp(p->key, key) == 0 : key == p->key)) {
+                j->path = p;
                 return p->id;
+            }
     return CLU_JSON_NOWHERE;
+}
+
+/* Is the token for a field? It is taken there, if nothing is there yet: a text that is whole and fits, or into a single byte the
+ * first one of any value that is no container. */
+CLU_FN bool clu_json_taken(const struct clu_json *j, int token, void *record)
+{
+    char *field = (char *)record;
+    if (j->id != CLU_JSON_FIELD)
+        return false;
+    if (strchr("{}[]", token))
+        return true;
+    field += j->path->at;
+    if (j->path->room == 1 && !*field)
+        *field = (char)token;
+    else if (token == '"' && !j->cut && j->length < j->path->room && !*field)
+        memcpy(field, j->text, j->length + 1);
+    return true;
 }
 
 /* A value has ended. The token of it, or of nothing that is wanted. */

@@ -62,25 +62,26 @@ enum {
 };
 
 struct clu_xml {
-    struct clu_json j; /* chunk, paths, text, id, state and depth are here */
-    bool leaf;         /* no element ended or began since the last one began */
-    bool rooted;       /* the outermost element is there */
+    struct clu_json *j; /* chunk, paths, text, id, state and depth are there */
+    bool leaf;          /* no element ended or began since the last one began */
+    bool rooted;        /* the outermost element is there */
     uint8_t length;
     char entity[10];
     uint32_t name; /* hashes: of the name at hand, and of those of the elements that are open */
     uint32_t names[CLU_JSON_DEPTH];
 };
 
-CLU_FN void clu_xml_begin(struct clu_xml *x, const struct clu_json_path *paths, char *text, size_t room)
+/* On what clu_json_begin has begun. */
+CLU_FN void clu_xml_begin(struct clu_xml *x, struct clu_json *j)
 {
     memset(x, 0, sizeof *x);
-    clu_json_begin(&x->j, paths, text, room);
-    x->j.state = CLU_XML_DONE;
+    x->j = j;
+    j->state = CLU_XML_DONE;
 }
 
 CLU_FN int clu_xml_down(struct clu_xml *x)
 {
-    struct clu_json *j = &x->j;
+    struct clu_json *j = x->j;
     if (j->depth == CLU_JSON_DEPTH)
         return CLU_JSON_BAD;
     x->names[j->depth] = x->name;
@@ -94,10 +95,11 @@ CLU_FN int clu_xml_down(struct clu_xml *x)
 
 CLU_FN int clu_xml_up(struct clu_xml *x)
 {
+    struct clu_json *j = x->j;
     int token = x->leaf ? '"' : '}';
-    x->j.id = x->j.places[--x->j.depth];
+    j->id = j->places[--j->depth];
     x->leaf = false;
-    return x->j.id == CLU_JSON_NOWHERE ? 0 : token;
+    return j->id == CLU_JSON_NOWHERE ? 0 : token;
 }
 
 /* The character that a reference stands for. */
@@ -118,14 +120,14 @@ CLU_FN int clu_xml_entity(struct clu_xml *x)
     }
     if (!code || code > 0x10ffff || code >> 11 == 0xd800 >> 11)
         return CLU_JSON_BAD;
-    clu_json_put_code(&x->j, code);
+    clu_json_put_code(x->j, code);
     x->length = 0;
     return 0;
 }
 
 CLU_FN int clu_xml_act(struct clu_xml *x, unsigned action, uint8_t c)
 {
-    struct clu_json *j = &x->j;
+    struct clu_json *j = x->j;
     switch (action) {
     case CLU_XML_FAIL:
         return CLU_JSON_BAD;
@@ -236,7 +238,7 @@ CLU_FN int clu_xml_byte(struct clu_xml *x, uint8_t c)
         {CLU_XML_CDATA_2, '*', CLU_XML_CDATA_1, CLU_XML_PUT_BRACKET},
     };
     static const char word[] = "CDATA[";
-    uint8_t *state = &x->j.state;
+    uint8_t *state = &x->j->state;
     bool blank = c == ' ' || c == '\t' || c == '\n' || c == '\r';
     bool name = c > 0x20 && !strchr("\"'<>/=&!?", c);
     size_t i;
@@ -254,7 +256,7 @@ CLU_FN int clu_xml_byte(struct clu_xml *x, uint8_t c)
         if (r[0] != *state || !(r[1] == c || r[1] == '*' || (r[1] == ' ' && blank) || (r[1] == 'n' && name)))
             continue;
         token = clu_xml_act(x, r[3], c);
-        *state = r[2] == CLU_XML_TEXT && !x->j.depth ? (uint8_t)CLU_XML_DONE : r[2];
+        *state = r[2] == CLU_XML_TEXT && !x->j->depth ? (uint8_t)CLU_XML_DONE : r[2];
         return token;
     }
     return CLU_JSON_BAD;
@@ -263,16 +265,17 @@ CLU_FN int clu_xml_byte(struct clu_xml *x, uint8_t c)
 /* The next token of a wanted place, as clu_json_next gives them. */
 CLU_FN int clu_xml_next(struct clu_xml *x)
 {
+    struct clu_json *j = x->j;
     int token = 0;
-    while (!token && x->j.at < x->j.end)
-        token = clu_xml_byte(x, *x->j.at++);
+    while (!token && j->at < j->end)
+        token = clu_xml_byte(x, *j->at++);
     return token;
 }
 
 /* Was all that came one document? */
 CLU_FN bool clu_xml_whole(const struct clu_xml *x)
 {
-    return x->rooted && x->j.state == CLU_XML_DONE;
+    return x->rooted && x->j->state == CLU_XML_DONE;
 }
 
 #endif

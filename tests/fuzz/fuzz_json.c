@@ -8,8 +8,8 @@
 
 static bool judge(const uint8_t *data, size_t size, size_t chunk, bool many, uint64_t *sum)
 {
-    static const struct clu_json_path paths[] = {{0, 1, "a"}, {0, 2, NULL}, {1, 3, NULL},
-                                                 {3, 1, "a"}, {2, 2, NULL}, {0, 0, NULL}};
+    static const struct clu_json_path paths[] = {CLU_PLACE(0, 1, "a"), CLU_PLACE(0, 2, NULL), CLU_PLACE(1, 3, NULL),
+                                                 CLU_PLACE(3, 1, "a"), CLU_PLACE(2, 2, NULL), CLU_PLACE(0, 0, NULL)};
     struct clu_json j;
     char text[16];
     size_t at;

@@ -8,33 +8,36 @@
 
 static bool judge(const uint8_t *data, size_t size, size_t chunk, uint64_t *sum)
 {
-    static const struct clu_json_path paths[] = {{0, 1, "a"}, {1, 2, "item"}, {2, 1, "a"}, {2, 3, "b"}, {0, 0, NULL}};
+    static const struct clu_json_path paths[] = {CLU_PLACE(0, 1, "a"), CLU_PLACE(1, 2, "item"), CLU_PLACE(2, 1, "a"),
+                                                 CLU_PLACE(2, 3, "b"), CLU_PLACE(0, 0, NULL)};
     struct clu_xml x;
+    struct clu_json j;
     char text[16];
     size_t at;
     unsigned level = 0;
     *sum = 0;
-    clu_xml_begin(&x, paths, text, sizeof text);
+    clu_json_begin(&j, paths, text, sizeof text);
+    clu_xml_begin(&x, &j);
     for (at = 0; at < size; at += chunk) {
         int token;
-        clu_json_feed(&x.j, data + at, size - at < chunk ? size - at : chunk);
+        clu_json_feed(&j, data + at, size - at < chunk ? size - at : chunk);
         while ((token = clu_xml_next(&x)) > 0) {
             size_t i;
             level += (unsigned)(token == '{');
             CHECK(level > 0 && (token == '{' || token == '}' || token == '"'));
             level -= (unsigned)(token != '{');
-            CHECK(level <= x.j.depth && x.j.depth <= CLU_JSON_DEPTH && x.j.id <= 3);
-            *sum = *sum * 31 + (uint64_t)token * 8 + x.j.id;
+            CHECK(level <= j.depth && j.depth <= CLU_JSON_DEPTH && j.id <= 3);
+            *sum = *sum * 31 + (uint64_t)token * 8 + j.id;
             if (token != '"')
                 continue;
-            CHECK(x.j.length < sizeof text && text[x.j.length] == '\0');
-            for (i = 0; i < x.j.length; i++)
+            CHECK(j.length < sizeof text && text[j.length] == '\0');
+            for (i = 0; i < j.length; i++)
                 *sum = *sum * 31 + (uint8_t)text[i];
-            *sum += x.j.cut;
+            *sum += j.cut;
         }
         if (token < 0)
             return false;
-        CHECK(x.j.at == x.j.end);
+        CHECK(j.at == j.end);
     }
     CHECK(!clu_xml_whole(&x) || level == 0);
     return clu_xml_whole(&x);

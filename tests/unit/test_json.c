@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-static const struct clu_json_path nothing[] = {{0, 0, NULL}};
+static const struct clu_json_path nothing[] = {CLU_PLACE(0, 0, NULL)};
 
 /* A line of what was read: tokens with their ids, and texts. False: refused, or not whole. */
 static bool read_all(const struct clu_json_path *paths, const char *bytes, size_t size, size_t chunk, bool many, size_t room,
@@ -170,8 +170,9 @@ static void depth_is_bounded(void **state)
 enum { ITEMS = 1, ITEM, NAME, IPS, IP, META, COUNT, FLAG };
 
 static const struct clu_json_path paths[] = {
-    {0, ITEMS, "items"}, {ITEMS, ITEM, NULL},  {ITEM, NAME, "name"}, {ITEM, IPS, "ips"},   {IPS, IP, NULL},
-    {0, META, "meta"},   {META, NAME, "name"}, {ITEM, COUNT, "n"},   {ITEM, FLAG, "flag"}, {0, 0, NULL},
+    CLU_PLACE(0, ITEMS, "items"),  CLU_PLACE(ITEMS, ITEM, NULL), CLU_PLACE(ITEM, NAME, "name"), CLU_PLACE(ITEM, IPS, "ips"),
+    CLU_PLACE(IPS, IP, NULL),      CLU_PLACE(0, META, "meta"),   CLU_PLACE(META, NAME, "name"), CLU_PLACE(ITEM, COUNT, "n"),
+    CLU_PLACE(ITEM, FLAG, "flag"), CLU_PLACE(0, 0, NULL),
 };
 
 static void expect(const char *text, size_t room, bool many, const char *expected)
@@ -228,9 +229,53 @@ static void documents_follow_each_other(void **state)
     assert_false(read_all(paths, "{}{}", 4, 9, false, 64, out, sizeof out));
 }
 
+/* Fields of a record: the first whole text that fits, the kind of any value in a single byte, of containers nothing. */
+static void texts_go_into_fields(void **state)
+{
+    struct record {
+        char before, name[8], first[4], kind, after;
+    } r;
+    enum { LIST = 1, OBJECT };
+    static const struct clu_json_path fields[] = {CLU_FIELD(0, "name", struct record, name),
+                                                  CLU_PLACE(0, LIST, "list"),
+                                                  CLU_FIELD(LIST, NULL, struct record, first),
+                                                  CLU_FIELD(OBJECT, "kind", struct record, kind),
+                                                  CLU_PLACE(0, OBJECT, "object"),
+                                                  CLU_PLACE(0, 0, NULL)};
+    static const struct {
+        const char *text, *name, *first;
+        char kind;
+    } table[] = {
+        {"{\"name\":\"1234567\",\"list\":[\"abc\",\"d\"],\"object\":{\"kind\":true}}", "1234567", "abc", 't'},
+        {"{\"name\":\"12345678\",\"list\":[\"abcd\",\"d\"],\"object\":{\"kind\":false,\"kind\":true}}", "", "d", 'f'},
+        {"{\"name\":7,\"list\":[null,[\"no\"],{\"name\":\"no\"},\"yes\"],\"object\":{\"kind\":\"text\"}}", "", "yes", '"'},
+        {"{\"name\":{\"name\":\"no\"},\"list\":\"no\",\"object\":{\"kind\":[true]},\"kind\":1}", "", "", '\0'},
+        {"{\"name\":\"a\\u0000b\",\"name\":\"b\",\"object\":{\"kind\":-1}}", "b", "", '0'},
+        {"[\"name\",\"no\"]", "", "", '\0'},
+    };
+    size_t i;
+    (void)state;
+    for (i = 0; i < CLU_COUNT(table); i++) {
+        struct clu_json j;
+        char text[32];
+        int token;
+        memset(&r, 0, sizeof r);
+        clu_json_begin(&j, fields, text, sizeof text);
+        clu_json_feed(&j, table[i].text, strlen(table[i].text));
+        while ((token = clu_json_next(&j)) > 0)
+            assert_int_equal(clu_json_taken(&j, token, &r), j.id == CLU_JSON_FIELD);
+        assert_true(clu_json_whole(&j));
+        assert_string_equal(r.name, table[i].name);
+        assert_string_equal(r.first, table[i].first);
+        assert_int_equal(r.kind, table[i].kind);
+        assert_int_equal(r.before + r.after, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(texts_go_into_fields),
         cmocka_unit_test(structure),
         cmocka_unit_test(words),
         cmocka_unit_test(numbers),

@@ -334,7 +334,7 @@ static void consul_is_asked_to_wait_for_changes(void **state)
 
 static unsigned registers, passes, deregisters;
 static bool forgotten;
-static char registered[1024];
+static char registered[4096];
 
 static const char *serve_agent(const char *request)
 {
@@ -393,19 +393,20 @@ static void consul_keeps_the_own_node_passing(void **state)
     assert_int_equal(deregisters, 1);
     assert_int_equal(mirror.seen[CLUSTER_LEFT], 1);
     web_end();
-    /* one that cannot be written is not sent */
+    /* a long one is written whole */
     {
         char url[2048];
         o = web_begin(serve_agent);
         o.node = "me@10.0.0.9";
         registers = 0;
-        memset(url, 'x', sizeof url);
+        memset(url, '"', sizeof url);
         memcpy(url, "consul:", 7);
-        strcpy(url + 1200, "?node=app&announce=on&server=10.0.0.1:8500");
+        strcpy(url + 1200, "?node=app&announce=on&token=t&insecure=on&server=10.0.0.1:8500");
         web_start(&o, url);
         web_run(100);
-        web_failed(CLUSTER_E_LIMIT, "");
-        assert_int_equal(registers, 0);
+        assert_int_equal(registers, 1);
+        assert_non_null(strstr(registered, "\"DeregisterCriticalServiceAfter\":\"1m\"}}"));
+        assert_int_equal(strlen(registered), 121 + 2 * 1193 + strlen("me@10.0.0.9") + strlen("10.0.0.9"));
         web_end();
     }
 }

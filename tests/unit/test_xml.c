@@ -8,25 +8,28 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-static const struct clu_json_path paths[] = {{0, 1, "a"}, {1, 2, "b"}, {1, 3, "item"}, {3, 2, "b"}, {0, 0, NULL}};
+static const struct clu_json_path paths[] = {CLU_PLACE(0, 1, "a"), CLU_PLACE(1, 2, "b"), CLU_PLACE(1, 3, "item"),
+                                             CLU_PLACE(3, 2, "b"), CLU_PLACE(0, 0, NULL)};
 
 static bool read_all(const char *bytes, size_t size, size_t chunk, size_t room, char *out, size_t out_size)
 {
     char text[512];
     struct clu_xml x;
+    struct clu_json j;
     size_t at = 0, length = 0;
     int token;
     out[0] = '\0';
-    clu_xml_begin(&x, paths, text, room);
+    clu_json_begin(&j, paths, text, room);
+    clu_xml_begin(&x, &j);
     for (at = 0; at < size; at += chunk) {
         size_t count = size - at < chunk ? size - at : chunk;
         char *exact = (char *)malloc(count);
         assert_non_null(exact);
         memcpy(exact, bytes + at, count);
-        clu_json_feed(&x.j, exact, count);
+        clu_json_feed(&j, exact, count);
         while ((token = clu_xml_next(&x)) > 0) {
-            length += (size_t)snprintf(out + length, out_size - length, "%d%c%s%s ", x.j.id, token, token == '"' ? text : "",
-                                       token == '"' && x.j.cut ? "..." : "");
+            length += (size_t)snprintf(out + length, out_size - length, "%d%c%s%s ", j.id, token, token == '"' ? text : "",
+                                       token == '"' && j.cut ? "..." : "");
             assert_true(length < out_size);
             assert_true(strlen(text) < room);
         }
