@@ -59,6 +59,20 @@ static struct peer *peer_of(struct pubsub *p, const char *name)
     return &p->peers[i];
 }
 
+/* Its link is down: with that we are a member of its groups no more, and it may never come back. */
+static void forget(struct pubsub *p, const char *name)
+{
+    int i;
+    for (i = 0; i < p->peer_count && strcmp(p->peers[i].name, name) != 0; i++)
+        continue;
+    if (i == p->peer_count)
+        return;
+    free(p->peers[i].name);
+    free(p->peers[i].scope);
+    p->peers[i] = p->peers[--p->peer_count];
+    memset(&p->peers[p->peer_count], 0, sizeof *p->peers);
+}
+
 /* Be a member of this group, unless it is another PubSub's, or we are one already: who is twice a member hears all twice. */
 static void join(struct pubsub *p, struct peer *peer, const char *group)
 {
@@ -118,16 +132,18 @@ static void on_message(struct pubsub *p, const struct cluster_event *e)
 
 static void on_event(struct pubsub *p, const struct cluster_event *e)
 {
-    if (e->type == CLUSTER_UP)
+    if (e->type == CLUSTER_UP) {
         fprintf(stderr, "up %s\n", e->member->name);
-    else if (e->type == CLUSTER_DOWN)
+    } else if (e->type == CLUSTER_DOWN) {
         fprintf(stderr, "down %s: %s\n", e->member->name, e->text);
-    else if (e->type == CLUSTER_SOURCE && e->error)
+        forget(p, e->member->name);
+    } else if (e->type == CLUSTER_SOURCE && e->error) {
         fprintf(stderr, "pubsub: %s\n", e->text);
-    else if (e->type == CLUSTER_MESSAGE)
+    } else if (e->type == CLUSTER_MESSAGE) {
         on_message(p, e);
-    else if (e->type == CLUSTER_REPLY)
+    } else if (e->type == CLUSTER_REPLY) {
         p->awaited--;
+    }
 }
 
 /* The index-th node that is linked, or NULL past the last member; others are NULL's text "". */
@@ -149,15 +165,14 @@ static void discover(struct pubsub *p)
 
 static void publish(struct pubsub *p, const char *line)
 {
-    const char *name;
+    const char *name, *why = cluster_term_why(line, NULL);
     size_t i;
+    if (*why) { /* also where it is two, which an adapter would not bear */
+        fprintf(stderr, "pubsub: no term: %s\n", why);
+        return;
+    }
     for (i = 0; (name = linked(p, i)) != NULL; i++) {
-        int result = *name ? term_send(p->c, name, p->adapter, "{forward_to_local, %s, %s, '" SCOPE "'}", p->topic, line) : 0;
-        if (result == CLUSTER_E_INVALID) {
-            fprintf(stderr, "pubsub: no term: %s\n", cluster_term_why(line, NULL));
-            return;
-        }
-        if (result)
+        if (*name && term_send(p->c, name, p->adapter, "{forward_to_local, %s, %s, '" SCOPE "'}", p->topic, line) < 0)
             fprintf(stderr, "pubsub: %s does not get it: %s\n", name, cluster_last_error(p->c));
     }
 }

@@ -151,10 +151,10 @@ class PubSub(Mixed):
         self.broadcast(b, 1, "room:2", "other")
         for group in (1, 2, 3):
             self.broadcast(b, group, "room:1", "[{group, %d}, \"a, b\", #{k => <<\"]\">>}]" % group)
-        self.say("{said, [<<\"x\">>]}\nno term\n")
+        self.say("{said, [<<\"x\">>]}\nno term\n1, 2\n")
         for node in (a, b):
             node.running.line("= <<\"room:1\">> {said,[<<\"x\">>]}")
-        until(lambda: any("no term" in line for line in c.errors), "it says what is wrong")
+        until(lambda: sum("no term" in line for line in c.errors) == 2, "it says what is wrong")
         b.kill()
         until(lambda: any(line.startswith("down b@") for line in c.errors), "it is down")
         b = self.node("b", "pg_pubsub:start(2)")
@@ -181,6 +181,11 @@ class PubSub(Mixed):
         self.member(c, a, 1)
         self.broadcast(a, 1, "room:1", "1")
         c.line("a@127.0.0.1: 1")
+        self.evaluate(a, "erlang", "disconnect_node", "['c@127.0.0.1']")  # with the link goes the membership
+        until(lambda: sum(line.startswith("up a@") for line in c.errors) == 2, "it is linked again")
+        self.member(c, a, 1)
+        self.broadcast(a, 1, "room:1", "2")
+        c.line("a@127.0.0.1: 2")
         self.assertEqual(c.stop(), 0, c.story())
 
 
