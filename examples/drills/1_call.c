@@ -16,18 +16,6 @@ static void ask(struct cluster *c, const char *node)
     free(arguments);
 }
 
-/* The hash of a term that is text. */
-static uint32_t hash_of(const char *text)
-{
-    uint32_t hash = 0;
-    size_t size;
-    unsigned char *term = term_of(&size, "%s", text);
-    if (term)
-        (void)cluster_phash2(term, size, 0, &hash);
-    free(term);
-    return hash;
-}
-
 static void answer(struct cluster *c, const struct cluster_event *e)
 {
     char *arguments = term_text(e->term, e->term_size), *first = term_element(arguments, 0);
@@ -35,7 +23,7 @@ static void answer(struct cluster *c, const struct cluster_event *e)
     size_t size = 0;
     printf("%s calls %s with %s\n", e->member->name, e->text, arguments);
     if (first && strcmp(e->text, "erlang:phash2/1") == 0)
-        result = term_of(&size, "%lu", (unsigned long)hash_of(first));
+        result = term_of(&size, "%lu", (unsigned long)drill_hash(first));
     if (e->request) /* else nobody waits */
         cluster_answer(c, e->request, result, size);
     free(arguments);
@@ -51,7 +39,7 @@ static void answered(struct cluster *c, const struct cluster_event *e)
         return;
     }
     snprintf(own, sizeof own, "{hello, '%s'}", cluster_own_name(c));
-    snprintf(expected, sizeof expected, "%lu", (unsigned long)hash_of(own));
+    snprintf(expected, sizeof expected, "%lu", (unsigned long)drill_hash(own));
     result = term_text(e->term, e->term_size);
     printf("the answer is %s, %s\n", result, strcmp(result, expected) ? "which is wrong" : "as it is here");
     free(result);

@@ -20,18 +20,6 @@ struct work {
     uint32_t result;
 };
 
-/* The hash of a term that is text. */
-static uint32_t hash_of(const char *text)
-{
-    uint32_t hash = 0;
-    size_t size;
-    unsigned char *term = term_of(&size, "%s", text);
-    if (term)
-        (void)cluster_phash2(term, size, 0, &hash);
-    free(term);
-    return hash;
-}
-
 /* Take a call in, to be answered when its time is over; 0: it is none for us. */
 static int accept_call(const struct cluster_event *e, struct work *w)
 {
@@ -40,7 +28,7 @@ static int accept_call(const struct cluster_event *e, struct work *w)
     if (ours) {
         w->request = e->request;
         w->due_ns = cluster_now() + WORK;
-        w->result = hash_of(job);
+        w->result = drill_hash(job);
     }
     free(job);
     free(arguments);
@@ -142,7 +130,7 @@ static void on_reply(struct dispatcher *d, const struct cluster_event *e)
     } else {
         char job[32];
         snprintf(job, sizeof job, "{job, %lu}", j->number);
-        d->wrong += strtoul(text, NULL, 10) != hash_of(job); /* {badrpc, ...} too: no worker there */
+        d->wrong += strtoul(text, NULL, 10) != drill_hash(job); /* {badrpc, ...} too: no worker there */
         d->done++;
         d->under_way--;
         j->number = 0;

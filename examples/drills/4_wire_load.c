@@ -9,13 +9,15 @@
  */
 #include "drill.h"
 
-#define TOPICS 6
+#define TOPICS 6 /* the last one is what there is no room for */
+#define OTHERS "others"
 #define SECONDS 600
+#define SECOND_NS (1000 * DRILL_MS)
 
 enum { MESSAGES, BYTES };
 
 struct topic {
-    char name[32];
+    char name[24]; /* a longer one counts by its beginning */
     unsigned long of[2][SECONDS];
 };
 
@@ -58,14 +60,18 @@ static int run_sender(const char *name, const char *target)
 
 static struct topic *topic_of(struct load *l, const char *name)
 {
+    size_t length = strlen(name);
     int i;
+    while (length >= sizeof l->topics[0].name || ((unsigned char)name[length] & 0xc0) == 0x80)
+        length--; /* in whole characters, of UTF-8 */
     for (i = 0; i < l->topic_count; i++)
-        if (strcmp(l->topics[i].name, name) == 0)
+        if (strncmp(l->topics[i].name, name, length) == 0 && !l->topics[i].name[length])
             return &l->topics[i];
     if (i == TOPICS)
-        return &l->topics[TOPICS - 1]; /* the last one has what is too much */
+        return &l->topics[TOPICS - 1];
     l->topic_count++;
-    snprintf(l->topics[i].name, sizeof l->topics[i].name, "%s", name);
+    snprintf(l->topics[i].name, sizeof l->topics[i].name, "%.*s", i < TOPICS - 1 ? (int)length : (int)sizeof OTHERS,
+             i < TOPICS - 1 ? name : OTHERS);
     return &l->topics[i];
 }
 
@@ -76,7 +82,7 @@ static void on_message(struct load *l, const struct cluster_event *e)
     struct topic *t;
     if (!l->start_ns)
         l->start_ns = e->time;
-    second = (e->time - l->start_ns) / (1000 * DRILL_MS);
+    second = (e->time - l->start_ns) / SECOND_NS;
     if (second < (uint64_t)l->seconds) {
         t = topic_of(l, name ? name : text);
         t->of[MESSAGES][second]++;
@@ -154,19 +160,22 @@ static int draw(const struct load *l, const char *path)
     int i, bad;
     if (!out)
         return -1;
-    fprintf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"640\" height=\"540\" font-family=\"sans-serif\" "
-                 "font-size=\"13\">\n<rect width=\"640\" height=\"540\" fill=\"#fff\"/>\n");
+    fprintf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"640\" height=\"560\" font-family=\"sans-serif\" "
+                 "font-size=\"13\">\n<rect width=\"640\" height=\"560\" fill=\"#fff\"/>\n");
     draw_panel(out, l, MESSAGES, "messages a second", 30);
     draw_panel(out, l, BYTES, "bytes a second", 280);
-    fprintf(out, "<text x=\"60\" y=\"500\">0 s</text><text x=\"620\" y=\"500\" text-anchor=\"end\">%d s</text>\n", l->seconds);
-    for (i = 0; i < l->topic_count; i++) { /* a topic's name is an atom, in which anything may stand */
+    fprintf(out,
+            "<text x=\"60\" y=\"500\">0 s</text><text x=\"340\" y=\"500\" text-anchor=\"middle\">dotted: the 95th percentile"
+            "</text><text x=\"620\" y=\"500\" text-anchor=\"end\">%d s</text>\n",
+            l->seconds);
+    for (i = 0; i < l->topic_count; i++) { /* a topic's name is a term, in which anything may stand */
         const char *at;
-        fprintf(out, "<text x=\"%d\" y=\"525\" fill=\"%s\">", 60 + i * 95, colours[i]);
+        fprintf(out, "<text x=\"%d\" y=\"%d\" fill=\"%s\">", 60 + i % 3 * 190, 525 + i / 3 * 20, colours[i]);
         for (at = l->topics[i].name; *at; at++)
             fprintf(out, strchr("<>&", *at) ? "&#%d;" : "%c", *at);
         fprintf(out, "</text>\n");
     }
-    fprintf(out, "<text x=\"620\" y=\"525\" text-anchor=\"end\">dotted: 95 %%</text>\n</svg>\n");
+    fprintf(out, "</svg>\n");
     bad = ferror(out);
     return fclose(out) || bad ? -1 : 0;
 }
@@ -178,7 +187,7 @@ static int run_meter(const char *name, const char *source, int seconds, const ch
     const struct cluster_event *e;
     static struct load l;
     struct cluster_counts counts;
-    uint64_t before = 0;
+    uint64_t before = 0, end = CLUSTER_NEVER, took;
     char listen[64];
     drill_options(&options, name, listen);
     l.seconds = seconds;
@@ -188,24 +197,30 @@ static int run_meter(const char *name, const char *source, int seconds, const ch
     memset(&counts, 0, sizeof counts);
     counts.size = sizeof counts;
     do {
-        while ((e = drill_event(c, l.start_ns ? l.start_ns + (uint64_t)seconds * 1000 * DRILL_MS : CLUSTER_NEVER)) != NULL) {
+        while ((e = drill_event(c, end)) != NULL) {
             drill_say(e);
             if (e->type != CLUSTER_MESSAGE)
                 continue;
             if (!l.start_ns) {
                 cluster_stats(c, &counts);
                 before = counts.received_bytes;
+                end = e->time + (uint64_t)seconds * SECOND_NS;
             }
             on_message(&l, e);
         }
-    } while (!drill_over && (!l.start_ns || cluster_now() < l.start_ns + (uint64_t)seconds * 1000 * DRILL_MS));
+    } while (!drill_over && cluster_now() < end);
+    took = (cluster_now() - l.start_ns) / SECOND_NS; /* where it was interrupted: the seconds that are over */
+    if (took < (uint64_t)seconds)
+        l.seconds = took ? (int)took : 1;
     cluster_stats(c, &counts);
-    if (l.topic_count) {
-        print(&l);
-        printf("in all %.1f bytes a second were read, with what the links add\n",
-               (double)(counts.received_bytes - before) / seconds);
-    }
     cluster_destroy(c);
+    if (!l.topic_count) {
+        fprintf(stderr, "no message came\n");
+        return 1;
+    }
+    print(&l);
+    printf("in all %.1f bytes a second were read, with what the links add\n",
+           (double)(counts.received_bytes - before) / l.seconds);
     if (draw(&l, path) < 0) {
         fprintf(stderr, "%s cannot be written\n", path);
         return 3;

@@ -63,7 +63,9 @@ static void on_answer(struct service *s, const struct cluster_event *e)
 {
     char *text = term_text(e->term, e->term_size), *node = term_element(text, 1), *number = term_element(text, 2);
     if (term_is(text, "hello_from") && node && number) {
-        s->answered = strtoul(number, NULL, 10);
+        unsigned long answered = strtoul(number, NULL, 10);
+        if (answered > s->answered) /* else it is a late one, of the process before */
+            s->answered = answered;
         if (strcmp(s->where, node) != 0)
             printf("{svc,%s} answers from %s\n", s->key, node);
         snprintf(s->where, sizeof s->where, "%s", node);

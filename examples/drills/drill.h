@@ -77,6 +77,18 @@ static inline void drill_say(const struct cluster_event *e)
         fprintf(stderr, "%s\n", e->text);
 }
 
+/* erlang:phash2 of a term that is text. */
+static inline uint32_t drill_hash(const char *text)
+{
+    uint32_t hash = 0;
+    size_t size;
+    unsigned char *term = term_of(&size, "%s", text);
+    if (term)
+        (void)cluster_phash2(term, size, 0, &hash);
+    free(term);
+    return hash;
+}
+
 static inline int drill_usage(const char *usage)
 {
     fprintf(stderr, "COOKIE=secret %s\n", usage);

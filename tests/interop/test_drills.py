@@ -326,6 +326,31 @@ class Drills(Mixed):
         self.assertEqual([len(points) for points in lines], [3] * 6)
         self.shows(m, "drill 4")
 
+    def test_4_many_topics_and_an_early_end(self):
+        """What there is no room for is counted together, long names by their beginning, and averages are of the time that was."""
+        chart = os.path.join(self.folder, "many.svg")
+        m = self.drill("4_wire_load", "m@" + LOOPBACK, self.url, "600", chart)
+        until(lambda: "m" in self.epmd.names(), "it is registered")
+        self.node("a", """T = fun(Topic) -> {load, 'm@127.0.0.1'} ! {Topic, x} end, [T(burst) || _ <- lists:seq(1, 3000)],
+            [T(list_to_atom(lists:duplicate(40, 233))) || _ <- lists:seq(1, 3000)], T('<&>'), [T(N) || N <- lists:seq(1, 3000)],
+            rpc:call('m@127.0.0.1', cluster, status, [])""")  # which is answered behind the others
+        self.assertEqual(m.stop(), 0, m.story())
+        said = {line.rsplit(None, 4)[0]: float(line.split()[-4]) for line in m.lines
+                if re.search(r" +[\d.]+ +\d+ +[\d.]+ +\d+$", line)}
+        self.assertEqual(list(said), ["burst", "\u00e9" * 11, "'<&>'", "1", "2", "others"], m.story())
+        self.assertGreater(said["burst"], 3000 / 120)
+        self.assertEqual(said["burst"], said["\u00e9" * 11])
+        drawn = [element.text for element in xml.etree.ElementTree.parse(chart).getroot().iter() if element.tag.endswith("}text")]
+        self.assertLessEqual(set(said), set(drawn))
+
+    def test_4_nothing_came(self):
+        chart = os.path.join(self.folder, "none.svg")
+        m = self.drill("4_wire_load", "m@" + LOOPBACK, self.url, "600", chart)
+        until(lambda: "m" in self.epmd.names(), "it is registered")
+        self.assertEqual(m.stop(), 1, m.story())
+        self.assertEqual(m.errors, ["no message came"])
+        self.assertFalse(os.path.exists(chart))
+
     def test_6_global(self):
         a, b = self.node("a", "drill:svc(7)"), self.node("b", "pong = net_adm:ping('a@127.0.0.1')")
         until(lambda: "{svc,7} is at 'a@127.0.0.1'" in a.running.lines, a.running.story())
