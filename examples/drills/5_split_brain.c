@@ -10,6 +10,7 @@
  * [{Id, Amount}]), where Id is one that nobody used before; drill:read() gives the balance. A last argument is how long a node
  * may say nothing (8s).
  */
+#define _DEFAULT_SOURCE /* ftruncate */
 #include "drill.h"
 #include "lease.h"
 #include "store.h"
@@ -37,7 +38,7 @@ struct replica {
 static int store_file(struct replica *r, const struct store_op *op)
 {
     struct flock lock;
-    char line[96], *text, *at;
+    char line[96], *text, *at, *end;
     off_t size;
     int fd = open(r->path, O_RDWR | O_CREAT | O_APPEND, 0600), result = STORE_KNOWN;
     memset(&lock, 0, sizeof lock);
@@ -50,14 +51,16 @@ static int store_file(struct replica *r, const struct store_op *op)
     text[lseek(fd, 0, SEEK_SET) == 0 && read(fd, text, (size_t)size) == (ssize_t)size ? size : 0] = '\0';
     r->store.count = 0;
     r->store.token = 0;
-    for (at = text; *at; at = strchr(at, '\n') + 1) {
+    for (at = text; (end = strchr(at, '\n')) != NULL; at = end + 1) {
         struct store_op old;
         uint64_t token = strtoull(at, &at, 10);
         old.id = strtoull(at, &at, 10);
         old.amount = strtoll(at, &at, 10);
         (void)store_write(&r->store, token, old);
-        if (!strchr(at, '\n'))
-            break;
+    }
+    if (*at && ftruncate(fd, (off_t)(at - text)) < 0) { /* who wrote that died at it, and told nobody that it was done */
+        perror(r->path);
+        exit(3);
     }
     free(text);
     if (op && (result = store_write(&r->store, r->lease.token, *op)) == STORE_DONE) {
@@ -123,22 +126,36 @@ static void on_reply(struct replica *r, const struct cluster_event *e)
     free(text);
 }
 
+/* The {Id, Amount} of a call, in whole numbers; 0: it is none. */
+static int op_of(const char *arguments, struct store_op *op)
+{
+    char *pair = term_element(arguments, 0), *id = pair ? term_element(pair, 0) : NULL;
+    char *amount = pair ? term_element(pair, 1) : NULL, *id_end, *amount_end;
+    int good = 0;
+    if (id && amount) {
+        op->id = strtoull(id, &id_end, 10);
+        op->amount = strtoll(amount, &amount_end, 10);
+        good = !*id_end && !*amount_end;
+    }
+    free(pair);
+    free(id);
+    free(amount);
+    return good;
+}
+
 /* drill:add({Id, Amount}) -> done | buffered; drill:read() -> {Balance, fresh | stale} */
 static void on_call(struct replica *r, const struct cluster_event *e)
 {
-    char *arguments = term_text(e->term, e->term_size), *pair = term_element(arguments, 0);
-    char *id = pair ? term_element(pair, 0) : NULL, *amount = pair ? term_element(pair, 1) : NULL;
+    char *arguments = term_text(e->term, e->term_size);
     unsigned char *answer = NULL;
+    struct store_op op;
     size_t size = 0, i;
     if (strcmp(e->text, "drill:read/0") == 0) {
         if (ready(r))
             (void)store_file(r, NULL);
         answer =
             term_of(&size, "{%lld, %s}", (long long)store_balance(&r->store, r->store.count), ready(r) ? "fresh" : "stale");
-    } else if (strcmp(e->text, "drill:add/1") == 0 && id && amount && r->buffered < BUFFER) {
-        struct store_op op;
-        op.id = strtoull(id, NULL, 10);
-        op.amount = strtoll(amount, NULL, 10);
+    } else if (strcmp(e->text, "drill:add/1") == 0 && r->buffered < BUFFER && op_of(arguments, &op)) {
         for (i = 0; i < r->buffered && r->buffer[i].id != op.id; i++)
             continue;
         if (i == r->buffered)
@@ -148,9 +165,6 @@ static void on_call(struct replica *r, const struct cluster_event *e)
     }
     cluster_answer(r->c, e->request, answer, size);
     free(arguments);
-    free(pair);
-    free(id);
-    free(amount);
     free(answer);
 }
 

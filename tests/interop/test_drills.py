@@ -398,6 +398,8 @@ class Drills(Mixed):
     def test_5_a_writer_is_paused(self):
         etcd, store = EtcdServer(), self.store()
         self.addCleanup(etcd.close)
+        with open(store, "w", encoding="ascii") as writes:
+            writes.write("1 9 0\n1 8 70")  # the second one was never written to its end
         names = ["n%d@%s" % (i, LOOPBACK) for i in (1, 2, 3)]
         a = self.node("a", "ok")
         n = []
@@ -415,6 +417,7 @@ class Drills(Mixed):
         for program in n:
             program.line(lambda line: line.startswith("READY: "))
         until(lambda: add(0, 10, 100) == "done", "it writes\n" + n[0].story())
+        self.assertIn("badrpc", self.ctl("call", names[0], "drill", "add", "[{14, x}]").out)
         self.assertEqual((add(1, 11, 20), add(1, 11, 20), add(2, 10, 100)), ("buffered",) * 3)
         for i in range(3):
             reads(i, "{120,fresh}")
