@@ -94,6 +94,7 @@ CLU_FN struct clu_peer *clu_peer_new(struct clu_mesh *mesh, const char *name, st
     clu_dial_init(&p->dial, &mesh->dials);
     p->member = m;
     if (m) {
+        p->listed = !(m->record->view.flags & CLUSTER_MEMBER_ACCEPTED);
         m->peer = p;
         return p;
     }

@@ -823,6 +823,33 @@ static void on_leave(void **state)
     end();
 }
 
+/* A link that was made for a question goes with the member too. */
+static void on_leave_of_who_was_asked(void **state)
+{
+    struct cluster_options o = options();
+    struct cluster_node one;
+    (void)state;
+    node("n@10.0.0.1", 9001);
+    memset(&one, 0, sizeof one);
+    one.size = (uint32_t)sizeof one;
+    one.name = "n@10.0.0.1";
+    one.port = 9001;
+    o.connect = NULL;
+    o.on_leave = "disconnect";
+    begin(&o, "push:x");
+    assert_int_equal(cluster_source_publish(cluster_source_at(c, 0), &one, 1), 0);
+    wait_ms(0);
+    assert_int_equal(cluster_ping(c, one.name, NULL), 0);
+    wait_ms(0);
+    assert_int_equal(state_of(one.name), CLUSTER_MEMBER_UP);
+    assert_int_equal(cluster_source_publish(cluster_source_at(c, 0), &one, 0), 0);
+    wait_ms(0);
+    assert_null(cluster_member_find(c, one.name));
+    assert_int_equal(mirror.seen[CLUSTER_DOWN], 1);
+    assert_int_equal(fake_count_open(&f), 0);
+    end();
+}
+
 /* ---- a link that is up ------------------------------------------------ */
 
 static void ticks(void **state)
@@ -1537,6 +1564,7 @@ int main(void)
         cmocka_unit_test_setup(a_wide_split, machine),
         cmocka_unit_test_setup(of_discovery, machine),
         cmocka_unit_test_setup(on_leave, machine),
+        cmocka_unit_test_setup(on_leave_of_who_was_asked, machine),
         cmocka_unit_test_setup(ticks, machine),
         cmocka_unit_test_setup(quarters, machine),
         cmocka_unit_test_setup(host_was_away, machine),
