@@ -122,7 +122,8 @@ static const struct command commands[] = {
      "Prints it in decimal. Kinds: hash64 and siphash, of bytes; phash2, of a term in Erlang's syntax; and those of `owner`\n"
      "but map: what that system hashes a key to.\n",
      run_hash},
-    {"doctor", ON_DOCTOR, 0, SIZE_MAX, "URL... [--node NAME] [--cookie C | --cookie-file F] [--quorum N] [--for TIME] [--json]",
+    {"doctor", ON_DOCTOR, 0, SIZE_MAX,
+     "URL... [--node NAME] [--cookie C | --cookie-file F] [--tls HOW] [--quorum N] [--for TIME] [--json]",
      "say why nodes do not see each other",
      "Walks every step from the URL to links with the nodes that it names, and prints `ok`, `warn` or `FAIL`, the check and\n"
      "the cause, and below what to do about it. It ends within 15 seconds, and with 1 when anything is FAIL.\n"

@@ -19,15 +19,17 @@
 /* The URL without its announcing: whoever hears of a node may dial it. */
 static char *url_quiet(const char *url)
 {
-    char *copy = copy_of(url), *at = strchr(copy, '?');
-    char *found = at ? strstr(at, "announce=on") : NULL;
-    if (found && (found[-1] == '?' || found[-1] == '&') && (found[11] == '&' || !found[11])) {
-        char *quiet = (char *)grow(NULL, strlen(copy) + 2);
-        snprintf(quiet, strlen(copy) + 2, "%.*sannounce=off%s", (int)(found - copy), copy, found + 11);
-        free(copy);
-        return quiet;
-    }
-    return copy;
+    static const char on[] = "announce=on";
+    const size_t size = sizeof on - 1;
+    const char *at = strchr(url, '?');
+    struct text quiet = {NULL, 0, 0};
+    while (at && (strncmp(at + 1, on, size) != 0 || (at[1 + size] && at[1 + size] != '&')))
+        at = strchr(at + 1, '&');
+    text_bytes(&quiet, url, at ? (size_t)(at + 1 - url) : strlen(url));
+    if (at)
+        text_add(&quiet, "announce=off");
+    text_add(&quiet, at ? at + 1 + size : "");
+    return quiet.at;
 }
 
 static void on_doctor_log(void *ctx, int level, const char *message, const char *setting)
@@ -47,6 +49,11 @@ static struct cluster *doctor_handle(struct doctor *d, const char *node, const c
     options.node = node;
     options.cookie = cookie;
     options.limit_members = 1 << 20;
+    options.on_leave = "disconnect"; /* of a node that has been looked at */
+    if (cookie) {
+        options.tls = text_of(d->a, OPT_TLS, NULL);
+        options.ca = text_of(d->a, OPT_CA, NULL);
+    }
     options.log = on_doctor_log;
     options.log_ctx = d;
     options.error = error;
@@ -58,6 +65,15 @@ static struct cluster *doctor_handle(struct doctor *d, const char *node, const c
     options.io = &d->io;
 #endif
     return cluster_create(&c, &options) < 0 ? NULL : c;
+}
+
+/* The options of links are right: said at once, not when it comes to links. */
+static int doctor_options(struct doctor *d)
+{
+    char error[512] = "";
+    struct cluster *c = doctor_handle(d, "doctor@localhost", "c", error, sizeof error);
+    cluster_destroy(c);
+    return c ? DONE : fail(USAGE, "%s", *error ? error : "no handle was to be had");
 }
 
 /* Which URLs are understood, by a handle of this own name that goes at once. */
@@ -77,6 +93,8 @@ static int doctor_read(struct doctor *d, const char *node)
             names_add(&d->shown, cluster_source_url(s), strlen(cluster_source_url(s)));
             names_add(&d->urls, quiet, strlen(quiet));
             finding(&d->report, CHECK_URL, CHECK_OK, NULL, "%s", cluster_source_url(s));
+        } else {
+            finding(&d->report, CHECK_URL, CHECK_FAIL, NULL, "it is empty, and adds no source: a variable that is not set?");
         }
         free(quiet);
     }
@@ -318,6 +336,7 @@ static int doctor_end(struct doctor *d, int status)
         node_clear(&d->nodes[i]);
     for (i = 0; i < d->question_count; i++) {
         free(d->questions[i].name);
+        free(d->questions[i].server);
         free(d->questions[i].why);
     }
     free(d->nodes);
@@ -355,6 +374,8 @@ static int run_doctor(const struct arguments *a)
     status = signals_begin();
     if (!status)
         status = doctor_cookie(&d, cookie);
+    if (!status)
+        status = doctor_options(&d);
     if (status)
         return doctor_end(&d, status);
     check_form(&d);

@@ -106,6 +106,9 @@
     X(COOKIE, "cookie", "is its cookie the same?",                                                                           \
       "`pang`; `Connection attempt from node ... rejected. Invalid challenge reply`",                                        \
       "start both with the same cookie: -setcookie, RELEASE_COOKIE, ~/.erlang.cookie")                                       \
+    X(CERTIFICATE, "certificate", "is its certificate to be trusted?",                                                       \
+      "`pang`; `TLS server: ... Unknown CA`",                                                                                \
+      "name the file with the authority of the nodes' certificates with --ca; they are for the host in the node's name")     \
     X(FLAGS, "flags", "does it speak the distribution of OTP 23 or later?",                                                  \
       "`pang` at once",                                                                                                      \
       "update it to OTP 23 or later")                                                                                        \
@@ -117,7 +120,7 @@
       "the node hangs, or another program has its port: look at its log and its load")                                       \
     X(HANDSHAKE, "handshake", "does it take the link?",                                                                      \
       "`pang`",                                                                                                              \
-      "its log says why it refuses: net_kernel:allow/1, TLS on one side only, a proxy between")                              \
+      "its log says why it refuses: net_kernel:allow/1, TLS on one side only (--tls), a proxy between")                        \
     X(TICK, "tick", "does the link carry answers?",                                                                          \
       "links that go down after a minute",                                                                                   \
       "is the node overloaded, is a proxy between that drops what is quiet? net_ticktime must be the same on all")           \

@@ -22,7 +22,7 @@ static const char *dns_type_name(uint32_t type)
     return type == CLUSTER_DNS_SRV ? "SRV" : type == CLUSTER_DNS_AAAA ? "AAAA" : "A";
 }
 
-static void look_add(struct look *l, const char *name, uint32_t type, size_t url, bool probe)
+static void look_add(struct look *l, const char *name, uint32_t type, size_t url, const char *server)
 {
     struct doctor *d = l->d;
     struct question *q;
@@ -32,7 +32,7 @@ static void look_add(struct look *l, const char *name, uint32_t type, size_t url
     q->name = copy_of(name);
     q->type = type;
     q->url = url;
-    q->probe = probe;
+    q->server = server ? copy_of(server) : NULL;
     l->count++;
 }
 
@@ -69,7 +69,7 @@ static int look_open(void *ctx, struct cluster_source *s, const char *target, vo
     while ((item = cluster_source_item(s, item)) != NULL) {
         const char *at = strchr(item, '@');
         for (i = 0; i < (server ? 1 : count); i++)
-            look_add(l, server ? server : at ? at + 1 : item, types[i], url ? strtoul(url, NULL, 10) : 0, server != NULL);
+            look_add(l, at ? at + 1 : item, types[i], url ? strtoul(url, NULL, 10) : 0, server);
         if (server)
             break;
     }
@@ -80,24 +80,18 @@ static int look_open(void *ctx, struct cluster_source *s, const char *target, vo
 static int look_round(void *state, uint64_t now)
 {
     struct look *l = (struct look *)state;
-    const char *item = cluster_source_item(l->source, NULL);
-    size_t i, each = 1;
+    size_t i;
     (void)now;
-    while (each < l->count && !strcmp(l->d->questions[l->first].name, l->d->questions[l->first + each].name) && each < 2)
-        each++;
     l->left = 0;
     for (i = 0; i < l->count; i++) {
         struct question *q = &l->d->questions[l->first + i];
-        const char *at = item ? strchr(item, '@') : NULL;
-        int result = q->done ? 1 : cluster_source_resolve(l->source, (uint32_t)i, at ? at + 1 : item, q->type);
+        int result = q->done ? 1 : cluster_source_resolve(l->source, (uint32_t)i, q->name, q->type);
         if (result < 0) {
             q->done = true;
             q->error = result;
             q->why = copy_of(cluster_strerror(result));
         }
         l->left += result == 0;
-        if (i % each == each - 1)
-            item = cluster_source_item(l->source, item);
     }
     return l->left ? 0 : cluster_source_publish(l->source, NULL, 0);
 }
@@ -206,9 +200,9 @@ static void begin_dns(struct doctor *d)
 
 static void check_question(struct doctor *d, const struct question *q)
 {
-    if (q->probe) {
+    if (q->server) {
         bool spoke = q->done && (!q->error || q->rcode);
-        finding(&d->report, CHECK_DNS_SERVER, spoke ? CHECK_OK : CHECK_FAIL, q->name, "%s",
+        finding(&d->report, CHECK_DNS_SERVER, spoke ? CHECK_OK : CHECK_FAIL, q->server, "%s",
                 spoke               ? "it answers"
                 : q->why && *q->why ? q->why
                                     : "no answer in time");
@@ -216,11 +210,13 @@ static void check_question(struct doctor *d, const struct question *q)
         finding(&d->report, CHECK_DNS_QUERY, CHECK_FAIL, q->name, "%s: %s", dns_type_name(q->type),
                 q->why && *q->why ? q->why : "no answer in time");
     } else {
+        bool asked_by_tcp = url_option_is(d->urls.at[q->url], "tcp", "on") || url_option_is(d->urls.at[q->url], "tcp", "keep");
         finding(&d->report, CHECK_DNS_QUERY, CHECK_OK, q->name, "%s: %s, %lu records, good for %lu s, %s",
                 dns_type_name(q->type), q->rcode == 3 ? "NXDOMAIN" : "NOERROR", (unsigned long)q->count, (unsigned long)q->ttl,
-                q->flags & CLUSTER_ANSWER_HOSTS ? "from /etc/hosts"
-                : q->flags & CLUSTER_ANSWER_TCP ? "over TCP"
-                                                : "over UDP");
+                q->flags & CLUSTER_ANSWER_HOSTS    ? "from /etc/hosts"
+                : !(q->flags & CLUSTER_ANSWER_TCP) ? "over UDP"
+                : asked_by_tcp                     ? "over TCP"
+                                                   : "truncated, so over TCP");
     }
 }
 
@@ -230,7 +226,7 @@ static size_t check_name(struct doctor *d, size_t at)
     const struct question *first = &d->questions[at];
     size_t end = at, records = 0;
     bool failed = false, exists = false;
-    for (; end < d->question_count && d->questions[end].url == first->url && !d->questions[end].probe &&
+    for (; end < d->question_count && d->questions[end].url == first->url && !d->questions[end].server &&
            !strcmp(d->questions[end].name, first->name);
          end++) {
         const struct question *q = &d->questions[end];
@@ -259,7 +255,7 @@ static void check_dns(struct doctor *d)
     for (i = 0; i < d->question_count; i++)
         check_question(d, &d->questions[i]);
     for (i = 0; i < d->question_count;)
-        i = d->questions[i].probe ? i + 1 : check_name(d, i);
+        i = d->questions[i].server ? i + 1 : check_name(d, i);
 }
 
 /* A name with one address, which is not that of a node: that of a service. */
@@ -272,8 +268,8 @@ static void check_headless(struct doctor *d)
         bool pods = strstr(q->name, ".svc") != NULL, alone = true;
         for (j = 0; j < d->question_count; j++)
             alone = alone &&
-                    (j == i || d->questions[j].probe || !d->questions[j].count || strcmp(d->questions[j].name, q->name) != 0);
-        if (q->probe || q->count != 1 || !alone || q->type == CLUSTER_DNS_SRV)
+                    (j == i || d->questions[j].server || !d->questions[j].count || strcmp(d->questions[j].name, q->name) != 0);
+        if (q->server || q->count != 1 || !alone || q->type == CLUSTER_DNS_SRV)
             continue;
         for (j = 0; j < d->count; j++) {
             const char *host = strchr(d->nodes[j].name, '@') + 1;

@@ -149,8 +149,7 @@ static void own_registry(struct doctor *d, const struct cluster_event *reply)
         finding(&d->report, CHECK_NAME_TAKEN, CHECK_OK, d->name, "no node of this name is registered at this host");
         return;
     }
-    if (d->own_addressed)
-        d->runs_at = port;
+    d->registered = true;
     finding(&d->report, CHECK_NAME_TAKEN, CHECK_WARN, d->name,
             "a node of this name runs here, on port %lu: if it is not yours, the name is taken", (unsigned long)port);
 }

@@ -90,10 +90,11 @@ static bool address_towards(const union address *to, union address *from)
 {
     union address there = *to;
     socklen_t size = (socklen_t)sizeof *from;
-    int fd = socket(to->any.sa_family, SOCK_DGRAM, 0);
+    int fd = socket(to->any.sa_family, SOCK_DGRAM, 0), on = 1;
     bool way;
     address_set_port(&there, 9);
-    way = fd >= 0 && connect(fd, &there.any, address_size(&there)) == 0 && getsockname(fd, &from->any, &size) == 0;
+    way = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof on) == 0 &&
+          connect(fd, &there.any, address_size(&there)) == 0 && getsockname(fd, &from->any, &size) == 0;
     if (fd >= 0)
         close(fd);
     return way;
@@ -347,12 +348,13 @@ static const char *port_holder(uint32_t port, char *out, size_t capacity)
 
 #endif
 
-/* The interface that if= names, by name or address; or the first that is up, is not loopback and does multicast. */
+/* The interface that if= names, by name or address; else that of the route, or where there is none the first that is up, is not
+ * loopback and does multicast. */
 static bool group_interface(struct group *g)
 {
     struct ifaddrs *list = NULL, *at;
     union address wanted;
-    bool found = false, by_address = g->chosen && address_parse(g->interface, &wanted);
+    bool found = false, by_address = g->chosen ? address_parse(g->interface, &wanted) : address_towards(&g->to, &wanted);
     if (getifaddrs(&list) < 0)
         return false;
     for (at = list; at && !found; at = at->ifa_next) {
@@ -470,7 +472,7 @@ static void check_group(struct doctor_report *r, const char *url)
     loopback = g.chosen && address_is_loopback(&g.via);
     if (g.chosen)
         finding(r, CHECK_GOSSIP_ROUTE, CHECK_OK, NULL, "not asked for: if= chooses the interface");
-    else if (address_towards(&g.to, &from) || g.broadcast)
+    else if (address_towards(&g.to, &from))
         finding(r, CHECK_GOSSIP_ROUTE, CHECK_OK, NULL, "to %s", address_text(&g.to, text));
     else
         finding(r, CHECK_GOSSIP_ROUTE, CHECK_FAIL, NULL, "to %s: %s", address_text(&g.to, text), strerror(errno));

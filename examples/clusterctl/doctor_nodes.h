@@ -10,7 +10,7 @@
 
 #include "doctor_dns.h"
 
-#define NODES_AT_A_TIME 256
+#define NODES_AT_A_TIME 256u
 #define TICK_TIME SECOND
 
 static void node_add(struct doctor *d, const struct cluster_member *m)
@@ -216,6 +216,8 @@ static void node_linked(struct doctor *d, struct node *n, const struct cluster_e
     if (reply->error) {
         for (i = 0; i < COUNT(causes); i++)
             check = causes[i].error == reply->error ? causes[i].check : check;
+        if (strstr(reply->text, "certificate"))
+            check = CHECK_CERTIFICATE;
         m = cluster_member_find(d->loop.c, n->name);
         if (check == CHECK_SILENT && m && m->state == CLUSTER_MEMBER_UP)
             check = CHECK_TICK;
@@ -301,7 +303,7 @@ static void nodes_dial(struct doctor *d)
         struct node *n = &d->nodes[i];
         if (n->step == NODE_READY)
             n->step = NODE_LISTED;
-        if (n->step < NODE_LISTED || !n->port)
+        if (n->step < NODE_LISTED || n->step == NODE_DONE)
             continue;
         list[count].size = (uint32_t)sizeof *list;
         list[count].name = n->name;
@@ -348,16 +350,25 @@ static void nodes_name(struct doctor *d, const char *cookie)
 {
     const char *host = d->formed ? strchr(d->name, '@') : d->count ? strchr(d->nodes[0].name, '@') : "@localhost";
     d->links = *cookie && d->count;
-    if (d->formed && !d->runs_at)
+    if (d->formed && !(d->registered && d->own_addressed))
         snprintf(d->dials, sizeof d->dials, "%s", d->name);
     else
         snprintf(d->dials, sizeof d->dials, "doctor-%ld%.255s", (long)getpid(), host);
 }
 
+/* As many as there are descriptors for, two a node. */
+static size_t nodes_at_a_time(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= 32 + 2 * NODES_AT_A_TIME)
+        return NODES_AT_A_TIME;
+    return files.rlim_cur > 34 ? (size_t)(files.rlim_cur - 32) / 2 : 1;
+}
+
 static void nodes_check(struct doctor *d, uint64_t end)
 {
     const struct cluster_event *e;
-    size_t next = 0, i, active, done;
+    size_t next = 0, i, active, done, most = nodes_at_a_time();
     if (cluster_discover(d->loop.c, "push:doctor", &d->push) < 0)
         return;
     for (;;) {
@@ -368,7 +379,7 @@ static void nodes_check(struct doctor *d, uint64_t end)
         }
         if (done == d->count || signal_end || now >= end)
             break;
-        for (; next < d->count && active < NODES_AT_A_TIME; next++, active++)
+        for (; next < d->count && active < most; next++, active++)
             node_begin(d, &d->nodes[next]);
         nodes_dial(d);
         doctor_progress(&d->report, "asking the nodes", done, d->count, d->began);

@@ -37,12 +37,12 @@ struct node {
 
 /* A question to DNS. */
 struct question {
-    char *name, *why;
-    size_t url;     /* of which operand */
-    char first[64]; /* the first address */
+    char *name, *server, *why; /* server: NULL, or it is only asked whether this one answers */
+    size_t url;                /* of which operand */
+    char first[64];            /* the first address */
     uint32_t type, rcode, count, ttl, flags;
     int error;
-    bool done, probe; /* probe: only whether the server answers; name is the server's */
+    bool done;
 };
 
 struct doctor {
@@ -61,7 +61,7 @@ struct doctor {
     bool announced;           /* by another node too */
     bool lists;               /* every source should list the own node, and the handle has no name, so as to show it */
     bool links;               /* are tried */
-    uint32_t runs_at;         /* the port of the own node, which runs here already; 0: it does not */
+    bool registered;          /* a node of the own name is, at the epmd of this host */
     union address own_address;
     bool own_addressed;
     uint64_t own_request, registry_request;

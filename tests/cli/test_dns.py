@@ -16,22 +16,22 @@ def wire_name(text):
 class FakeDns:
     """zone: (name, type) -> list of data. mode: "servfail", "truncate" (UDP), "mute"."""
 
-    def __init__(self, zone, mode="good", port=0):
+    def __init__(self, zone, mode="good", port=0, address="127.0.0.1"):
         self.zone, self.mode, self.ttl = dict(zone), mode, 30
         for _ in range(100):
             self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self.tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                self.udp.bind(("127.0.0.1", port))
+                self.udp.bind((address, port))
                 self.port = self.udp.getsockname()[1]
-                self.tcp.bind(("127.0.0.1", self.port))
+                self.tcp.bind((address, self.port))
                 break
             except OSError:
                 self.udp.close()
                 self.tcp.close()
         self.tcp.listen(16)
-        self.server = "127.0.0.1:%d" % self.port
+        self.server = "%s:%d" % (address, self.port)
         self.threads = [threading.Thread(target=work, daemon=True) for work in (self.serve_udp, self.serve_tcp)]
 
     def __enter__(self):

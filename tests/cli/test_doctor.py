@@ -203,6 +203,15 @@ def setUpModule():
     slow = Slow()
 
 
+def namespace_lack():
+    if os.geteuid() != 0 or not all(map(shutil.which, ("unshare", "ip"))):
+        return "a namespace needs root, unshare and ip"
+    return subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True, text=True).stderr.strip()
+
+
+NO_SPACE = namespace_lack()
+
+
 class OwnNodes(DoctorTest):
     """With an epmd and nodes of this library."""
 
@@ -245,6 +254,12 @@ class Names(OwnNodes):
         visit = self.visit("static:one@%s?intervall=5s" % HERE, self.ONE, "--cookie", "c")
         self.fails(visit, "url")
         self.assertIn("handshake", visit.of("ok"))  # of the other one
+
+    def test_a_url_that_is_empty(self):
+        """As where the variable is not set that it comes from."""
+        visit = self.visit("", "--cookie", "c")
+        self.fails(visit, "url")
+        self.assertIn("empty", visit.one("url")["cause"])
 
     def test_a_secret_is_not_repeated(self):
         visit = self.visit("gossip:239.76.1.1:%d?if=lo&ttl=0&secret=sesame" % free_port(socket.SOCK_DGRAM), "--for", "100ms")
@@ -307,6 +322,27 @@ class Names(OwnNodes):
         self.assertEqual(visit.warns, {"name-taken"})
         self.assertIn("doctor-", visit.one("handshake")["cause"])
 
+    @unittest.skipIf(NO_SPACE, NO_SPACE)
+    def test_the_own_node_runs_here_and_dns_is_slow(self):
+        """What epmd says of the own name is known before its address is."""
+        said = threading.Event()
+
+        class Late(FakeDns):
+            def answer(self, query, tcp):
+                said.wait(60)
+                return super().answer(query, tcp)
+        resolv = os.path.join(slow.folder, "resolv.conf")
+        with open(resolv, "w", encoding="ascii") as file:
+            file.write("nameserver 127.0.0.77\n")
+        with Late({("own.test", TYPES["a"]): [socket.inet_aton(HERE)]}, port=53, address="127.0.0.77"):
+            begun = Begun("static:one@" + HERE, "--node", "pod@own.test", "--cookie", "c", ERL_EPMD_PORT=self.port, prefix=(
+                "unshare", "--mount", "sh", "-ec", "mount --bind %s /etc/resolv.conf; exec \"$0\" \"$@\"" % resolv))
+            begun.running.line(lambda line: "name-taken" in line)
+            said.set()
+            visit = begun.visit()
+        self.assertIn("name-address", visit.of("ok"), visit.story())
+        self.assertIn("doctor-", visit.one("handshake")["cause"])
+
     def test_a_name_that_is_not_listed(self):
         visit = self.visit(self.ONE, "--node", "two@" + HERE, "--cookie", "c")
         self.assertEqual((visit.fails, visit.warns), (set(), {"name-listed"}), visit.story())
@@ -339,7 +375,12 @@ class Dns(OwnNodes):
             self.assertEqual(visit.one("dns-server", dns.server)["state"], "ok")
             dns.mode = "truncate"
             visit = self.visit("dns:web.test?node=one&type=a&server=" + dns.server, "--cookie", "c")
-            self.assertIn("over TCP", visit.one("dns-query")["cause"])
+            self.assertIn("truncated, so over TCP", visit.one("dns-query")["cause"])
+
+    def test_each_name_is_asked_for(self):
+        with FakeDns(self.zone(HERE)) as dns:
+            visit = self.visit("dns:web.test,web.test,other.test?node=one&type=a&server=" + dns.server, "--cookie", "c")
+        self.assertEqual(visit.one("dns-name", "other.test")["state"], "FAIL", visit.story())
 
     def test_a_wrong_service_name(self):
         with FakeDns(self.zone(HERE)) as dns:
@@ -446,7 +487,8 @@ class Nodes(OwnNodes):
         with Running("72", HERE, "c", program=slow.program, ERL_EPMD_PORT=port) as nodes:
             nodes.line("up")
             until(lambda: len(ctl("names", "%s:%d" % (HERE, port)).lines) == 72, "all are registered")
-            visit = self.visit("epmd:" + HERE, "--cookie", "c", ERL_EPMD_PORT=port)
+            visit = self.visit("epmd:" + HERE, "--cookie", "c", ERL_EPMD_PORT=port,
+                               prefix=("sh", "-c", "ulimit -n 64; exec \"$0\" \"$@\""))  # it makes do with what it may open
             self.assertEqual((visit.fails, visit.warns), (set(), {"mesh"}), visit.story())
             self.assertIn("2628", visit.one("mesh")["cause"])
             few = self.visit("epmd:%s?only=n1*" % HERE, "--cookie", "c", ERL_EPMD_PORT=port)
@@ -513,6 +555,13 @@ class Gossip(OwnNodes):
         self.assertIn("gossip-ttl", visit.fails, visit.story())
         self.assertEqual(visit.one("gossip-ttl")["state"], "FAIL")
 
+    @unittest.skipIf(NO_SPACE, NO_SPACE)
+    def test_the_interface_is_that_of_the_route(self):
+        script = "".join("ip link add d%d type veth peer name e%d; ip address add 10.%d.0.1/24 dev d%d; ip link set d%d up; " % ((i,) * 5) for i in (0, 1))
+        visit = self.visit("gossip:239.76.1.1:%d?ttl=1" % self.number, "--for", "100ms", prefix=(
+            "unshare", "--net", "sh", "-ec", "ip link set lo up; %sip route add default dev d1; exec \"$0\" \"$@\"" % script))
+        self.assertEqual(visit.one("gossip-interface")["cause"], "d1, 10.1.0.1", visit.story())
+
     def test_a_port_that_is_taken(self):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
             taken.bind(("", self.number))
@@ -527,8 +576,9 @@ class Gossip(OwnNodes):
 
     def test_nothing_is_announced(self):
         """Who watches hears nothing of the doctor, not even where the URL says so."""
-        with Running("watch", self.url, "--node", "two@" + HERE, "--for", "2s") as watch:
-            self.visit(self.url + "&announce=on", "--node", "three@" + HERE, "--for", "1s")
+        secret = "&secret=announce=on"
+        with Running("watch", self.url + secret, "--node", "two@" + HERE, "--for", "2s") as watch:
+            self.visit(self.url + secret + "&announce=on", "--node", "three@" + HERE, "--for", "1s")
             watch.end()
         self.assertEqual([line for line in watch.lines if line[0] == "+"], [])
 

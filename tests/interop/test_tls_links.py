@@ -63,6 +63,17 @@ class Encrypted(unittest.TestCase):
             with self.subTest(arguments=arguments, cookie=cookie):
                 self.assertEqual(self.ctl("ping", *arguments, cookie=cookie).lines, [said])
 
+    def test_doctor(self):
+        for more, check, state in ((("--tls", "on", "--ca", self.ca.file), "handshake", "ok"), (("--tls", "insecure"), "handshake", "ok"),
+                                   (("--tls", "on"), "certificate", "FAIL"), ((), "handshake", "FAIL"),
+                                   (("--tls", "on", "--ca", os.path.join(self.folder, "none")), "certificate", "FAIL")):
+            with self.subTest(more=more):
+                said = self.ctl("doctor", "static:" + A, "--json", *more)
+                self.assertEqual({o["check"]: o["state"] for o in said.objects[:-1]}[check], state, said.out)
+                self.assertEqual(said.code, 0 if state == "ok" else 1)
+        said = self.ctl("doctor", "static:" + A, "--tls", "maybe")
+        self.assertEqual((said.code, said.out), (2, ""), said.err)
+
     def test_calls(self):
         """Both ways of the stream, more than a record and more than a read."""
         said = self.ctl("call", A, "binary", "copy", '[<<"0123456789">>, 300000]', "--tls", "on", "--ca", self.ca.file)
