@@ -9,7 +9,6 @@
 #include "dial.h"
 #include "link.h"
 
-#define CLU_LISTEN_BACKLOG 128
 #define CLU_LISTEN_HALVES 64        /* links that others make, at a time */
 #define CLU_LISTEN_TRIES 64         /* ports in one step */
 #define CLU_LISTEN_AGAIN CLU_SECOND /* after no port was free */
@@ -55,26 +54,25 @@ CLU_FN void clu_listen_at(struct clu_listener *s, uint64_t at)
 }
 
 /* Another node connected. */
-CLU_FN int clu_listen_take(struct clu_listener *s, int fd)
+CLU_FN int clu_listen_take(struct clu_watcher *watcher, int fd, const struct cluster_address *from)
 {
-    struct clu_links *home = s->home;
+    struct clu_links *home = CLU_CONTAINER(watcher, struct clu_listener, watcher)->home;
     struct clu_loop *l = home->loop;
     struct clu_link *link = clu_link_new(home, &home->half), *oldest;
-    int result = link ? clu_watch_add(l, &link->channel.watcher, fd, true) : CLUSTER_E_MEMORY;
+    int result = link ? clu_random(l, &link->challenge, sizeof link->challenge) : CLUSTER_E_MEMORY;
+    (void)from;
+    if (!result)
+        result = clu_watch_add(l, &link->channel.watcher, fd, true);
     if (result) {
         l->io.close(l->io.ctx, fd);
-    } else {
-        link->channel.fd = fd;
-        link->channel.width = 2;
-        link->channel.most = link->channel.full = CLU_HANDSHAKE_MAX;
-        link->state = CLU_LINK_NAME;
-        result = clu_random(l, &link->challenge, sizeof link->challenge);
-    }
-    if (result) {
         if (link)
             clu_link_free(link);
         return result;
     }
+    link->channel.fd = fd;
+    link->channel.width = 2;
+    link->channel.most = link->channel.full = CLU_HANDSHAKE_MAX;
+    link->state = CLU_LINK_NAME;
     clu_link_timer(link, clu_add_time(l->now, CLU_DIAL_DEADLINE));
     clu_channel_watch(&link->channel);
     if (home->halves++ < CLU_LISTEN_HALVES)
@@ -85,47 +83,15 @@ CLU_FN int clu_listen_take(struct clu_listener *s, int fd)
     return 0;
 }
 
-/* What cannot be taken now, for want of descriptors or memory, waits where it is, and is not asked for meanwhile. */
 CLU_FN void clu_listen_ready(struct clu_watcher *watcher, int fd, int revents)
 {
     struct clu_listener *s = CLU_CONTAINER(watcher, struct clu_listener, watcher);
     struct clu_loop *l = s->home->loop;
-    int result = 0;
-    if (revents & POLLNVAL) {
+    if (revents & POLLNVAL)
         s->fd = -1;
-        clu_listen_at(s, 0);
+    else if (!clu_accept(l, watcher, fd, clu_listen_take))
         return;
-    }
-    while (result >= 0) {
-        if (!clu_spend(l, fd, POLLIN))
-            return;
-        result = l->retired_count < CLU_RETIRED_MAX ? l->io.accept(l->io.ctx, fd, NULL) : CLUSTER_E_LIMIT;
-        if (result == CLUSTER_E_AGAIN)
-            return;
-        if (result >= 0)
-            result = clu_listen_take(s, result);
-    }
-    (void)clu_watch(l, watcher, fd, 0);
     clu_listen_at(s, clu_add_time(l->now, CLU_LINK_AGAIN));
-}
-
-/* A socket on the next port; its descriptor. */
-CLU_FN int clu_listen_open(struct clu_listener *s)
-{
-    struct clu_loop *l = s->home->loop;
-    const struct cluster_io *io = &l->io;
-    int fd = io->open(io->ctx, CLUSTER_TCP, s->address.family), result;
-    if (fd < 0)
-        return fd;
-    result = io->bind(io->ctx, fd, &s->address, CLUSTER_IO_RESTART);
-    if (!result)
-        result = io->listen(io->ctx, fd, CLU_LISTEN_BACKLOG);
-    if (!result)
-        result = clu_watch_add(l, &s->watcher, fd, true);
-    if (!result)
-        return fd;
-    io->close(io->ctx, fd);
-    return result;
 }
 
 CLU_FN void clu_listen_fire(struct clu_timer *timer, uint64_t now)
@@ -140,13 +106,10 @@ CLU_FN void clu_listen_fire(struct clu_timer *timer, uint64_t now)
     if (s->fd < 0 && !s->address.port)
         s->address.port = (uint16_t)(s->first + clu_jitter(l) % count);
     while (s->fd < 0 && tries--) {
-        s->fd = clu_listen_open(s);
-        if (s->fd >= 0)
-            break;
+        s->fd = clu_listen(l, &s->watcher, &s->address);
         if (s->fd != CLUSTER_E_ADDRESS)
-            tries = 0;
-        else
-            s->address.port = (uint16_t)(s->address.port < s->last ? s->address.port + 1 : s->first);
+            break;
+        s->address.port = (uint16_t)(s->address.port < s->last ? s->address.port + 1 : s->first);
     }
     if (s->fd >= 0) {
         (void)clu_watch(l, &s->watcher, s->fd, POLLIN);

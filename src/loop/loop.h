@@ -369,6 +369,47 @@ CLU_CALLED int clu_connect(struct clu_loop *l, struct clu_watcher *owner, int ki
     return result;
 }
 
+#define CLU_BACKLOG 128
+
+/* A socket that listens there; its descriptor. */
+CLU_CALLED int clu_listen(struct clu_loop *l, struct clu_watcher *owner, const struct cluster_address *at)
+{
+    const struct cluster_io *io = &l->io;
+    int fd = io->open(io->ctx, CLUSTER_TCP, at->family), result;
+    if (fd < 0)
+        return fd;
+    result = io->bind(io->ctx, fd, at, CLUSTER_IO_RESTART);
+    if (!result)
+        result = io->listen(io->ctx, fd, CLU_BACKLOG);
+    if (!result)
+        result = clu_watch_add(l, owner, fd, true);
+    if (!result)
+        return fd;
+    io->close(io->ctx, fd);
+    return result;
+}
+
+/* Take those who connected, as long as there is somebody. What cannot be taken now, for want of descriptors or memory, waits where
+ * it is, and is not asked for meanwhile: an error. */
+CLU_FN int clu_accept(struct clu_loop *l, struct clu_watcher *owner, int fd,
+                      int (*take)(struct clu_watcher *owner, int fd, const struct cluster_address *from))
+{
+    struct cluster_address from;
+    int result = 0;
+    while (result >= 0) {
+        if (!clu_spend(l, fd, POLLIN))
+            return 0;
+        memset(&from, 0, sizeof from);
+        result = l->retired_count < CLU_RETIRED_MAX ? l->io.accept(l->io.ctx, fd, &from) : CLUSTER_E_LIMIT;
+        if (result == CLUSTER_E_AGAIN)
+            return 0;
+        if (result >= 0)
+            result = take(owner, result, &from);
+    }
+    (void)clu_watch(l, owner, fd, 0);
+    return result;
+}
+
 CLU_FN bool clu_tls_is_there(const struct cluster_io *io)
 {
     return io->tls_start && io->tls_step && io->tls_recv && io->tls_send && io->tls_close;

@@ -18,7 +18,6 @@
 #define CLU_EPMD_NAMES 512                  /* registered */
 #define CLU_EPMD_PATIENCE (10 * CLU_SECOND) /* for a request, and for its reply to be taken */
 #define CLU_EPMD_AGAIN CLU_SECOND           /* after its port was taken */
-#define CLU_EPMD_BACKLOG 128
 #define CLU_EPMD_SOCKETS 3
 
 enum clu_epmd_state { CLU_EPMD_READS, CLU_EPMD_SAYS, CLU_EPMD_HELD };
@@ -202,8 +201,9 @@ CLU_FN void clu_epmd_server_stream_ready(struct clu_watcher *watcher, int fd, in
 /* ---- the sockets that listen ------------------------------------------ */
 
 /* Someone connected. */
-CLU_FN int clu_epmd_server_take(struct clu_epmd_server *e, int fd, const struct cluster_address *peer)
+CLU_FN int clu_epmd_server_take(struct clu_watcher *watcher, int fd, const struct cluster_address *from)
 {
+    struct clu_epmd_server *e = CLU_CONTAINER(watcher, struct clu_epmd_server, watcher);
     struct clu_loop *l = e->loop;
     struct clu_epmd_stream *s = (struct clu_epmd_stream *)clu_alloc_zero(&l->memory, sizeof *s), *oldest = NULL;
     int result = s ? clu_watch_add(l, &s->watcher, fd, true) : CLUSTER_E_MEMORY;
@@ -215,7 +215,7 @@ CLU_FN int clu_epmd_server_take(struct clu_epmd_server *e, int fd, const struct 
     s->watcher.ready = clu_epmd_server_stream_ready;
     s->server = e;
     s->fd = fd;
-    s->local = clu_address_is_loopback(peer);
+    s->local = clu_address_is_loopback(from);
     s->deadline_ns = clu_add_time(l->now, CLU_EPMD_PATIENCE);
     if (e->streams++ == CLU_EPMD_STREAMS) {
         struct clu_epmd_stream *other;
@@ -230,46 +230,18 @@ CLU_FN int clu_epmd_server_take(struct clu_epmd_server *e, int fd, const struct 
     return clu_watch(l, &s->watcher, fd, POLLIN);
 }
 
-/* What cannot be taken now, for want of descriptors or memory, waits where it is, and is not asked for meanwhile. */
 CLU_FN void clu_epmd_server_listener_ready(struct clu_watcher *watcher, int fd, int revents)
 {
     struct clu_epmd_server *e = CLU_CONTAINER(watcher, struct clu_epmd_server, watcher);
     struct clu_loop *l = e->loop;
-    struct cluster_address peer;
-    int result = 0;
     if (revents & POLLNVAL) {
         clu_close_all(l, watcher);
         e->fds[0] = -1;
-    }
-    while (!(revents & POLLNVAL) && result >= 0) {
-        if (!clu_spend(l, fd, POLLIN))
-            return;
-        memset(&peer, 0, sizeof peer);
-        result = l->retired_count < CLU_RETIRED_MAX ? l->io.accept(l->io.ctx, fd, &peer) : CLUSTER_E_LIMIT;
-        if (result == CLUSTER_E_AGAIN)
-            return;
-        if (result >= 0)
-            result = clu_epmd_server_take(e, result, &peer);
-        if (result < 0)
-            (void)clu_watch(l, watcher, fd, 0);
+    } else if (!clu_accept(l, watcher, fd, clu_epmd_server_take)) {
+        return;
     }
     clu_timer_set(&l->timers, &e->timer,
                   clu_min_u64(e->timer.place ? e->timer.at : CLUSTER_NEVER, clu_add_time(l->now, CLU_EPMD_AGAIN)));
-}
-
-CLU_FN int clu_epmd_server_listen(struct clu_epmd_server *e, const struct cluster_address *at)
-{
-    struct clu_loop *l = e->loop;
-    int fd = clu_open(l, &e->watcher, CLUSTER_TCP, at->family), result = fd;
-    if (fd >= 0)
-        result = l->io.bind(l->io.ctx, fd, at, CLUSTER_IO_RESTART);
-    if (result >= 0)
-        result = l->io.listen(l->io.ctx, fd, CLU_EPMD_BACKLOG);
-    if (result >= 0)
-        return fd;
-    if (fd >= 0)
-        (void)clu_close(l, &e->watcher, fd);
-    return result;
 }
 
 /* All its sockets, or none; but a host without IPv6 has no ::1. */
@@ -280,7 +252,7 @@ CLU_FN int clu_epmd_server_serve(struct clu_epmd_server *e)
     size_t i;
     int result = 0;
     for (i = 0; i < CLU_EPMD_SOCKETS && result >= 0; i++) {
-        e->fds[i] = e->at[i].family ? clu_epmd_server_listen(e, &e->at[i]) : -1;
+        e->fds[i] = e->at[i].family ? clu_listen(e->loop, &e->watcher, &e->at[i]) : -1;
         if (e->fds[i] < 0 && (!i || e->at[i].family == 4))
             result = e->fds[i];
     }
