@@ -21,37 +21,17 @@ CLU_FN void clu_links_warn(struct cluster *c, const struct cluster_source *s)
 
 /* ---- requests --------------------------------------------------------- */
 
-/* What a request to a node needs; a place for its reply is kept. */
-CLU_FN int clu_request_begin(struct cluster *c, const char *node)
-{
-    struct clu_loop *l;
-    if (!c)
-        return CLUSTER_E_INVALID;
-    l = &c->loop;
-    if (!c->discovery.own.name || !c->linked.mesh)
-        return clu_fail(l, CLUSTER_E_INVALID,
-                        "other nodes are reached with options.node (--node) and options.cookie (--cookie) set");
-    if (!node || !clu_name_valid(node, strlen(node)) || strcmp(node, c->discovery.own.name) == 0)
-        return clu_fail(l, CLUSTER_E_INVALID, "the node is no NAME@HOST, or is this one");
-    if (c->linked.asked >= CLU_ASK_SLOTS || !clu_queue_expect(&l->memory, &l->events))
-        return clu_fail(l, CLUSTER_E_AGAIN, "too many events and queries wait: read the events, then ask again");
-    return 0;
-}
+#define CLU_LINKS_NEED "links to Erlang nodes need options.node (--node) and options.cookie (--cookie)"
+#define CLU_LINKS_ATOMS "a process, module and function are atoms of 1 to 255 characters"
 
-CLU_FN int clu_request_end(struct cluster *c, int result, uint64_t *request)
+/* How it went, with a sentence if it did not go well: this one, unless the error is one that has its own. */
+CLU_FN int clu_links_result(struct cluster *c, int result, const char *sentence)
 {
-    struct clu_loop *l = &c->loop;
-    if (result) {
-        l->events.replies--;
-        return clu_fail(l, result,
-                        result == CLUSTER_E_MEMORY ? "no memory for a request"
-                                                   : "a process, module and function are atoms of 1 to 255 characters");
-    }
-    l->kick = true;
-    c->next_request++;
-    if (request)
-        *request = c->next_request;
-    return 0;
+    if (result == CLUSTER_E_AGAIN)
+        sentence = "too much waits for the node: wait for CLUSTER_WRITABLE, or set limit_output higher";
+    if (result == CLUSTER_E_MEMORY)
+        sentence = cluster_strerror(result);
+    return result ? clu_fail(&c->loop, result, sentence) : 0;
 }
 
 /* A term of the host's, without its version. */
@@ -66,32 +46,62 @@ CLU_FN int clu_links_term(struct cluster *c, const void *term, size_t size, stru
     return clu_fail(&c->loop, CLUSTER_E_INVALID, "it takes a whole term in the external format, its 131 first");
 }
 
+/* A request to a node; a place for its reply is kept. */
+CLU_FN int clu_links_request(struct cluster *c, const char *node, const struct clu_request *what, uint64_t *request)
+{
+    struct clu_loop *l = &c->loop;
+    int result;
+    if (!c->discovery.own.name || !c->linked.mesh)
+        return clu_fail(l, CLUSTER_E_INVALID, CLU_LINKS_NEED);
+    if (!node || !clu_name_valid(node, strlen(node)) || strcmp(node, c->discovery.own.name) == 0)
+        return clu_fail(l, CLUSTER_E_INVALID, "the node is no NAME@HOST, or is this one");
+    if (c->linked.asked >= CLU_ASK_SLOTS || !clu_queue_expect(&l->memory, &l->events))
+        return clu_fail(l, CLUSTER_E_AGAIN, "too many events and queries wait: read the events, then ask again");
+    result = clu_process_request(&c->linked, node, what, c->next_request + 1);
+    if (result) {
+        l->events.replies--;
+        return clu_links_result(c, result, CLU_LINKS_ATOMS);
+    }
+    l->kick = true;
+    c->next_request++;
+    if (request)
+        *request = c->next_request;
+    return 0;
+}
+
 CLUSTER_DEF int cluster_ping(struct cluster *c, const char *node, uint64_t *request)
 {
-    int result = clu_request_begin(c, node);
-    return result ? result : clu_request_end(c, clu_process_ping(&c->linked, node, c->next_request + 1), request);
+    struct clu_request what;
+    memset(&what, 0, sizeof what);
+    what.kind = CLU_ASK_PING;
+    what.time_ns = CLU_ASK_TIME;
+    return c ? clu_links_request(c, node, &what, request) : CLUSTER_E_INVALID;
 }
 
 CLUSTER_DEF int cluster_call(struct cluster *c, const char *node, const char *module, const char *function,
                              const void *arguments, size_t size, uint64_t timeout_ns, uint64_t *request)
 {
-    struct clu_slice list;
-    int result = c ? clu_links_term(c, arguments, size, &list) : CLUSTER_E_INVALID;
-    if (!result && (!module || !function || clu_arity(list) == SIZE_MAX))
-        result = clu_fail(&c->loop, CLUSTER_E_INVALID, "a call takes a module, a function and a list of arguments");
-    if (!result)
-        result = clu_request_begin(c, node);
+    struct clu_request what;
+    int result = c ? clu_links_term(c, arguments, size, &what.arguments) : CLUSTER_E_INVALID;
     if (result)
         return result;
-    result = clu_process_call(&c->linked, node, module, function, list, timeout_ns ? timeout_ns : CLU_CALL_TIME,
-                              c->next_request + 1);
-    return clu_request_end(c, result, request);
+    if (!module || !function || clu_arity(what.arguments) == SIZE_MAX)
+        return clu_fail(&c->loop, CLUSTER_E_INVALID, "a call takes a module, a function and a list of arguments");
+    what.kind = CLU_ASK_CALL;
+    what.name = module;
+    what.function = function;
+    what.time_ns = timeout_ns ? timeout_ns : CLU_CALL_TIME;
+    return clu_links_request(c, node, &what, request);
 }
 
 CLUSTER_DEF int cluster_monitor(struct cluster *c, const char *node, const char *process, uint64_t *request)
 {
-    int result = c && process ? clu_request_begin(c, node) : CLUSTER_E_INVALID;
-    return result ? result : clu_request_end(c, clu_process_monitor(&c->linked, node, process, c->next_request + 1), request);
+    struct clu_request what;
+    memset(&what, 0, sizeof what);
+    what.kind = CLU_ASK_MONITOR;
+    what.name = process;
+    what.time_ns = CLUSTER_NEVER;
+    return c && process ? clu_links_request(c, node, &what, request) : CLUSTER_E_INVALID;
 }
 
 /* ---- messages --------------------------------------------------------- */
@@ -108,10 +118,7 @@ CLU_FN int clu_links_send(struct cluster *c, const char *node, const char *name,
     if (!p || !p->link)
         return clu_fail(&c->loop, CLUSTER_E_NOT_FOUND,
                         "there is no link to the node: have a source list it, or cluster_ping it");
-    result = clu_process_send(p->link, name, pid, message);
-    return result ? clu_fail(&c->loop, result,
-                             "too much waits for the node: wait for CLUSTER_WRITABLE, or set limit_output higher")
-                  : 0;
+    return clu_links_result(c, clu_process_send(p->link, name, pid, message), CLU_LINKS_ATOMS);
 }
 
 CLUSTER_DEF int cluster_send(struct cluster *c, const char *node, const char *process, const void *term, size_t size)
@@ -142,18 +149,16 @@ CLUSTER_DEF int cluster_register(struct cluster *c, const char *process)
 {
     uint8_t atom[CLU_ATOM_MAX + 2];
     struct clu_writer w = clu_writer_on(atom, sizeof atom);
-    int result;
     if (!c || !process)
         return CLUSTER_E_INVALID;
     if (!c->linked.mesh)
-        return clu_fail(&c->loop, CLUSTER_E_INVALID, "a process needs options.node (--node) and options.cookie (--cookie)");
+        return clu_fail(&c->loop, CLUSTER_E_INVALID, CLU_LINKS_NEED);
     clu_atom_write(&w, process);
     if (w.bad || !*process)
-        return clu_fail(&c->loop, CLUSTER_E_INVALID, "a process has a name of 1 to 255 characters");
+        return clu_fail(&c->loop, CLUSTER_E_INVALID, CLU_LINKS_ATOMS);
     if (clu_process_find(&c->linked, clu_slice_str(process)))
         return clu_fail(&c->loop, CLUSTER_E_EXISTS, "there is a process of this name already");
-    result = clu_process_add(&c->linked, process);
-    return result ? clu_fail(&c->loop, result, "no memory for a process") : 0;
+    return clu_links_result(c, clu_process_add(&c->linked, process), "");
 }
 
 CLUSTER_DEF int cluster_self(struct cluster *c, const char *process, void *out, size_t capacity, size_t *size)
@@ -180,22 +185,11 @@ CLUSTER_DEF int cluster_answer(struct cluster *c, uint64_t request, const void *
         result = clu_links_term(c, term, size, &value);
     if (result)
         return result;
-    result = clu_rpc_answered(&c->linked, request, term ? &value : NULL);
-    if (result)
-        (void)clu_fail(&c->loop, result,
-                       result == CLUSTER_E_NOT_FOUND ? "nobody waits for this answer, or the link has ended"
-                                                     : "the answer cannot go out now: try again later");
-    return result;
+    return clu_links_result(c, clu_rpc_answered(&c->linked, request, term ? &value : NULL),
+                            "nobody waits for this answer, or the link has ended");
 }
 
 /* ---- what other nodes may ask the handle itself ----------------------- */
-
-CLU_FN void clu_inspect_count(struct clu_writer *w, const char *name, uint64_t count)
-{
-    clu_tuple_write(w, 2);
-    clu_atom_write(w, name);
-    clu_term_write_integer(w, count, false);
-}
 
 /* cluster:members() -> [{Name, State}], status() -> {State, Count, Quorum}, stats() -> [{Name, Count}] */
 CLU_FN size_t clu_inspect(struct clu_links *home, const char *function, struct clu_writer *w)
@@ -204,7 +198,9 @@ CLU_FN size_t clu_inspect(struct clu_links *home, const char *function, struct c
                                                                                                   "degraded"};
     struct cluster *c = CLU_CONTAINER(home, struct cluster, mesh.links);
     const struct cluster_counts *n = &c->loop.counts;
-    struct clu_table *t = &c->table;
+    const struct clu_table *t = &c->table;
+    const uint64_t counts[] = {t->count, n->rounds, n->failures, n->joins, n->leaves, n->sent_bytes, n->received_bytes};
+    struct clu_slice names = clu_slice_str("members rounds failures joins leaves sent_bytes received_bytes"), name;
     size_t i;
     switch (clu_word_find("members/0 status/0 stats/0", clu_slice_str(function))) {
     case 0:
@@ -224,14 +220,13 @@ CLU_FN size_t clu_inspect(struct clu_links *home, const char *function, struct c
         clu_term_write_integer(w, c->status.quorum, false);
         return CLU_CONTROL_SMALL;
     case 2:
-        clu_write_be(w, (uint64_t)CLU_TERM_LIST << 32 | 7, 5);
-        clu_inspect_count(w, "members", t->count);
-        clu_inspect_count(w, "rounds", n->rounds);
-        clu_inspect_count(w, "failures", n->failures);
-        clu_inspect_count(w, "joins", n->joins);
-        clu_inspect_count(w, "leaves", n->leaves);
-        clu_inspect_count(w, "sent_bytes", n->sent_bytes);
-        clu_inspect_count(w, "received_bytes", n->received_bytes);
+        clu_write_be(w, (uint64_t)CLU_TERM_LIST << 32 | CLU_COUNT(counts), 5);
+        for (i = 0; i < CLU_COUNT(counts); i++) {
+            name = clu_cut(&names, ' ');
+            clu_tuple_write(w, 2);
+            clu_term_write_atom(w, name.at, name.length);
+            clu_term_write_integer(w, counts[i], false);
+        }
         clu_write_be(w, CLU_TERM_NIL, 1);
         return CLU_CONTROL_SMALL;
     default:
@@ -325,40 +320,36 @@ CLU_FN const char *clu_options_mesh(struct cluster *c, const struct cluster_opti
 
 #ifndef CLUSTER_NO_ERLANG
 
+/* A copy of an option; false: it is too long. */
+CLU_FN bool clu_option_kept(char kept[256], const char *text)
+{
+    struct clu_text t = clu_text_on(kept, 256);
+    clu_text_add(&t, text ? text : "");
+    return !t.cut;
+}
+
 CLU_FN const char *clu_options_node(struct cluster *c, const struct cluster_options *o)
 {
     struct clu_node *n = &c->linked;
     struct clu_links *home = &c->mesh.links;
     bool erlang = o->connect && strcmp(o->connect, "erlang") == 0;
-    struct clu_text cookie = clu_text_on(n->cookie, sizeof n->cookie);
-    struct clu_text ca = clu_text_on(n->ca, sizeof n->ca);
     int tls = clu_word_find("off on insecure", clu_slice_str(o->tls ? o->tls : "off"));
-    clu_text_add(&cookie, o->cookie ? o->cookie : "");
-    clu_text_add(&ca, o->ca ? o->ca : "");
-    home->cookie = clu_slice_of(n->cookie, cookie.length);
+    if (!clu_option_kept(n->cookie, o->cookie) || !clu_option_kept(n->ca, o->ca))
+        return "options.cookie and options.ca take up to 255 bytes";
     if (o->listen && !clu_listen_parse(clu_slice_str(o->listen), &n->listener))
         return "options.listen takes ADDRESS:PORT or ADDRESS:FIRST-LAST, with port 0 for any that is free";
-    if (o->listen && (!o->node || !cookie.length))
-        return "options.listen (--listen) needs options.node (--node) and options.cookie (--cookie)";
-    if (cookie.cut)
-        return "options.cookie is longer than 255 bytes";
+    if ((erlang || o->listen) && (!o->node || !*n->cookie))
+        return CLU_LINKS_NEED;
     if (tls < 0)
         return "options.tls takes \"off\", \"on\" or \"insecure\"";
     if (tls && !clu_tls_is_there(&c->loop.io))
-        return "options.tls needs TLS, which is the program's: set the tls_ hooks of cluster_io, as examples/tls_openssl.h "
-               "does";
+        return "options.tls needs the tls_ hooks of options.io: examples/tls_openssl.h has them for OpenSSL";
     if (tls && o->listen)
-        return "options.tls is for links that this node makes itself: those that others make would not be encrypted, so leave "
-               "options.listen out";
-    if (ca.cut)
-        return "options.ca is longer than 255 bytes";
+        return "options.tls does not encrypt the links that others make: leave options.listen out";
+    home->cookie = clu_slice_str(n->cookie);
     home->secure = tls > 0;
     home->verifies = tls == 1;
-    home->ca = ca.length ? n->ca : NULL;
-    if (erlang && !o->node)
-        return "connect=erlang needs options.node (--node): an Erlang node links only to nodes that have a name";
-    if (erlang && !cookie.length)
-        return "connect=erlang needs options.cookie (--cookie), the one of the cluster: there is no default";
+    home->ca = *n->ca ? n->ca : NULL;
     home->limit_packet = o->limit_packet ? o->limit_packet : (64 << 20) + (64 << 10);
     home->limit_output = o->limit_output ? o->limit_output : 1 << 20;
     home->up = clu_process_up;

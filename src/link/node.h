@@ -33,6 +33,19 @@ struct clu_process {
     size_t size; /* of this object, its name after it */
 };
 
+/* Who asked, what the answer bears, and of a spawn request also its first argument; the function. What came behind is not kept. */
+enum {
+    CLU_SERVED_PID,
+    CLU_SERVED_TAG,
+    CLU_SERVED_RESULT,
+    CLU_SERVED_MODULE,
+    CLU_SERVED_FUNCTION,
+    CLU_SERVED_TERMS,
+    CLU_SERVED_ARGUMENTS = CLU_SERVED_TERMS,
+    CLU_SERVED_LEADER,
+    CLU_SERVED_CAME
+};
+
 /* A call of theirs that the host is to answer. */
 struct clu_served {
     struct clu_served *next;
@@ -40,15 +53,15 @@ struct clu_served {
     uint64_t request;
     bool spawned; /* it came as a spawn request, else to rex */
     size_t size;  /* of this object, the terms after it */
-    struct clu_slice terms[5];
+    struct clu_slice terms[CLU_SERVED_CAME];
 };
 
 struct clu_node {
     struct clu_mesh *mesh;
     struct clu_listener listener;
     struct clu_lease lease;
-    struct clu_process *processes;           /* the newest first */
-    struct clu_served *served, **served_end; /* the oldest first */
+    struct clu_process *processes; /* the newest first, as what is served */
+    struct clu_served *served;
     size_t served_count;
     struct clu_ask **slots; /* of what is asked, each in one */
     size_t slots_capacity, asked, slot_next;
@@ -72,8 +85,6 @@ CLU_FN void clu_served_free(struct clu_node *n, struct clu_served **at)
 {
     struct clu_served *s = *at;
     *at = s->next;
-    if (!s->next)
-        n->served_end = at;
     n->served_count--;
     clu_free(&n->mesh->links.loop->memory, s, s->size);
 }
@@ -222,7 +233,6 @@ CLU_FN int clu_node_init(struct clu_node *n, struct clu_mesh *mesh)
 {
     struct clu_links *home = &mesh->links;
     n->mesh = mesh;
-    n->served_end = &n->served;
     mesh->node = n;
     mesh->parts = clu_node_parts;
     mesh->refuses = clu_peer_refuse_asks;

@@ -74,98 +74,94 @@ CLU_FN int clu_process_end(struct clu_link *link, struct clu_writer *w)
     return w->bad && w->begin ? CLUSTER_E_PROTOCOL : clu_channel_end(&link->channel, w);
 }
 
-/* {Op, arguments of these places...}, and at the end an atom if one is given. */
-CLU_FN int clu_process_answer(struct clu_link *link, const struct clu_control *c, unsigned op, const uint8_t *order,
-                              unsigned count, const char *atom)
+CLU_FN void clu_spans_write(struct clu_writer *w, const struct clu_slice *spans, size_t count)
+{
+    for (; count; count--, spans++)
+        clu_write(w, spans->at, spans->length);
+}
+
+/* {Op, arguments of these places, before what makes it so many terms. */
+CLU_FN struct clu_writer clu_process_reply(struct clu_link *link, const struct clu_control *c, unsigned op, unsigned arity,
+                                           const char *places)
 {
     struct clu_writer w = clu_process_begin(link);
-    unsigned i;
-    clu_control_write(&w, op, 1 + count + (*atom != '\0'));
-    for (i = 0; i < count; i++)
-        clu_write(&w, c->arguments[order[i]].at, c->arguments[order[i]].length);
+    clu_control_write(&w, op, arity);
+    for (; *places; places++)
+        clu_spans_write(&w, &c->arguments[*places - '0'], 1);
+    return w;
+}
+
+/* The same whole, with an atom at the end if one is given. */
+CLU_FN int clu_process_answer(struct clu_link *link, const struct clu_control *c, unsigned op, const char *places,
+                              const char *atom)
+{
+    struct clu_writer w = clu_process_reply(link, c, op, (unsigned)strlen(places) + 1 + (*atom != '\0'), places);
     if (*atom)
         clu_atom_write(&w, atom);
     return clu_process_end(link, &w);
 }
 
-/* {'$gen_call', {Pid, Tag}, before what is asked. */
-CLU_FN void clu_gen_call_read(struct clu_reader *r, struct clu_slice *pid, struct clu_slice *tag)
-{
-    clu_tuple_read(r, 3);
-    clu_atom_read(r, "$gen_call");
-    clu_tuple_read(r, 2);
-    *pid = clu_term_span(r);
-    *tag = clu_term_span(r);
-}
-
 /* {2, '', before a pid */
 #define CLU_SEND_BYTES "p\x83h\3a\2w\0"
 
-/* {Tag, before the answer, with the bytes of the tag as they came. */
-CLU_FN void clu_gen_answer_write(struct clu_writer *w, struct clu_slice pid, struct clu_slice tag)
+/* {Tag, before the answer to this pid, with the bytes of the tag as they came. */
+CLU_FN void clu_gen_answer_write(struct clu_writer *w, const struct clu_slice from[2])
 {
     CLU_BYTES_WRITE(w, CLU_SEND_BYTES);
-    clu_write(w, pid.at, pid.length);
+    clu_spans_write(w, from, 1);
     CLU_BYTES_WRITE(w, "\x83h\2");
-    clu_write(w, tag.at, tag.length);
+    clu_spans_write(w, from + 1, 1);
 }
 
 /* {'$gen_call', From, {is_auth, Node}}: yes */
 CLU_FN int clu_process_is_auth(struct clu_link *link, struct clu_reader *r)
 {
     struct clu_writer w;
-    struct clu_slice pid, tag;
-    clu_gen_call_read(r, &pid, &tag);
-    clu_tuple_read(r, 2);
-    clu_atom_read(r, "is_auth");
-    if (!clu_term_skip(r) || clu_left(r))
+    struct clu_slice from[3];
+    if (!clu_form_read(r, "{3 $gen_call {2 * * {2 is_auth *", from) || clu_left(r))
         return 0;
     w = clu_process_begin(link);
-    clu_gen_answer_write(&w, pid, tag);
+    clu_gen_answer_write(&w, from);
     clu_atom_write(&w, "yes");
     return clu_process_end(link, &w);
 }
 
 /* ---- what we ask ------------------------------------------------------ */
 
-/* Whose answer it is, by the reference that comes next. */
-CLU_FN struct clu_ask *clu_ask_of(const struct clu_link *link, struct clu_reader *r)
+/* Whose answer it is, by its reference. */
+CLU_FN struct clu_ask *clu_ask_of(const struct clu_link *link, struct clu_slice reference)
 {
     const struct clu_peer *p = (const struct clu_peer *)link->peer;
     const struct clu_node *n = clu_node_of(p);
+    struct clu_reader r = clu_reader_of(reference.at, reference.length);
     uint32_t slot = 0;
-    uint64_t request = clu_reference_read(r, n->mesh->links.name, n->mesh->links.creation, &slot);
+    uint64_t request = clu_reference_read(&r, n->mesh->links.name, n->mesh->links.creation, &slot);
     struct clu_ask *ask = slot < n->slots_capacity ? n->slots[slot] : NULL;
     return ask && ask->request == request && ask->peer == p && ask->sent ? ask : NULL;
 }
 
-/* {Ref, Answer} */
 CLU_FN int clu_ask_show(struct clu_ask *ask, struct clu_slice answer)
 {
     return clu_term_whole(answer) ? clu_ask_answer(ask, 0, "", answer.at, answer.length) : CLUSTER_E_PROTOCOL;
 }
 
+/* {Ref, Answer} */
 CLU_FN int clu_process_answered(const struct clu_link *link, struct clu_reader *r)
 {
-    struct clu_ask *ask;
-    clu_tuple_read(r, 2);
-    ask = clu_ask_of(link, r);
-    if (!ask || r->bad)
+    struct clu_slice reference;
+    struct clu_ask *ask = clu_form_read(r, "{2 *", &reference) ? clu_ask_of(link, reference) : NULL;
+    if (!ask)
         return 0;
     if (ask->kind == CLU_ASK_CALL)
         return clu_ask_show(ask, clu_rest(r));
-    clu_atom_read(r, "yes");
-    return r->bad ? 0 : clu_ask_answer(ask, 0, "pong", NULL, 0);
+    return clu_form_read(r, "yes", NULL) ? clu_ask_answer(ask, 0, "pong", NULL, 0) : 0;
 }
 
 /* {21, Process, Pid, Ref, Reason}: what was watched has ended. */
 CLU_FN int clu_process_watched(const struct clu_link *link, const struct clu_control *c)
 {
-    struct clu_reader r = clu_reader_of(c->arguments[2].at, c->arguments[2].length);
-    struct clu_ask *ask = clu_ask_of(link, &r);
-    if (!ask || ask->kind != CLU_ASK_MONITOR)
-        return 0;
-    return clu_ask_show(ask, c->arguments[3]);
+    struct clu_ask *ask = clu_ask_of(link, c->arguments[2]);
+    return ask && ask->kind == CLU_ASK_MONITOR ? clu_ask_show(ask, c->arguments[3]) : 0;
 }
 
 CLU_FN void clu_process_own_pid(const struct clu_links *home, struct clu_writer *w, uint32_t id)
@@ -229,103 +225,88 @@ CLU_FN void clu_process_fire(struct clu_timer *timer, uint64_t now)
         clu_dial_ask(&p->dial);
 }
 
-/* A place for what is asked, and a writer with room for what it says. NULL: no memory. */
-CLU_FN struct clu_ask *clu_ask_new(struct clu_node *n, const char *node, uint8_t kind, size_t room, uint64_t request,
-                                   struct clu_writer *w)
+/* What is asked of a node. */
+struct clu_request {
+    uint8_t kind;
+    const char *name, *function; /* of a process; of a module and a function */
+    struct clu_slice arguments;
+    uint64_t time_ns;
+};
+
+/* {is_auth, before our name; {call, Module, Function, Arguments, user}: what the function prints goes to the other node's own output;
+ * the name of a process. */
+CLU_FN void clu_request_write(struct clu_writer *w, const struct clu_request *what)
+{
+    if (what->kind == CLU_ASK_PING) {
+        CLU_BYTES_WRITE(w, "h\2w\7is_auth");
+        return;
+    }
+    if (what->kind == CLU_ASK_CALL)
+        CLU_BYTES_WRITE(w, "h\5w\4call");
+    clu_atom_write(w, what->name);
+    if (what->kind == CLU_ASK_CALL) {
+        clu_atom_write(w, what->function);
+        clu_spans_write(w, &what->arguments, 1);
+        CLU_BYTES_WRITE(w, "w\4user");
+    }
+}
+
+/* Find a free slot, the next one. */
+CLU_FN bool clu_ask_slot(struct clu_node *n)
+{
+    size_t old = n->slots_capacity;
+    if (!clu_reserve(&n->mesh->links.loop->memory, &n->slots, &n->slots_capacity, 2 * n->asked + 1, sizeof *n->slots))
+        return false;
+    while (old < n->slots_capacity)
+        n->slots[old++] = NULL;
+    while (n->slots[n->slot_next])
+        n->slot_next = (n->slot_next + 1) % n->slots_capacity;
+    return true;
+}
+
+/* Ask it, as soon as there is a link. CLUSTER_E_INVALID: a name is no atom; CLUSTER_E_MEMORY. */
+CLU_FN int clu_process_request(struct clu_node *n, const char *node, const struct clu_request *what, uint64_t request)
 {
     struct clu_loop *l = n->mesh->links.loop;
+    size_t room = CLU_CONTROL_SMALL + what->arguments.length;
     struct clu_peer *p = clu_mesh_peer(n->mesh, node);
     struct clu_ask *ask = p ? (struct clu_ask *)clu_alloc_zero(&l->memory, sizeof *ask) : NULL;
     uint8_t *says = ask ? (uint8_t *)clu_alloc(&l->memory, room) : NULL;
-    size_t old = n->slots_capacity;
-    if (!says || !clu_reserve(&l->memory, &n->slots, &n->slots_capacity, 2 * n->asked + 1, sizeof *n->slots) ||
-        !clu_timers_reserve(&l->memory, &l->timers, 1)) {
+    struct clu_writer w = clu_writer_on(says, room);
+    int result = CLUSTER_E_MEMORY;
+    if (says && clu_ask_slot(n) && clu_timers_reserve(&l->memory, &l->timers, 1)) {
+        ask->peer = p;
+        ask->slot = (uint32_t)n->slot_next;
+        ask->kind = what->kind;
+        ask->request = request;
+        ask->time_ns = what->time_ns;
+        ask->says = says;
+        ask->capacity = room;
+        ask->timer.fire = clu_process_fire;
+        ask->next = p->asks;
+        ask->at = &p->asks;
+        if (ask->next)
+            ask->next->at = &ask->next;
+        p->asks = ask;
+        n->slots[ask->slot] = ask;
+        n->asked++;
+        clu_request_write(&w, what);
+        ask->size = clu_written(&w);
+        clu_timer_set(&l->timers, &ask->timer, 0);
+        if (ask->size) {
+            if (p->link)
+                clu_process_ask(p->link, ask);
+            return 0;
+        }
+        clu_ask_free(ask);
+        result = CLUSTER_E_INVALID;
+    } else {
         clu_free(&l->memory, says, room);
         clu_free(&l->memory, ask, sizeof *ask);
-        says = NULL;
     }
-    while (old < n->slots_capacity)
-        n->slots[old++] = NULL;
-    if (!says) {
-        if (p)
-            clu_peer_drop(p);
-        return NULL;
-    }
-    while (n->slots[n->slot_next])
-        n->slot_next = (n->slot_next + 1) % n->slots_capacity;
-    n->slots[n->slot_next] = ask;
-    n->asked++;
-    ask->slot = (uint32_t)n->slot_next;
-    ask->kind = kind;
-    ask->request = request;
-    ask->time_ns = CLU_ASK_TIME;
-    ask->says = says;
-    ask->capacity = room;
-    ask->timer.fire = clu_process_fire;
-    ask->peer = p;
-    ask->next = p->asks;
-    ask->at = &p->asks;
-    if (ask->next)
-        ask->next->at = &ask->next;
-    p->asks = ask;
-    *w = clu_writer_on(says, room);
-    return ask;
-}
-
-/* What it says is written, unless a name in it is no atom. */
-CLU_FN int clu_ask_begin(struct clu_ask *ask, const struct clu_writer *w)
-{
-    struct clu_peer *p = ask->peer;
-    ask->size = clu_written(w);
-    clu_timer_set(&p->mesh->links.loop->timers, &ask->timer, 0);
-    if (ask->size) {
-        if (p->link)
-            clu_process_ask(p->link, ask);
-        return 0;
-    }
-    clu_ask_free(ask);
-    clu_peer_drop(p);
-    return CLUSTER_E_INVALID;
-}
-
-/* Is a node there? {is_auth, Node} */
-CLU_FN int clu_process_ping(struct clu_node *n, const char *node, uint64_t request)
-{
-    struct clu_writer w;
-    struct clu_ask *ask = clu_ask_new(n, node, CLU_ASK_PING, CLU_CONTROL_SMALL, request, &w);
-    if (!ask)
-        return CLUSTER_E_MEMORY;
-    CLU_BYTES_WRITE(&w, "h\2w\7is_auth");
-    return clu_ask_begin(ask, &w);
-}
-
-/* {call, Module, Function, Arguments, user} to rex: what the function prints goes to the other node's own output. */
-CLU_FN int clu_process_call(struct clu_node *n, const char *node, const char *module, const char *function,
-                            struct clu_slice arguments, uint64_t time_ns, uint64_t request)
-{
-    struct clu_writer w;
-    struct clu_ask *ask = clu_ask_new(n, node, CLU_ASK_CALL, CLU_CONTROL_SMALL + arguments.length, request, &w);
-    if (!ask)
-        return CLUSTER_E_MEMORY;
-    CLU_BYTES_WRITE(&w, "h\5w\4call");
-    clu_atom_write(&w, module);
-    clu_atom_write(&w, function);
-    clu_write(&w, arguments.at, arguments.length);
-    CLU_BYTES_WRITE(&w, "w\4user");
-    ask->time_ns = time_ns;
-    return clu_ask_begin(ask, &w);
-}
-
-/* Hear of the end of a process. */
-CLU_FN int clu_process_monitor(struct clu_node *n, const char *node, const char *process, uint64_t request)
-{
-    struct clu_writer w;
-    struct clu_ask *ask = clu_ask_new(n, node, CLU_ASK_MONITOR, CLU_CONTROL_SMALL, request, &w);
-    if (!ask)
-        return CLUSTER_E_MEMORY;
-    clu_atom_write(&w, process);
-    ask->time_ns = CLUSTER_NEVER;
-    return clu_ask_begin(ask, &w);
+    if (p)
+        clu_peer_drop(p);
+    return result;
 }
 
 /* The link is up: those who waited for it. */

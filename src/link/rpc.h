@@ -12,59 +12,44 @@
 #define CLU_CALL_TEXT (2 * CLU_ATOM_MAX + 16)
 #define CLU_SERVED_BYTES (CLU_CONTROL_SMALL - 512) /* of what is kept of a call, so that its answer has room */
 
-/* Who asked, what the answer bears, and of a spawn request also its first argument; the function. */
-enum { CLU_SERVED_PID, CLU_SERVED_TAG, CLU_SERVED_RESULT, CLU_SERVED_MODULE, CLU_SERVED_FUNCTION, CLU_SERVED_TERMS };
-
 /* ---- answers ---------------------------------------------------------- */
 
-CLU_FN void clu_span_write(struct clu_writer *w, struct clu_slice span)
-{
-    clu_write(w, span.at, span.length);
-}
-
 /* The process that a spawn request made: none but this one ever has its serial. */
-CLU_FN void clu_spawned_write(struct clu_writer *w, const struct clu_links *home, uint64_t request)
-{
-    clu_pid_write(w, home->name, home->creation, (uint32_t)request, 1 + (uint32_t)(request >> 32));
-}
-
-/* Where there is no value: the function is undefined. {Tag, {badrpc, {'EXIT', {undef, Stack}}}}, {Result, error, undef, Stack} */
-CLU_FN int clu_rpc_answer(const struct clu_served *s, const struct clu_slice *value, const char *error)
+CLU_FN void clu_spawned_write(struct clu_writer *w, const struct clu_served *s)
 {
     const struct clu_links *home = s->link->home;
-    struct clu_writer w = clu_channel_begin(&s->link->channel, CLU_CONTROL_SMALL + (value ? value->length : 0));
-    if (s->spawned) {
-        clu_control_write(&w, CLU_OP_MONITOR_EXIT, 5);
-        clu_spawned_write(&w, home, s->request);
-        clu_span_write(&w, s->terms[CLU_SERVED_PID]);
-        clu_span_write(&w, s->terms[CLU_SERVED_TAG]);
-        clu_tuple_write(&w, value ? 3 : 4);
-        clu_span_write(&w, s->terms[CLU_SERVED_RESULT]);
-        clu_atom_write(&w, value ? "return" : "error");
-    } else {
-        clu_gen_answer_write(&w, s->terms[CLU_SERVED_PID], s->terms[CLU_SERVED_TAG]);
-    }
-    if (value) {
-        clu_span_write(&w, *value);
-    } else {
-        if (!s->spawned)
-            CLU_BYTES_WRITE(&w, "h\2w\6badrpch\2w\4EXITh\2");
-        clu_atom_write(&w, error);
-        CLU_BYTES_WRITE(&w, "l\0\0\0\1h\4"); /* of one place: {Module, Function, [], []} */
-        clu_span_write(&w, s->terms[CLU_SERVED_MODULE]);
-        clu_span_write(&w, s->terms[CLU_SERVED_FUNCTION]);
-        CLU_BYTES_WRITE(&w, "jjj");
-    }
-    return clu_process_end(s->link, &w);
+    clu_pid_write(w, home->name, home->creation, (uint32_t)s->request, 1 + (uint32_t)(s->request >> 32));
 }
 
-/* {31, ReqId, To, Flags, Result} before the result. */
-CLU_FN void clu_spawn_reply_write(struct clu_writer *w, const struct clu_control *c, bool monitored)
+/* Before the value, or what went wrong: {Tag, or as the end of the process {Result, return, and {Result, error, */
+CLU_FN struct clu_writer clu_rpc_begin(const struct clu_served *s, bool good, size_t room)
 {
-    clu_control_write(w, CLU_OP_SPAWN_REPLY, 5);
-    clu_span_write(w, c->arguments[0]);
-    clu_span_write(w, c->arguments[1]);
-    clu_write_be(w, CLU_TERM_SMALL_INTEGER << 8 | (monitored ? 2 : 0), 2);
+    const struct clu_slice *terms = s->terms;
+    struct clu_writer w = clu_channel_begin(&s->link->channel, CLU_CONTROL_SMALL + room);
+    if (!s->spawned) {
+        clu_gen_answer_write(&w, terms);
+        return w;
+    }
+    clu_control_write(&w, CLU_OP_MONITOR_EXIT, 5);
+    clu_spawned_write(&w, s);
+    clu_spans_write(&w, terms, 2);
+    clu_tuple_write(&w, good ? 3 : 4);
+    clu_spans_write(&w, &terms[CLU_SERVED_RESULT], 1);
+    clu_atom_write(&w, good ? "return" : "error");
+    return w;
+}
+
+/* {Tag, {badrpc, {'EXIT', {Error, Stack}}}}, {Result, error, Error, Stack} */
+CLU_FN int clu_rpc_refuse(const struct clu_served *s, const char *error)
+{
+    struct clu_writer w = clu_rpc_begin(s, false, 0);
+    if (!s->spawned)
+        CLU_BYTES_WRITE(&w, "h\2w\6badrpch\2w\4EXITh\2");
+    clu_atom_write(&w, error);
+    CLU_BYTES_WRITE(&w, "l\0\0\0\1h\4"); /* of one place: {Module, Function, [], []} */
+    clu_spans_write(&w, &s->terms[CLU_SERVED_MODULE], 2);
+    CLU_BYTES_WRITE(&w, "jjj");
+    return clu_process_end(s->link, &w);
 }
 
 /* ---- calls ------------------------------------------------------------ */
@@ -91,162 +76,119 @@ CLU_FN bool clu_call_text(struct clu_text *t, struct clu_slice atom)
     return !r.bad;
 }
 
-/* Module cluster: answered at once. CLUSTER_E_NOT_FOUND: it has no such function. */
-CLU_FN int clu_rpc_inspect(const struct clu_served *s, const char *function)
+/* A call came: its event, or its answer. With `cast` nobody waits for an answer. */
+CLU_FN int clu_rpc_came(struct clu_served *from, bool cast)
 {
-    struct clu_links *home = s->link->home;
-    const struct cluster_allocator *memory = &home->loop->memory;
-    struct clu_writer w = clu_writer_on(NULL, 0);
-    size_t size = home->inspect(home, function, &w);
-    uint8_t *value = size ? (uint8_t *)clu_alloc(memory, size) : NULL;
-    struct clu_slice written;
-    int result;
-    if (!value)
-        return size ? CLUSTER_E_MEMORY : CLUSTER_E_NOT_FOUND;
-    w = clu_writer_on(value, size);
-    (void)home->inspect(home, function, &w);
-    written = clu_slice_of((const char *)value, clu_written(&w));
-    result = clu_rpc_answer(s, &written, "");
-    clu_free(memory, value, size);
-    return result;
-}
-
-/* A call came: its event, or its answer. `w` is what is said at once, if it is begun. With `cast` nobody waits for an answer. */
-CLU_FN int clu_rpc_came(struct clu_link *link, struct clu_served *from, struct clu_slice arguments, struct clu_writer *w,
-                        bool cast)
-{
+    struct clu_link *link = from->link;
     struct clu_node *n = clu_node_of((const struct clu_peer *)link->peer);
-    struct clu_loop *l = n->mesh->links.loop;
-    size_t arity = clu_arity(arguments), i, size = sizeof *from;
+    struct clu_links *home = &n->mesh->links;
+    const struct clu_slice *terms = from->terms;
+    size_t arity = clu_arity(terms[CLU_SERVED_ARGUMENTS]), i, size = sizeof *from;
     char name[CLU_CALL_TEXT];
     struct clu_text t = clu_text_on(name, sizeof name);
-    struct clu_served *s;
+    struct clu_writer w = clu_writer_on(NULL, 0);
+    struct clu_served *s = NULL;
     struct clu_event *e;
-    bool named = clu_call_text(&t, from->terms[CLU_SERVED_MODULE]);
+    bool named = clu_call_text(&t, terms[CLU_SERVED_MODULE]) && arity != SIZE_MAX;
     uint8_t *at;
     int result;
     clu_text_add(&t, ":");
-    named = clu_call_text(&t, from->terms[CLU_SERVED_FUNCTION]) && named;
+    named = clu_call_text(&t, terms[CLU_SERVED_FUNCTION]) && named;
     clu_text_add(&t, "/");
     clu_text_u64(&t, arity);
-    if (!named || arity == SIZE_MAX || strlen(name) != t.length)
-        return 0; /* no list, no atoms, or such as no C program can name */
+    named = named && strlen(name) == t.length; /* else there is no list, no atoms, or such as no C program can name */
     for (i = 0; i < CLU_SERVED_TERMS; i++)
-        size += from->terms[i].length;
+        size += terms[i].length;
     if (size > CLU_SERVED_BYTES)
         return CLUSTER_E_PROTOCOL;
-    from->link = link;
-    from->request = *n->mesh->links.requests + 1;
-    result = cast || strncmp(name, "cluster:", 8) != 0 ? CLUSTER_E_NOT_FOUND : 1;
-    if (result > 0 || n->served_count >= CLU_SERVED_MAX) {
-        /* The process is there before its end is. */
-        if (w->begin && (result = clu_process_end(link, w)) != 0)
-            return result;
-        if (cast)
-            return 0;
-        if (n->served_count >= CLU_SERVED_MAX)
-            return clu_rpc_answer(from, NULL, "system_limit");
-        result = clu_rpc_inspect(from, name + 8);
-        return result == CLUSTER_E_NOT_FOUND ? clu_rpc_answer(from, NULL, "undef") : result;
+    if (!named || n->served_count >= CLU_SERVED_MAX)
+        return cast ? 0 : clu_rpc_refuse(from, named ? "system_limit" : "undef");
+    if (!cast && strncmp(name, "cluster:", 8) == 0) {
+        size = home->inspect(home, name + 8, &w);
+        if (!size)
+            return clu_rpc_refuse(from, "undef");
+        w = clu_rpc_begin(from, true, size);
+        (void)home->inspect(home, name + 8, &w);
+        return clu_process_end(link, &w);
     }
-    s = (struct clu_served *)clu_alloc_zero(&l->memory, size);
-    if (!s || (w->begin && w->bad))
-        result = CLUSTER_E_MEMORY;
-    else
-        result = clu_process_tell(link, name, arguments, &e);
+    if (!cast && !(s = (struct clu_served *)clu_alloc(&home->loop->memory, size)))
+        return CLUSTER_E_MEMORY;
+    result = clu_process_tell(link, name, terms[CLU_SERVED_ARGUMENTS], &e);
     if (result) {
-        clu_free(&l->memory, s, size);
+        clu_free(&home->loop->memory, s, size);
         return result;
     }
     e->type = CLUSTER_CALL;
-    if (w->begin)
-        (void)clu_process_end(link, w);
-    if (cast) {
-        clu_free(&l->memory, s, size);
+    if (!s)
         return 0;
-    }
     *s = *from;
     s->size = size;
     at = (uint8_t *)(s + 1);
     for (i = 0; i < CLU_SERVED_TERMS; i++) {
-        memcpy(at, from->terms[i].at, from->terms[i].length);
+        memcpy(at, terms[i].at, terms[i].length);
         s->terms[i].at = (const char *)at;
-        at += from->terms[i].length;
+        at += terms[i].length;
     }
-    e->request = s->request = ++*n->mesh->links.requests;
-    *n->served_end = s;
-    n->served_end = &s->next;
+    e->request = s->request = ++*home->requests;
+    s->next = n->served;
+    n->served = s;
     n->served_count++;
     return 0;
 }
 
 /* {'$gen_call', {Pid, Tag}, {call, Module, Function, Arguments, GroupLeader}}, or as programs on OTP's ei write it {Pid, {call, ...}},
- * which is answered with {rex, Result}. */
+ * which is answered with {rex, Result}. It may be block_call, which is the same here. */
 CLU_FN int clu_rpc_rex(struct clu_link *link, struct clu_reader *r)
 {
     struct clu_served from;
-    struct clu_slice arguments;
-    struct clu_writer nothing = clu_writer_on(NULL, 0);
     memset(&from, 0, sizeof from);
+    from.link = link;
     if (clu_left(r) > 1 && r->at[1] == 2) {
-        clu_tuple_read(r, 2);
-        from.terms[CLU_SERVED_PID] = clu_term_span(r);
         from.terms[CLU_SERVED_TAG] = clu_slice_str("w\3rex");
+        (void)clu_form_read(r, "{2 *", from.terms);
     } else {
-        clu_gen_call_read(r, &from.terms[CLU_SERVED_PID], &from.terms[CLU_SERVED_TAG]);
+        (void)clu_form_read(r, "{3 $gen_call {2 * *", from.terms);
     }
-    clu_tuple_read(r, 5);
-    from.terms[CLU_SERVED_RESULT] = clu_term_span(r); /* call or block_call, which are the same here */
-    from.terms[CLU_SERVED_MODULE] = clu_term_span(r);
-    from.terms[CLU_SERVED_FUNCTION] = clu_term_span(r);
-    arguments = clu_term_span(r);
-    if (!clu_term_skip(r) || clu_left(r))
+    if (!clu_form_read(r, "{5 * * * * *", &from.terms[CLU_SERVED_RESULT]) || clu_left(r))
         return 0;
-    return clu_rpc_came(link, &from, arguments, &nothing, false);
+    return clu_rpc_came(&from, false);
 }
 
-/* {29, ReqId, From, GroupLeader, {Module, Function, Arity}, Options} [Result, M, F, A]: of erpc alone. A cast has no result. */
+/* {29, ReqId, From, GroupLeader, {Module, Function, Arity}, Options} [Result, M, F, A]: of erpc alone. A cast has no result. It is
+ * answered {31, ReqId, From, Flags, Pid}, which is taken back if the call cannot be taken now. */
 CLU_FN int clu_rpc_spawn(struct clu_link *link, const struct clu_control *c)
 {
-    struct clu_links *home = link->home;
-    struct clu_reader mfa = clu_reader_of(c->arguments[3].at, c->arguments[3].length), r = c->message;
-    struct clu_slice options = c->arguments[4], arguments, function;
+    struct clu_reader call = clu_reader_of(c->arguments[3].at, c->arguments[3].length), cast = call, r = c->message;
+    struct clu_slice arity, options = c->arguments[4];
+    bool calls = clu_form_read(&call, "{3 erpc execute_call *", &arity), right;
+    struct clu_writer w = clu_process_reply(link, c, CLU_OP_SPAWN_REPLY, 5, "01");
     struct clu_served from;
-    struct clu_writer w = clu_process_begin(link);
-    bool cast;
-    if (!w.begin)
-        return CLUSTER_E_MEMORY;
+    int result;
     memset(&from, 0, sizeof from);
+    from.link = link;
     from.spawned = true;
+    from.request = *link->home->requests + 1;
     from.terms[CLU_SERVED_PID] = c->arguments[1];
     from.terms[CLU_SERVED_TAG] = c->arguments[0];
-    clu_tuple_read(&mfa, 3);
-    clu_atom_read(&mfa, "erpc");
-    function = clu_term_span(&mfa);
-    cast = clu_atom_is(function, "execute_cast");
-    if (!cast && !clu_atom_is(function, "execute_call"))
-        mfa.bad = true;
-    if (clu_read_u8(&r) != CLU_TERM_LIST || clu_read_u32(&r) != (cast ? 3u : 4u))
-        mfa.bad = true;
-    if (!cast)
+    right = (calls || clu_form_read(&cast, "{3 erpc execute_cast *", &arity)) &&
+            clu_read_be(&r, 5) == ((uint64_t)CLU_TERM_LIST << 32 | (calls ? 4 : 3));
+    if (calls)
         from.terms[CLU_SERVED_RESULT] = clu_term_span(&r);
-    from.terms[CLU_SERVED_MODULE] = clu_term_span(&r);
-    from.terms[CLU_SERVED_FUNCTION] = clu_term_span(&r);
-    arguments = clu_term_span(&r);
-    if (mfa.bad || r.bad) {
-        clu_spawn_reply_write(&w, c, false);
+    right = clu_form_read(&r, "* * *", &from.terms[CLU_SERVED_MODULE]) && right;
+    clu_write_be(&w, CLU_TERM_SMALL_INTEGER << 8 | (calls && options.length && *options.at != CLU_TERM_NIL ? 2 : 0), 2);
+    if (right)
+        clu_spawned_write(&w, &from);
+    else
         clu_atom_write(&w, "notsup"); /* there is no process to spawn but that of a call */
-        return clu_process_end(link, &w);
-    }
-    clu_spawn_reply_write(&w, c, !cast && options.length && *options.at != CLU_TERM_NIL);
-    clu_spawned_write(&w, home, *home->requests + 1);
-    return clu_rpc_came(link, &from, arguments, &w, cast);
+    result = clu_process_end(link, &w);
+    return result || !right ? result : clu_rpc_came(&from, !calls);
 }
 
 /* The host's answer; CLUSTER_E_NOT_FOUND: nobody waits for it. */
 CLU_FN int clu_rpc_answered(struct clu_node *n, uint64_t request, const struct clu_slice *value)
 {
     struct clu_served **at = &n->served;
+    struct clu_writer w;
     int result;
     while (*at && (*at)->request != request)
         at = &(*at)->next;
@@ -254,7 +196,13 @@ CLU_FN int clu_rpc_answered(struct clu_node *n, uint64_t request, const struct c
         return CLUSTER_E_NOT_FOUND;
     if (!clu_process_may_send((*at)->link))
         return CLUSTER_E_AGAIN;
-    result = clu_rpc_answer(*at, value, "undef");
+    if (value) {
+        w = clu_rpc_begin(*at, true, value->length);
+        clu_spans_write(&w, value, 1);
+        result = clu_process_end((*at)->link, &w);
+    } else {
+        result = clu_rpc_refuse(*at, "undef");
+    }
     if (!result)
         clu_served_free(n, at);
     return result;
@@ -290,7 +238,6 @@ CLU_FN int clu_process_heard(struct clu_link *link, struct clu_slice to, struct 
 
 CLU_FN int clu_process_control(struct clu_link *link, struct clu_control *c)
 {
-    static const uint8_t swapped[] = {1, 0}, monitor[] = {1, 0, 2}, unlinked[] = {0, 2, 1};
     const struct clu_node *n = clu_node_of((const struct clu_peer *)link->peer);
     bool here = clu_process_of(n, c->arguments[1]) != NULL;
     switch (c->op) {
@@ -299,15 +246,15 @@ CLU_FN int clu_process_control(struct clu_link *link, struct clu_control *c)
     case CLU_OP_REG_SEND:
         return clu_process_heard(link, c->arguments[2], &c->message);
     case CLU_OP_MONITOR:
-        return here ? 0 : clu_process_answer(link, c, CLU_OP_MONITOR_EXIT, monitor, 3, "noproc");
+        return here ? 0 : clu_process_answer(link, c, CLU_OP_MONITOR_EXIT, "102", "noproc");
     case CLU_OP_LINK:
-        return here ? 0 : clu_process_answer(link, c, CLU_OP_EXIT, swapped, 2, "noproc");
+        return here ? 0 : clu_process_answer(link, c, CLU_OP_EXIT, "10", "noproc");
     case CLU_OP_MONITOR_EXIT:
         return clu_process_watched(link, c);
     case CLU_OP_SPAWN:
         return clu_rpc_spawn(link, c);
     case CLU_OP_UNLINK_ID:
-        return clu_process_answer(link, c, CLU_OP_UNLINK_ID_ACK, unlinked, 3, "");
+        return clu_process_answer(link, c, CLU_OP_UNLINK_ID_ACK, "021", "");
     default:
         return 0;
     }

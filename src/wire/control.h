@@ -58,7 +58,7 @@ CLU_FN bool clu_control_read(const void *data, size_t size, struct clu_control *
     struct clu_reader r = clu_reader_of(data, size);
     unsigned i;
     memset(out, 0, sizeof *out);
-    if (clu_read_u8(&r) != CLU_PASS_THROUGH || clu_read_u8(&r) != CLU_TERM_VERSION || clu_read_u8(&r) != CLU_TERM_SMALL_TUPLE)
+    if (clu_read_be(&r, 3) != (CLU_PASS_THROUGH << 16 | CLU_TERM_VERSION << 8 | CLU_TERM_SMALL_TUPLE))
         return false;
     out->count = clu_read_u8(&r);
     if (!out->count || out->count-- > CLU_CONTROL_ARGUMENTS + 1)
@@ -87,28 +87,31 @@ CLU_FN void clu_tuple_write(struct clu_writer *w, unsigned arity)
     clu_write_be(w, CLU_TERM_SMALL_TUPLE << 8 | arity, 2);
 }
 
-/* Is this tuple next? It is taken, or the reader is bad. */
-CLU_FN void clu_tuple_read(struct clu_reader *r, unsigned arity)
+/* Is this atom next? The other node may have written it in another form. */
+CLU_FN bool clu_atom_read(struct clu_reader *r, struct clu_slice wanted)
 {
-    if (clu_read_u16(r) != (CLU_TERM_SMALL_TUPLE << 8 | arity))
-        r->bad = true;
-}
-
-/* The same for an atom, which is ASCII here. */
-CLU_FN void clu_atom_read(struct clu_reader *r, const char *wanted)
-{
-    char atom[32];
+    char atom[CLU_NAME_MAX];
     size_t length = clu_term_atom(r, atom, sizeof atom);
-    if (length > sizeof atom || !clu_slice_is(clu_slice_of(atom, length), wanted))
-        r->bad = true;
+    return length <= sizeof atom && clu_slice_same(clu_slice_of(atom, length), wanted);
 }
 
-/* Is this term the atom? */
-CLU_FN bool clu_atom_is(struct clu_slice term, const char *atom)
+/* Is what comes next of this form? Between blanks stand {3 for a tuple of so many terms, * for any term, whose bytes go to the next
+ * place of `out`, and a word for that atom. If it is not the reader is bad. */
+CLU_FN bool clu_form_read(struct clu_reader *r, const char *form, struct clu_slice *out)
 {
-    struct clu_reader r = clu_reader_of(term.at, term.length);
-    clu_atom_read(&r, atom);
-    return !r.bad && !clu_left(&r);
+    while (*form) {
+        size_t length = strcspn(form, " ");
+        bool right = true;
+        if (*form == '*')
+            *out++ = clu_term_span(r);
+        else if (*form == '{')
+            right = clu_read_u16(r) == (CLU_TERM_SMALL_TUPLE << 8 | (form[1] - '0'));
+        else
+            right = clu_atom_read(r, clu_slice_of(form, length));
+        r->bad = r->bad || !right;
+        form += length + (form[length] == ' ');
+    }
+    return !r->bad;
 }
 
 CLU_FN void clu_atom_write(struct clu_writer *w, const char *atom)
@@ -125,20 +128,12 @@ CLU_FN void clu_pid_write(struct clu_writer *w, const char *node, uint32_t creat
     clu_write_be(w, creation, 4);
 }
 
-/* Is a node's name the atom that comes next? The other node may have written it anew. */
-CLU_FN bool clu_node_read(struct clu_reader *r, const char *node)
-{
-    char atom[CLU_NAME_MAX];
-    size_t length = clu_term_atom(r, atom, sizeof atom);
-    return length <= sizeof atom && clu_slice_is(clu_slice_of(atom, length), node);
-}
-
 /* The process of this node that a pid means; 0: it is another one. */
 CLU_FN uint32_t clu_pid_read(struct clu_reader *r, const char *node, uint32_t creation)
 {
     bool ours = clu_read_u8(r) == CLU_TERM_NEW_PID;
     uint32_t id, serial;
-    ours = clu_node_read(r, node) && ours;
+    ours = clu_atom_read(r, clu_slice_str(node)) && ours;
     id = clu_read_u32(r);
     serial = clu_read_u32(r);
     return clu_read_u32(r) == creation && ours && !serial ? id : 0;
@@ -157,7 +152,7 @@ CLU_FN void clu_reference_write(struct clu_writer *w, const char *node, uint32_t
 CLU_FN uint64_t clu_reference_read(struct clu_reader *r, const char *node, uint32_t creation, uint32_t *slot)
 {
     bool ours = clu_read_be(r, 3) == (CLU_TERM_NEWER_REFERENCE << 16 | 3);
-    ours = clu_node_read(r, node) && ours;
+    ours = clu_atom_read(r, clu_slice_str(node)) && ours;
     ours = ours && clu_read_u32(r) == creation;
     *slot = clu_read_u32(r);
     return ours ? clu_read_be(r, 8) : 0;

@@ -3,6 +3,7 @@
  */
 #include "../../src/wire/control.h"
 
+#include "../unit/atom.h"
 #include "target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -12,6 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *at = (const char *)data;
     unsigned i;
     uint32_t slot;
+    struct clu_slice spans[2];
     if (!size || !clu_control_read(data, size, &c))
         return 0;
     CHECK(c.count <= CLU_CONTROL_ARGUMENTS);
@@ -21,14 +23,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CHECK(at < (const char *)data + size);
         r = clu_reader_of(c.arguments[i].at, c.arguments[i].length);
         CHECK(clu_term_skip(&r) && !clu_left(&r));
-        (void)clu_atom_is(c.arguments[i], "net_kernel");
+        (void)atom_is(c.arguments[i], "net_kernel");
         r = clu_reader_of(c.arguments[i].at, c.arguments[i].length);
         (void)clu_reference_read(&r, "c@h", 1, &slot);
         r = clu_reader_of(c.arguments[i].at, c.arguments[i].length);
         (void)clu_pid_read(&r, "c@h", 1);
     }
     for (; i < CLU_CONTROL_ARGUMENTS; i++)
-        CHECK(!c.arguments[i].length && !clu_atom_is(c.arguments[i], ""));
+        CHECK(!c.arguments[i].length && !atom_is(c.arguments[i], ""));
     CHECK(c.message.at <= data + size);
+    if (clu_form_read(&c.message, "{3 $gen_call {2 * * {2 is_auth", spans)) {
+        CHECK(spans[0].length && spans[1].length && spans[0].at + spans[0].length == spans[1].at);
+        CHECK(spans[1].at + spans[1].length < (const char *)data + size);
+    }
     return 0;
 }

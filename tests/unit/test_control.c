@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "atom.h"
 #include "hex.h"
 
 static const struct seen {
@@ -53,8 +54,8 @@ static void as_real_nodes_wrote(void **state)
         assert_true(clu_control_read(bytes, size, &c));
         assert_int_equal(c.op, expected[i].op);
         assert_int_equal(c.count, expected[i].count);
-        assert_true(clu_atom_is(c.arguments[expected[i].place], expected[i].to));
-        assert_false(clu_atom_is(c.arguments[1 - (expected[i].place == 1)], "net_kerne"));
+        assert_true(atom_is(c.arguments[expected[i].place], expected[i].to));
+        assert_false(atom_is(c.arguments[1 - (expected[i].place == 1)], "net_kerne"));
         assert_int_equal(clu_left(&c.message) != 0, expected[i].message);
         if (expected[i].message)
             assert_true(clu_term_skip(&c.message) && !clu_left(&c.message));
@@ -177,9 +178,36 @@ static void pids(void **state)
     assert_int_equal(clu_pid_read(&r, "c@h", 7), 0);
 }
 
+static void forms(void **state)
+{
+    static const char good[] = "h\3d\0\11$gen_callh\2a\1w\1xh\2w\7is_authj", other[] = "h\2w\1ya\7";
+    static const char *const wrong[] = {"{2 $gen_call", "{3 $gen_cal", "{3 $gen_calls",
+                                        "$gen_call",    "* *",         "{3 * {2 * * {2 is_auth * *"};
+    struct clu_reader r = clu_reader_of(good, sizeof good - 1);
+    struct clu_slice out[5];
+    size_t i;
+    (void)state;
+    assert_true(clu_form_read(&r, "{3 $gen_call {2 * * {2 is_auth *", out) && !clu_left(&r));
+    assert_true(clu_slice_is(out[0], "a\1") && atom_is(out[1], "x") && clu_slice_is(out[2], "j"));
+    r = clu_reader_of(good, sizeof good - 1);
+    assert_true(clu_form_read(&r, "{3", NULL) && clu_form_read(&r, "*", out) && atom_is(out[0], "$gen_call"));
+    for (i = 0; i < CLU_COUNT(wrong); i++) {
+        r = clu_reader_of(good, sizeof good - 1);
+        assert_false(clu_form_read(&r, wrong[i], out));
+        assert_int_equal(clu_left(&r), 0);
+    }
+    for (i = 0; i < sizeof good - 1; i++) {
+        r = clu_reader_of(good, i);
+        assert_false(clu_form_read(&r, "{3 $gen_call {2 * * {2 is_auth *", out));
+    }
+    r = clu_reader_of(other, sizeof other - 1);
+    assert_false(clu_form_read(&r, "{2 y z", NULL)); /* no atom */
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(as_real_nodes_wrote), cmocka_unit_test(malformed),
-                                       cmocka_unit_test(what_we_write), cmocka_unit_test(references), cmocka_unit_test(pids)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(as_real_nodes_wrote), cmocka_unit_test(malformed), cmocka_unit_test(what_we_write),
+        cmocka_unit_test(references),          cmocka_unit_test(pids),      cmocka_unit_test(forms)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

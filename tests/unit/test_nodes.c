@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "atom.h"
 #include "fake_loop.h"
 #include "hex.h"
 
@@ -599,7 +600,7 @@ static void messages(void **state)
     assert_int_equal(cluster_send(c, "a@10.0.0.1", "q", "\x83j", 2), 0);
     wait_ms(0);
     said = heard(n);
-    assert_true(said.op == CLU_OP_REG_SEND && clu_atom_is(said.arguments[2], "q") && clu_left(&said.message) == 1);
+    assert_true(said.op == CLU_OP_REG_SEND && atom_is(said.arguments[2], "q") && clu_left(&said.message) == 1);
     memcpy(pid,
            "\x83X\x77\x0a"
            "a@10.0.0.1\0\0\0\5\0\0\0\0\0\0\0\7",
@@ -822,6 +823,12 @@ static void called(void **state)
     said = heard(n);
     assert_true(said.op == CLU_OP_MONITOR_EXIT && said.count == 4);
     assert_memory_equal(said.arguments[3].at + said.arguments[3].length - 10, "w\6returna\11", 10);
+    /* What no C program can name, for want of a list, is undefined. */
+    memcpy(packet + size - 12, "a\1j", 3);
+    push_packet(n, packet, size - 9);
+    wait_ms(0);
+    assert_memory_equal(n->heard + n->heard_size - 9, "w\1mw\1fjjj", 9);
+    assert_null(cluster_next_event(c));
     /* A cast, and what is none of erpc. */
     push_packet(n, packet, unhex(spawned_cast, packet, sizeof packet));
     wait_ms(0);
@@ -830,7 +837,7 @@ static void called(void **state)
     push_packet(n, packet, unhex(spawned, packet, sizeof packet));
     wait_ms(0);
     said = heard(n);
-    assert_true(said.op == CLU_OP_SPAWN_REPLY && clu_atom_is(said.arguments[3], "notsup"));
+    assert_true(said.op == CLU_OP_SPAWN_REPLY && atom_is(said.arguments[3], "notsup"));
     /* No more than so many wait, and with their link they go. */
     for (i = 0; i < CLU_SERVED_MAX + 1; i++) {
         push_packet(n, packet, rex_call(packet, "m", "f"));
@@ -883,7 +890,7 @@ static void calling(void **state)
     struct clu_control said;
     uint8_t packet[600];
     struct clu_writer w;
-    struct clu_slice pid, reference;
+    struct clu_slice terms[3];
     (void)state;
     begin();
     n = linked("a@10.0.0.1");
@@ -899,17 +906,10 @@ static void calling(void **state)
     assert_int_equal(cluster_call(c, "a@10.0.0.1", "m", "f", "\x83j", 2, 0, &request), 0);
     wait_ms(0);
     said = heard(n);
-    assert_true(said.op == CLU_OP_REG_SEND && clu_atom_is(said.arguments[2], "rex"));
-    clu_gen_call_read(&said.message, &pid, &reference);
-    clu_tuple_read(&said.message, 5);
-    clu_atom_read(&said.message, "call");
-    clu_atom_read(&said.message, "m");
-    clu_atom_read(&said.message, "f");
-    assert_true(clu_term_skip(&said.message));
-    clu_atom_read(&said.message, "user");
-    assert_true(!said.message.bad && !clu_left(&said.message));
+    assert_true(said.op == CLU_OP_REG_SEND && atom_is(said.arguments[2], "rex"));
+    assert_true(clu_form_read(&said.message, "{3 $gen_call {2 * * {5 call m f * user", terms) && !clu_left(&said.message));
     w = clu_writer_on(packet, sizeof packet);
-    clu_gen_answer_write(&w, pid, reference);
+    clu_gen_answer_write(&w, terms);
     clu_atom_write(&w, "result");
     push_packet(n, packet, clu_written(&w));
     push_packet(n, packet, clu_written(&w)); /* a second answer is nothing */
@@ -926,7 +926,7 @@ static void calling(void **state)
     assert_int_equal(cluster_monitor(c, "a@10.0.0.1", "q", &request), 0);
     wait_ms(0);
     said = heard(n);
-    assert_true(said.op == CLU_OP_MONITOR && clu_atom_is(said.arguments[1], "q"));
+    assert_true(said.op == CLU_OP_MONITOR && atom_is(said.arguments[1], "q"));
     w = clu_writer_on(packet, sizeof packet);
     clu_control_write(&w, CLU_OP_MONITOR_EXIT, 5);
     clu_atom_write(&w, "q");
@@ -1225,6 +1225,7 @@ static void every_allocation(void **state)
         push_packet(n, packet, message(packet, "p", 0, 1));
         push_packet(n, packet, rex_call(packet, "m", "f"));
         push_packet(n, packet, spawned_members(packet, sizeof packet));
+        push_packet(n, packet, unhex(spawned_call, packet, sizeof packet));
         checked_ms(1000);
         while (cluster_send(c, "a@10.0.0.1", "q", "\x83j", 2) == CLUSTER_E_MEMORY)
             continue;
@@ -1232,9 +1233,9 @@ static void every_allocation(void **state)
         failed = f.memory.failures != 0;
         fake_memory_fail(&f.memory, 0, false);
         assert_int_equal(mirror.seen[CLUSTER_MESSAGE], 1);
-        assert_int_equal(mirror.seen[CLUSTER_CALL], 1);
+        assert_int_equal(mirror.seen[CLUSTER_CALL], 2);
         assert_int_equal(cluster_member_find(c, OWN)->port, 9100);
-        assert_int_equal(n->heard_count, 3); /* the process is there, it has ended; and the message */
+        assert_int_equal(n->heard_count, 4); /* the process is there, it has ended; the other is there; and the message */
         end();
     }
     assert_true(count > 20);
