@@ -25,7 +25,10 @@ CLU_FN int clu_own_join(struct cluster *c)
     says.draining = (own->flags & CLUSTER_NODE_DRAINING) != 0;
     result = clu_table_add_self(&c->table, &says);
     if (result)
-        return clu_fail(&c->loop, result, cluster_strerror(result));
+        return clu_fail(&c->loop, result,
+                        result == CLUSTER_E_EXISTS
+                            ? "a member has the own name already: choose another in options.node (--node)"
+                            : cluster_strerror(result));
     own->name = c->own_name;
 #ifndef CLUSTER_NO_ERLANG
     c->mesh.links.name = c->own_name;
@@ -76,7 +79,7 @@ CLU_FN int clu_own_resolve(struct cluster *c, const char *url)
     struct clu_text t;
     const struct cluster_address *a, *end, *way = NULL;
     unsigned found = 0;
-    int known = l->io.interfaces(l->io.ctx, NULL, own, CLU_OWN_ADDRESSES);
+    int result, known = l->io.interfaces(l->io.ctx, NULL, own, CLU_OWN_ADDRESSES);
     if (known < 0)
         return clu_fail(l, known, "name@auto: the addresses of this host cannot be read: write the own address after '@'");
     end = own + clu_own_reachable(own, known < CLU_OWN_ADDRESSES ? (size_t)known : CLU_OWN_ADDRESSES);
@@ -88,9 +91,11 @@ CLU_FN int clu_own_resolve(struct cluster *c, const char *url)
     if (found == 1) {
         t = clu_text_on(host, (size_t)(c->own_name + sizeof c->own_name - host));
         clu_address_text(&t, way);
-        if (t.cut)
-            return clu_fail(l, CLUSTER_E_INVALID, "the own name with its address is longer than 255 bytes: shorten it");
-        return clu_own_join(c);
+        result = t.cut ? clu_fail(l, CLUSTER_E_INVALID, "the own name with its address is longer than 255 bytes: shorten it")
+                       : clu_own_join(c);
+        if (result)
+            memcpy(host, "auto", 5);
+        return result;
     }
     if (!target)
         return 0; /* a source may decide it */

@@ -81,7 +81,7 @@ CLU_FN uint64_t clu_look_at_port(struct cluster *c)
     uint16_t port = c->mesh.links.port;
     if (!port || port == c->discovery.own.port)
         return CLUSTER_NEVER;
-    if (!clu_table_self_port(&c->table, c->own_name, port))
+    if (clu_table_self_port(&c->table, c->own_name, port))
         return clu_add_time(c->loop.now, CLU_MAP_RETRY);
     c->discovery.own.port = port;
     clu_announce(c, false);

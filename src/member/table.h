@@ -79,7 +79,6 @@ struct clu_table {
     uint64_t key[2]; /* of the index's hash: names come from the network */
     uint64_t next_id, revision;
     uint64_t touched; /* one more with everything that happened to a member or its link */
-    size_t accepted;  /* members without a source */
     struct clu_watch_members *watch;
     bool stale; /* a member is */
 };
@@ -311,7 +310,6 @@ CLU_FN void clu_member_update(struct clu_table *t, struct clu_member *m, struct 
     struct clu_record *merged = clu_member_merge(t, m), *before = m->record;
     uint32_t sources = 0;
     const struct clu_claim *c;
-    bool was = before && (before->view.flags & CLUSTER_MEMBER_ACCEPTED);
     m->stale = !merged;
     t->stale = t->stale || m->stale;
     if (!merged)
@@ -321,8 +319,6 @@ CLU_FN void clu_member_update(struct clu_table *t, struct clu_member *m, struct 
     m->record = merged;
     merged->view.sources = sources;
     merged->view.state = m->state;
-    t->accepted += (merged->view.flags & CLUSTER_MEMBER_ACCEPTED) != 0;
-    t->accepted -= was;
     if (!before) {
         t->sorted[t->settled + t->fresh++] = m;
         t->count++;
@@ -391,7 +387,6 @@ CLU_FN void clu_claim_end(struct clu_table *t, struct clu_claims *list, struct c
         m->gone = true;
         t->gone++;
         t->count--;
-        t->accepted -= (m->record->view.flags & CLUSTER_MEMBER_ACCEPTED) != 0;
         t->loop->counts.leaves++;
         clu_index_remove(t, m);
         clu_table_event(t, CLUSTER_LEAVE, m, 0, list);
@@ -686,31 +681,14 @@ CLU_FN void clu_claims_clear(struct clu_table *t, struct clu_claims *list)
 
 /* ---- the table -------------------------------------------------------- */
 
-/* Where the own node is reached is known. False: no memory. */
-CLU_FN bool clu_table_self_port(struct clu_table *t, const char *name, uint32_t port)
-{
-    struct clu_member *m = clu_table_find(t, name, strlen(name));
-    struct clu_record *before = m->record, *after;
-    struct clu_says says = clu_record_says(before);
-    says.port = port;
-    after = clu_record_new(&t->loop->memory, &says, m->id);
-    if (!after)
-        return false;
-    after->view.flags = before->view.flags;
-    after->view.sources = before->view.sources;
-    m->record = after;
-    clu_unshare(&t->loop->memory, before);
-    t->loop->counts.changes++;
-    clu_table_event(t, CLUSTER_CHANGE, m, CLUSTER_CHANGED_PORT, NULL);
-    return true;
-}
-
-/* The own node, a member from now on. */
+/* The own node, a member from now on. CLUSTER_E_EXISTS: another one has its name. */
 CLU_CALLED int clu_table_add_self(struct clu_table *t, const struct clu_says *says)
 {
     const struct cluster_allocator *memory = &t->loop->memory;
     struct clu_member *m;
-    if (!clu_index_grow(t, 1) || !clu_reserve(memory, &t->sorted, &t->sorted_capacity, 2, sizeof *t->sorted))
+    if (clu_table_find(t, says->name, says->length))
+        return CLUSTER_E_EXISTS;
+    if (!clu_index_grow(t, 1) || !clu_reserve(memory, &t->sorted, &t->sorted_capacity, t->settled + 2, sizeof *t->sorted))
         return CLUSTER_E_MEMORY;
     m = (struct clu_member *)clu_alloc_zero(memory, sizeof *m);
     if (!m)
@@ -733,27 +711,38 @@ CLU_CALLED int clu_table_add_self(struct clu_table *t, const struct clu_says *sa
     return 0;
 }
 
+/* What is said of the own node from now on, which is another thing in this respect. */
+CLU_FN int clu_table_renew_self(struct clu_table *t, struct clu_member *m, const struct clu_says *says, uint32_t changed)
+{
+    struct clu_record *r = clu_record_new(&t->loop->memory, says, m->id);
+    if (!r)
+        return CLUSTER_E_MEMORY;
+    r->view.flags |= CLUSTER_MEMBER_SELF;
+    clu_unshare(&t->loop->memory, m->record);
+    m->record = r;
+    t->loop->counts.changes++;
+    clu_table_event(t, CLUSTER_CHANGE, m, changed, NULL);
+    return 0;
+}
+
+/* Where the own node is reached is known. */
+CLU_FN int clu_table_self_port(struct clu_table *t, const char *name, uint32_t port)
+{
+    struct clu_member *m = clu_table_find(t, name, strlen(name));
+    struct clu_says says = clu_record_says(m->record);
+    says.port = port;
+    return clu_table_renew_self(t, m, &says, CLUSTER_CHANGED_PORT);
+}
+
 /* The own node says that it is about to go, or that it stays. */
 CLU_FN int clu_table_drain_self(struct clu_table *t, const char *name, bool draining)
 {
     struct clu_member *m = clu_table_find(t, name, strlen(name));
     struct clu_says says = clu_record_says(m->record);
-    const struct cluster_member *was = &m->record->view;
-    struct clu_record *r;
     if (says.draining == draining)
         return 0;
     says.draining = draining;
-    r = clu_record_new(&t->loop->memory, &says, m->id);
-    if (!r)
-        return CLUSTER_E_MEMORY;
-    r->view.flags |= CLUSTER_MEMBER_SELF;
-    r->view.sources = was->sources;
-    r->view.state = was->state;
-    clu_unshare(&t->loop->memory, m->record);
-    m->record = r;
-    t->loop->counts.changes++;
-    clu_table_event(t, CLUSTER_CHANGE, m, CLUSTER_CHANGED_DRAINING, NULL);
-    return 0;
+    return clu_table_renew_self(t, m, &says, CLUSTER_CHANGED_DRAINING);
 }
 
 /* After every list was cleared. */

@@ -147,15 +147,21 @@ static void one_address(void **state)
     fake_end(&f);
 }
 
-static void two_addresses(void)
+static void two_addresses_of(const char *connect)
 {
     struct cluster_options o = begin("n@auto");
+    o.connect = connect;
     interface(fake_address(10, 1, 0, 5, 16));
     interface(fake_address(192, 168, 7, 5, 24));
     assert_int_equal(cluster_create(&c, &o), 0);
     assert_string_equal(cluster_own_name(c), "");
     assert_int_equal(cluster_member_count(c), 0);
     assert_int_equal(cluster_status(c), CLUSTER_READY);
+}
+
+static void two_addresses(void)
+{
+    two_addresses_of(NULL);
 }
 
 /* Of several addresses the one in whose network a source's address is. */
@@ -218,6 +224,36 @@ static void many_addresses(void **state)
     f.interface_count = 1; /* they may change until it is decided */
     assert_int_equal(cluster_discover(c, "push:x", NULL), 0);
     assert_string_equal(cluster_own_name(c), "n@10.0.0.1");
+    end();
+}
+
+/* Whom the host is connected to may be members before there is a name; one of them may even have it. */
+static void members_before_the_name(void **state)
+{
+    size_t i;
+    (void)state;
+    for (i = 0; i < 20; i++) {
+        size_t k;
+        two_addresses_of("host");
+        for (k = 0; k < i; k++) {
+            char name[] = "z@a";
+            name[2] = (char)('a' + k);
+            assert_int_equal(cluster_report(c, name, CLUSTER_REPORT_UP, 0), 0);
+        }
+        assert_int_equal(cluster_discover(c, "static:a@10.1.200.1", NULL), 0);
+        assert_int_equal(cluster_step(c, 1, NULL, 0), 0);
+        assert_int_equal(cluster_member_count(c), i + 2);
+        assert_string_equal(cluster_member_at(c, 1)->name, "n@10.1.0.5");
+        end();
+    }
+    two_addresses_of("host");
+    assert_int_equal(cluster_report(c, "n@10.1.0.5", CLUSTER_REPORT_UP, 0), 0);
+    assert_int_equal(cluster_discover(c, "static:a@10.1.200.1", NULL), CLUSTER_E_EXISTS);
+    assert_non_null(strstr(cluster_last_error(c), "choose another"));
+    assert_string_equal(cluster_own_name(c), "");
+    assert_int_equal(cluster_report(c, "n@10.1.0.5", CLUSTER_REPORT_DOWN, 0), 0);
+    assert_int_equal(cluster_discover(c, "static:a@10.1.200.1", NULL), 0);
+    assert_string_equal(cluster_own_name(c), "n@10.1.0.5");
     end();
 }
 
@@ -316,9 +352,9 @@ static void the_two_kinds_of_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_written_name), cmocka_unit_test(listed_by_others),       cmocka_unit_test(one_address),
-        cmocka_unit_test(a_url_decides),  cmocka_unit_test(many_addresses),         cmocka_unit_test(no_memory),
-        cmocka_unit_test(long_names),     cmocka_unit_test(the_two_kinds_of_names),
+        cmocka_unit_test(a_written_name),          cmocka_unit_test(listed_by_others), cmocka_unit_test(one_address),
+        cmocka_unit_test(a_url_decides),           cmocka_unit_test(many_addresses),   cmocka_unit_test(no_memory),
+        cmocka_unit_test(members_before_the_name), cmocka_unit_test(long_names),       cmocka_unit_test(the_two_kinds_of_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
