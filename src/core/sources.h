@@ -39,7 +39,7 @@ CLUSTER_DEF void cluster_source_remove(struct cluster_source *s)
 {
     if (!s)
         return;
-    if (s->loop->stepping) {
+    if (s->loop->stepping || s->ended || !s->opened) { /* by its own strategy */
         s->ended = s->home->ends = true;
         return;
     }

@@ -22,11 +22,10 @@ CLU_FN void clu_source_free(struct cluster_source *s)
 {
     struct clu_loop *l = s->loop;
     int i;
-    if (s->opened) {
-        s->ended = true;
-        clu_claims_clear(s->home->table, &s->claims);
+    s->ended = true;
+    clu_claims_clear(s->home->table, &s->claims);
+    if (s->opened)
         s->strategy.close(s->state_of_strategy);
-    }
 #ifndef CLUSTER_NO_DNS
     clu_source_forget_questions(s);
 #endif

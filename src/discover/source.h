@@ -119,8 +119,10 @@ CLU_FN void clu_source_age(struct cluster_source *s)
     struct clu_loop *l = s->loop;
     bool frozen = s->paused || s->state == CLUSTER_SOURCE_FAILED;
     uint64_t at = CLUSTER_NEVER;
-    if (frozen && !s->frozen)
-        s->frozen_ns = l->now;
+    if (frozen && !s->frozen) {
+        s->frozen_ns = s->thaw_late ? s->frozen_ns : l->now; /* it was thawed since the last step: that was none */
+        s->thaw_late = false;
+    }
     if (!frozen && s->frozen) {
         if (clu_source_is_late(s))
             s->thaw_late = true;
@@ -635,9 +637,7 @@ CLUSTER_DEF uint64_t cluster_source_now(const struct cluster_source *s)
 
 CLUSTER_DEF void cluster_source_log(struct cluster_source *s, int level, const char *message)
 {
-    struct clu_loop *l = s->loop;
-    if (l->log && level <= l->log_level)
-        l->log(l->log_ctx, level, message, s->shown);
+    clu_log_say(s->loop, level, message, s->shown);
 }
 
 /* A bit less than the round has, so that its end is said in the words of what it waits for. */

@@ -73,19 +73,24 @@ struct clu_loop {
 
 /* ---- words ------------------------------------------------------------ */
 
+CLU_CALLED void clu_log_say(struct clu_loop *l, int level, const char *message, const char *setting)
+{
+    if (!l->log || level > l->log_level)
+        return;
+    l->logging = true;
+    l->log(l->log_ctx, level, message, setting);
+    l->logging = false;
+}
+
 /* One of the messages, with what it says in addition. */
 CLU_FN void clu_log(struct clu_loop *l, enum clu_message_id id, const char *more)
 {
     const struct clu_message_info *info = clu_message(id);
     char buffer[512];
     struct clu_text t = clu_text_on(buffer, sizeof buffer);
-    if (!l->log || info->level > l->log_level)
-        return;
     clu_text_add(&t, info->text);
     clu_text_add(&t, more);
-    l->logging = true;
-    l->log(l->log_ctx, info->level, buffer, info->setting);
-    l->logging = false;
+    clu_log_say(l, info->level, buffer, info->setting);
 }
 
 /* Remember a sentence for cluster_last_error; returns the error. */
@@ -529,7 +534,7 @@ CLU_FN uint64_t clu_loop_deadline(const struct clu_loop *l)
     size_t i;
     for (i = 0; i < l->retired_count; i++)
         if (l->retired[i].acknowledged)
-            return clu_min_u64(next, l->now + CLU_CLOSE_SLACK);
+            return clu_min_u64(next, clu_add_time(l->now, CLU_CLOSE_SLACK));
     return next;
 }
 

@@ -390,6 +390,23 @@ static void pauses(void **state)
     assert_int_equal(poll_script.rounds, 4);
     assert_true(here("a@h"));
     end();
+    /* Going on and pausing again before the next step is one long pause. */
+    begin(NULL);
+    s = discover("push:x?max-age=10s");
+    run_to(start);
+    assert_int_equal(publish(s, "a@h"), 0);
+    run_to(start + 5 * SECOND);
+    assert_int_equal(cluster_source_pause(s, 1), 0);
+    run_to(start + 1000 * SECOND);
+    assert_int_equal(cluster_source_pause(s, 0), 0);
+    assert_int_equal(cluster_source_pause(s, 1), 0);
+    run_to(start + 1001 * SECOND);
+    assert_int_equal(cluster_source_pause(s, 0), 0);
+    run_to(start + 1005 * SECOND);
+    assert_true(here("a@h"));
+    run_to(start + 1007 * SECOND);
+    assert_false(here("a@h"));
+    end();
     /* From inside its round, and with a round under way: its answer still counts. */
     begin(NULL);
     poll_script.mode = PAUSE;

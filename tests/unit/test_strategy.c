@@ -23,6 +23,7 @@ static struct diary {
     char calls[64];
     char target[64];
     int open_result, fd, state; /* state: what is passed around as such */
+    bool removes; /* it removes its source when that ends */
     const char *open_why;
     int (*on_open)(struct diary *d);
     int (*on_round)(struct diary *d);
@@ -69,6 +70,8 @@ static void my_close(void *state)
 {
     assert_ptr_equal(state, &diary.state);
     write_down('c');
+    if (diary.removes)
+        cluster_source_remove(diary.s);
 }
 
 static struct cluster_strategy strategy(void)
@@ -321,6 +324,18 @@ static int publish_at_once(struct diary *d)
     return cluster_source_publish(d->s, &n, 1);
 }
 
+static int publish_and_fail(struct diary *d)
+{
+    assert_int_equal(publish_at_once(d), 0);
+    return CLUSTER_E_IO;
+}
+
+static int remove_at_once(struct diary *d)
+{
+    cluster_source_remove(d->s);
+    return d->open_result;
+}
+
 static void opening(void **state)
 {
     struct cluster_strategy v = strategy();
@@ -338,7 +353,17 @@ static void opening(void **state)
     assert_int_equal(cluster_discover(c, "mine:", &s), CLUSTER_E_UNSUPPORTED);
     assert_string_equal(cluster_last_error(c), "not supported");
     assert_string_equal(diary.calls, "oo"); /* what did not open is not closed */
+    diary.on_open = publish_and_fail; /* what it listed is gone with it */
+    assert_int_equal(cluster_discover(c, "mine:", &s), CLUSTER_E_IO);
+    assert_false(here("early@h"));
+    diary.on_open = remove_at_once;
+    assert_int_equal(cluster_discover(c, "mine:", &s), CLUSTER_E_UNSUPPORTED);
     diary.open_result = 0;
+    diary.removes = true;
+    assert_int_equal(cluster_discover(c, "mine:", NULL), 0);
+    wait_ms(0);
+    assert_null(cluster_source_at(c, 0));
+    diary.removes = false;
     diary.on_open = publish_at_once;
     assert_int_equal(cluster_discover(c, "mine:", &s), 0);
     assert_true(here("early@h"));

@@ -129,9 +129,9 @@ static void model_merge(size_t name)
 
 static void freeze(struct model_source *s, bool was, bool is)
 {
-    if (is && !was)
+    if (is && !was && !s->late)
         s->frozen_at = now_ns;
-    s->late = s->late || (was && !is);
+    s->late = !is && (s->late || was);
 }
 
 static void model_publish(struct model_source *s, const struct says *said, const size_t *which, size_t count)
