@@ -33,6 +33,7 @@ struct cluster {
     bool map_up;           /* of members that are up only */
     uint32_t map_moves;    /* since the host was told */
     uint64_t map_state;    /* of the members it was built of */
+    uint64_t map_seen;     /* what had happened to members when they were looked at last */
     uint64_t map_since_ns; /* since when it is not that of the members; CLUSTER_NEVER: it is */
     uint64_t map_settle_ns;
     struct cluster_map *map;

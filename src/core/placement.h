@@ -56,8 +56,9 @@ CLU_FN uint64_t clu_look_at_map(struct cluster *c)
 {
     struct cluster_map *map = NULL;
     uint64_t state;
-    if (!c->has_map)
+    if (!c->has_map || (c->map && c->map_since_ns == CLUSTER_NEVER && c->map_seen == c->table.touched))
         return CLUSTER_NEVER;
+    c->map_seen = c->table.touched;
     state = clu_map_state(c);
     if (c->map && c->map_state == state) {
         c->map_since_ns = CLUSTER_NEVER;

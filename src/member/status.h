@@ -34,8 +34,6 @@ CLU_FN bool clu_status_look(struct clu_status *s, uint32_t count, uint64_t now)
         s->since_ns = CLUSTER_NEVER;
         return false;
     }
-    if (!ready && s->state == CLUSTER_FORMING)
-        return false;
     if (s->since_ns == CLUSTER_NEVER)
         s->since_ns = now;
     if (now - s->since_ns < s->settle_ns)
