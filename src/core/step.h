@@ -211,26 +211,23 @@ CLU_FN bool clu_event_of_queue(struct cluster *c, struct cluster_event *e)
     return true;
 }
 
+#ifndef CLUSTER_NO_CONNECT
 /* What a host that connects by itself is asked for. */
 CLU_FN bool clu_event_of_mesh(struct cluster *c, struct cluster_event *e)
 {
-#ifndef CLUSTER_NO_CONNECT
     struct clu_dial *d = c->mesh.tells.first;
     struct clu_record *r;
     if (!d)
         return false;
     clu_dial_line_leave(d);
+    clu_dial_timer(d, clu_add_time(c->loop.now, CLU_DIAL_DEADLINE));
     r = clu_peer_of(d)->member->record;
     c->shown_member = (struct clu_shared *)clu_share(r);
     e->type = d->up ? CLUSTER_DISCONNECT : CLUSTER_CONNECT;
     e->member = &r->view;
     return true;
-#else
-    (void)c;
-    (void)e;
-    return false;
-#endif
 }
+#endif
 
 CLU_FN bool clu_event_of_sources(struct cluster *c, struct cluster_event *e, struct clu_text *text)
 {
@@ -262,9 +259,9 @@ CLU_FN bool clu_event_of_status(struct cluster *c, struct cluster_event *e, stru
     return true;
 }
 
+#ifndef CLUSTER_NO_MAP
 CLU_FN bool clu_event_of_map(struct cluster *c, struct cluster_event *e)
 {
-#ifndef CLUSTER_NO_MAP
     if (!c->map_news)
         return false;
     c->map_news = false;
@@ -273,17 +270,14 @@ CLU_FN bool clu_event_of_map(struct cluster *c, struct cluster_event *e)
     e->fingerprint = cluster_map_fingerprint(c->map);
     c->map_moves = 0;
     return true;
-#else
-    (void)c;
-    (void)e;
-    return false;
-#endif
 }
+#endif
 
 CLUSTER_DEF const struct cluster_event *cluster_next_event(struct cluster *c)
 {
     struct cluster_event e;
     struct clu_text text;
+    bool any = true;
     if (!c || c->loop.stepping)
         return NULL;
     clu_event_done(c);
@@ -297,10 +291,18 @@ CLUSTER_DEF const struct cluster_event *cluster_next_event(struct cluster *c)
         clu_log(&c->loop, CLU_MESSAGE_EVENTS_LOST, "");
         e.type = CLUSTER_RESYNC;
         e.revision = c->table.revision;
-    } else if (!clu_event_of_queue(c, &e) && !clu_event_of_mesh(c, &e) && !clu_event_of_sources(c, &e, &text) &&
-               !clu_event_of_status(c, &e, &text) && !clu_event_of_map(c, &e)) {
-        return NULL;
+    } else {
+        any = clu_event_of_queue(c, &e);
+#ifndef CLUSTER_NO_CONNECT
+        any = any || clu_event_of_mesh(c, &e);
+#endif
+        any = any || clu_event_of_sources(c, &e, &text) || clu_event_of_status(c, &e, &text);
+#ifndef CLUSTER_NO_MAP
+        any = any || clu_event_of_map(c, &e);
+#endif
     }
+    if (!any)
+        return NULL;
     c->event = e;
     return &c->event;
 }

@@ -176,6 +176,7 @@ CLU_FN void clu_dial_want(struct clu_dial *d, bool wanted)
 CLU_FN void clu_dial_ask(struct clu_dial *d)
 {
     d->asked = true;
+    d->outside = false;
     if (!d->busy)
         clu_dial_timer(d, 0);
 }
@@ -219,7 +220,7 @@ CLU_FN void clu_dial_fire(struct clu_timer *timer, uint64_t now)
     d->outside = false;
     if (d->busy) {
         home->expired(d);
-    } else if (outside && !d->asked) {
+    } else if (outside) {
         clu_dial_back_off(d);
         clu_dial_schedule(d);
     } else if (!clu_dial_wanted(d)) {

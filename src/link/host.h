@@ -39,6 +39,10 @@ CLU_FN int clu_host_report(struct clu_peer *p, int outcome, int error)
     int result = outcome == CLUSTER_REPORT_UP && !p->dial.up ? clu_peer_join(p) : 0;
     if (result)
         return result;
+    if (outcome == CLUSTER_REPORT_UP && p->dial.asked) {
+        clu_dial_again(&p->dial); /* it is to end, and does not yet */
+        return 0;
+    }
     if (outcome == CLUSTER_REPORT_UP) {
         clu_peer_rise(p);
         return 0;
@@ -50,7 +54,6 @@ CLU_FN int clu_host_report(struct clu_peer *p, int outcome, int error)
     else if (outcome != CLUSTER_REPORT_IGNORED)
         clu_peer_failed(p, CLU_WHY_SYSTEM, error);
     if (outcome == CLUSTER_REPORT_IGNORED) {
-        p->ignored = true;
         clu_peer_stop(p);
         clu_peer_state(p, CLUSTER_MEMBER_UNLINKED);
         clu_dial_want(&p->dial, false);

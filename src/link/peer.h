@@ -27,7 +27,6 @@ struct clu_peer {
     uint8_t said;          /* 1 and the reason that the host was told last; 0: none, or of the link */
     uint8_t kept;          /* so many are at work on it */
     bool replaces;         /* it may still hold a link of ours */
-    bool ignored;          /* the host will not have it */
     bool listed;           /* by a source */
     size_t size;           /* of this object, its name after it */
 };
@@ -218,7 +217,6 @@ CLU_FN int clu_peer_join(struct clu_peer *p)
 CLU_FN void clu_peer_rise(struct clu_peer *p)
 {
     bool was = p->dial.up;
-    p->ignored = false;
     clu_dial_is_up(&p->dial);
     if (was)
         return;
@@ -278,7 +276,6 @@ CLU_FN void clu_mesh_look_at(struct clu_watch_members *watch, struct clu_member 
     }
     if (!p)
         return;
-    p->ignored = false;
     if (mesh->probes && p->dial.up && type != CLUSTER_LEAVE)
         wanted = true;
     listed = type != CLUSTER_LEAVE && !(flags & CLUSTER_MEMBER_ACCEPTED);
@@ -313,7 +310,8 @@ CLU_FN uint64_t clu_mesh_retry(struct clu_mesh *mesh)
         return CLUSTER_NEVER;
     mesh->missed = false;
     for (i = 0; i < mesh->table->settled && !mesh->missed; i++)
-        clu_mesh_look_at(&mesh->watch, mesh->table->sorted[i], CLUSTER_CHANGE);
+        if (!mesh->table->sorted[i]->peer)
+            clu_mesh_look_at(&mesh->watch, mesh->table->sorted[i], CLUSTER_CHANGE);
     return mesh->missed ? clu_add_time(mesh->links.loop->now, CLU_LINK_AGAIN) : CLUSTER_NEVER;
 }
 

@@ -343,10 +343,15 @@ static void unread(void **state)
 {
     (void)state;
     plain("host", "static:a@h,b@h");
-    fake_run(&f, c, &now_ns, now_ns + 100 * SECOND);
+    fake_run(&f, c, &now_ns, now_ns + 104 * SECOND);
     mirror_check(&mirror, c);
     assert_int_equal(told.connects, 2);
     assert_int_equal(mirror.seen[CLUSTER_DOWN], 0);
+    /* It begins when that is read. */
+    live(6900);
+    assert_int_equal(mirror.seen[CLUSTER_DOWN], 0);
+    live(200);
+    assert_int_equal(mirror.seen[CLUSTER_DOWN], 2);
     end();
 }
 
@@ -422,6 +427,11 @@ static void disconnect(void **state)
     assert_int_equal(state_of("a@h"), CLUSTER_MEMBER_UP);
     live(60000);
     assert_true(told.disconnects > 3 && told.disconnects < 12); /* until it is done */
+    does = CLUSTER_REPORT_UP; /* who says that it is not is asked no faster */
+    told.disconnects = 0;
+    live(60000);
+    assert_true(told.disconnects > 0 && told.disconnects < 20);
+    does = 0;
     report("a@h", CLUSTER_REPORT_DOWN, 0);
     assert_null(cluster_member_find(c, "a@h"));
     told.disconnects = 0;
