@@ -427,7 +427,7 @@ static void disconnect(void **state)
     assert_int_equal(state_of("a@h"), CLUSTER_MEMBER_UP);
     live(60000);
     assert_true(told.disconnects > 3 && told.disconnects < 12); /* until it is done */
-    does = CLUSTER_REPORT_UP; /* who says that it is not is asked no faster */
+    does = CLUSTER_REPORT_UP;                                   /* who says that it is not is asked no faster */
     told.disconnects = 0;
     live(60000);
     assert_true(told.disconnects > 0 && told.disconnects < 20);

@@ -23,7 +23,7 @@ static struct diary {
     char calls[64];
     char target[64];
     int open_result, fd, state; /* state: what is passed around as such */
-    bool removes; /* it removes its source when that ends */
+    bool removes;               /* it removes its source when that ends */
     const char *open_why;
     int (*on_open)(struct diary *d);
     int (*on_round)(struct diary *d);
@@ -353,7 +353,7 @@ static void opening(void **state)
     assert_int_equal(cluster_discover(c, "mine:", &s), CLUSTER_E_UNSUPPORTED);
     assert_string_equal(cluster_last_error(c), "not supported");
     assert_string_equal(diary.calls, "oo"); /* what did not open is not closed */
-    diary.on_open = publish_and_fail; /* what it listed is gone with it */
+    diary.on_open = publish_and_fail;       /* what it listed is gone with it */
     assert_int_equal(cluster_discover(c, "mine:", &s), CLUSTER_E_IO);
     assert_false(here("early@h"));
     diary.on_open = remove_at_once;
