@@ -165,15 +165,6 @@ CLU_FN bool clu_ec2_copy(const char *text, char *out, size_t room)
     return t.length && !t.cut;
 }
 
-CLU_FN bool clu_ec2_variable(const struct clu_ec2 *e, const char *name, char *out, size_t room)
-{
-    const struct cluster_io *io = cluster_source_io(e->web.source);
-    int length;
-    out[0] = '\0';
-    length = io->environment(io->ctx, name, out, room);
-    return length > 0 && (size_t)length < room;
-}
-
 /* Known keys: those of the URL, or of the environment. */
 CLU_FN bool clu_ec2_keys(struct clu_ec2 *e)
 {
@@ -181,10 +172,10 @@ CLU_FN bool clu_ec2_keys(struct clu_ec2 *e)
     e->session[0] = '\0';
     if (id)
         return clu_ec2_copy(id, e->id, sizeof e->id) && clu_ec2_copy(e->web.file, e->secret, sizeof e->secret);
-    if (!clu_ec2_variable(e, "AWS_ACCESS_KEY_ID", e->id, sizeof e->id) ||
-        !clu_ec2_variable(e, "AWS_SECRET_ACCESS_KEY", e->secret, sizeof e->secret))
+    if (!clu_web_variable(&e->web, "AWS_ACCESS_KEY_ID", e->id, sizeof e->id) ||
+        !clu_web_variable(&e->web, "AWS_SECRET_ACCESS_KEY", e->secret, sizeof e->secret))
         return false;
-    (void)clu_ec2_variable(e, "AWS_SESSION_TOKEN", e->session, sizeof e->session);
+    (void)clu_web_variable(&e->web, "AWS_SESSION_TOKEN", e->session, sizeof e->session);
     return true;
 }
 
@@ -227,7 +218,8 @@ CLU_FN int clu_ec2_step(struct clu_ec2 *e, uint8_t step)
     }
     e->step = step;
     w->answered = 0;
-    w->server = clu_ec2_variable(e, "AWS_EC2_METADATA_SERVICE_ENDPOINT", e->meta, sizeof e->meta) ? e->meta : CLU_EC2_META;
+    w->server =
+        clu_web_variable(&e->web, "AWS_EC2_METADATA_SERVICE_ENDPOINT", e->meta, sizeof e->meta) ? e->meta : CLU_EC2_META;
     return clu_web_send(w, CLU_WEB_OWN, clu_ec2_meta);
 }
 
@@ -289,8 +281,8 @@ CLU_FN int clu_ec2_before(struct clu_web *w)
     if (region && !clu_ec2_copy(region, e->region, sizeof e->region))
         return clu_round_fail(w->source, CLUSTER_E_INVALID, "'#' is no region: region= takes one like eu-west-1",
                               clu_slice_str(region), "");
-    if (!*e->region && !clu_ec2_variable(e, "AWS_REGION", e->region, sizeof e->region))
-        (void)clu_ec2_variable(e, "AWS_DEFAULT_REGION", e->region, sizeof e->region);
+    if (!*e->region && !clu_web_variable(&e->web, "AWS_REGION", e->region, sizeof e->region))
+        (void)clu_web_variable(&e->web, "AWS_DEFAULT_REGION", e->region, sizeof e->region);
     if (!clu_ec2_keys(e))
         e->secret[0] = '\0';
     result = clu_ec2_step(e, *e->region && *e->secret ? CLU_EC2_KEYS + 1 : CLU_EC2_TOKEN);

@@ -60,7 +60,8 @@ struct clu_web_item {
 struct clu_web {
     struct cluster_source *source;
     const struct clu_web_kind *kind;
-    const char *server; /* whom to ask */
+    const char *server;     /* whom to ask */
+    const char *token_path; /* where a token may be unless an option says so; NULL: nowhere */
     struct clu_found found;
     struct clu_json json;
     struct clu_web_item item;
@@ -120,34 +121,60 @@ CLU_FN int clu_web_add(struct clu_web *w, const char *name)
     return clu_found_end(&w->found, &t, clu_address_parse(clu_slice_str(host), &address) ? host : "", "");
 }
 
+/* A variable of the environment; false: it is not set, or does not fit. */
+CLU_FN bool clu_web_variable(const struct clu_web *w, const char *name, char *out, size_t room)
+{
+    const struct cluster_io *io = cluster_source_io(w->source);
+    int length;
+    out[0] = '\0';
+    length = io->environment(io->ctx, name, out, room);
+    return length > 0 && (size_t)length < room;
+}
+
+/* A file in `file`, from an offset on, trimmed and ended by NUL, with room for an LF: its size, or the error with which the round has
+ * failed. One that may be missing is empty then. */
+CLU_FN int64_t clu_web_file(struct clu_web *w, const char *path, size_t offset, bool may_miss)
+{
+    const struct cluster_allocator *memory = cluster_source_allocator(w->source);
+    uint64_t stamp = 0;
+    int64_t size = clu_read_file(cluster_source_io(w->source), memory, path, &w->file, &w->file_capacity, offset + 2, &stamp);
+    if (size == CLUSTER_E_NOT_FOUND && may_miss)
+        size = 0;
+    if (size < 0)
+        return clu_round_fail(w->source, (int)size, "cannot read '#': $", clu_slice_str(path), cluster_strerror((int)size));
+    if (!clu_reserve(memory, &w->file, &w->file_capacity, offset + 2, 1))
+        return CLUSTER_E_MEMORY;
+    while (size && (unsigned char)w->file[size - 1] <= ' ')
+        size--;
+    memmove(w->file + offset, w->file, (size_t)size);
+    w->file[offset + (size_t)size] = '\0';
+    return size;
+}
+
 /* The token or secret, in its field, as one line ended by LF; an empty text where there is none. */
 CLU_FN int clu_web_secret(struct clu_web *w)
 {
-    const struct cluster_allocator *memory = cluster_source_allocator(w->source);
     const char *token = cluster_source_option(w->source, "token"), *path = cluster_source_option(w->source, "token-file");
+    size_t field = strlen(w->kind->token_field);
+    int64_t size;
     token = token ? token : cluster_source_option(w->source, "secret");
     path = path ? path : cluster_source_option(w->source, "secret-file");
-    size_t field = strlen(w->kind->token_field), size;
-    uint64_t stamp = 0;
-    int64_t read = 0;
-    size = token ? strlen(token) : 0;
-    if (path) {
-        read = clu_read_file(cluster_source_io(w->source), memory, path, &w->file, &w->file_capacity, field + 2, &stamp);
-        if (read < 0)
-            return clu_round_fail(w->source, (int)read, "cannot read '#': $", clu_slice_str(path), cluster_strerror((int)read));
-        while (read && (unsigned char)w->file[read - 1] <= ' ')
-            read--;
-        size = (size_t)read;
+    if (path || w->token_path) {
+        size = clu_web_file(w, path ? path : w->token_path, field, !path);
+    } else {
+        size = token ? (int64_t)strlen(token) : 0;
+        if (!clu_reserve(cluster_source_allocator(w->source), &w->file, &w->file_capacity, field + (size_t)size + 2, 1))
+            return CLUSTER_E_MEMORY;
+        memcpy(w->file + field, token ? token : "", (size_t)size);
     }
-    if (!clu_reserve(memory, &w->file, &w->file_capacity, field + size + 2, 1))
-        return CLUSTER_E_MEMORY;
+    if (size < 0)
+        return (int)size;
     if (size) {
-        memmove(w->file + field, path ? w->file : token, size);
         memcpy(w->file, w->kind->token_field, field);
-        w->file[field + size] = '\n';
-        size += field + 1;
+        memcpy(w->file + field + size, "\n", 2);
+    } else {
+        w->file[0] = '\0';
     }
-    w->file[size] = '\0';
     return 0;
 }
 
@@ -230,19 +257,23 @@ CLU_FN int clu_web_keep(struct clu_web *w)
     return 0;
 }
 
-/* Ask for the document. */
-CLU_FN int clu_web_ask(struct clu_web *w)
+/* Ask for the document, or for the page of it that is next. */
+CLU_FN int clu_web_go(struct clu_web *w)
 {
     int result;
-    w->waits = *w->index != '\0';
     w->listed = false;
-    if (!*w->page)
-        w->found.size = 0;
     clu_json_begin(&w->json, w->kind->paths, w->text, sizeof w->text);
     result = clu_web_send(w, CLU_WEB_DOCUMENT, w->kind->ask);
     w->page[0] = '\0';
     w->busy = result == 0;
     return result;
+}
+
+CLU_FN int clu_web_ask(struct clu_web *w)
+{
+    w->waits = *w->index != '\0';
+    w->found.size = 0;
+    return clu_web_go(w);
 }
 
 CLU_FN int clu_web_round(void *state, uint64_t now)
@@ -272,7 +303,7 @@ CLU_FN int clu_web_end(struct clu_web *w)
     if (!w->listed || !clu_json_whole(&w->json))
         return clu_web_bad(w);
     if (*w->page)
-        return clu_web_ask(w);
+        return clu_web_go(w);
     if (w->kind->end)
         w->kind->end(w);
     result = clu_found_publish(&w->found, SIZE_MAX);

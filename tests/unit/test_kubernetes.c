@@ -223,17 +223,17 @@ static void no_fault_loses_a_member(void **state)
         {"HTTP/1.1 429 X\r\nContent-Length: 0\r\n\r\n", CLUSTER_E_IO, "HTTP 429"},
         {"HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n", CLUSTER_E_IO, "HTTP 500"},
         {"HTTP/1.1 302 X\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", CLUSTER_E_UNSUPPORTED, "HTTP 302"},
-        {"HTTP/1.1 204 X\r\n\r\n", CLUSTER_E_PROTOCOL, "no list of Kubernetes"},
-        {"HTTP/1.1 200 X\r\nContent-Length: 0\r\n\r\n", CLUSTER_E_PROTOCOL, "no list of Kubernetes"},
-        {"HTTP/1.1 200 X\r\nContent-Length: 2\r\n\r\n{}", CLUSTER_E_PROTOCOL, "no list of Kubernetes"},
-        {"HTTP/1.1 200 X\r\nContent-Length: 2\r\n\r\n[]", CLUSTER_E_PROTOCOL, "no list of Kubernetes"},
-        {"HTTP/1.1 200 X\r\nContent-Length: 4\r\n\r\nnull", CLUSTER_E_PROTOCOL, "no list of Kubernetes"},
-        {"HTTP/1.1 200 X\r\nContent-Length: 12\r\n\r\n{\"items\":{}}", CLUSTER_E_PROTOCOL, "no list of Kubernetes"},
-        {"HTTP/1.1 200 X\r\nContent-Length: 14\r\n\r\n{\"items\":null}", CLUSTER_E_PROTOCOL, "no list of Kubernetes"},
-        {"HTTP/1.1 200 X\r\nContent-Length: 11\r\n\r\n{\"items\":[]", CLUSTER_E_PROTOCOL, "no list of Kubernetes"},
+        {"HTTP/1.1 204 X\r\n\r\n", CLUSTER_E_PROTOCOL, "is not the list"},
+        {"HTTP/1.1 200 X\r\nContent-Length: 0\r\n\r\n", CLUSTER_E_PROTOCOL, "is not the list"},
+        {"HTTP/1.1 200 X\r\nContent-Length: 2\r\n\r\n{}", CLUSTER_E_PROTOCOL, "is not the list"},
+        {"HTTP/1.1 200 X\r\nContent-Length: 2\r\n\r\n[]", CLUSTER_E_PROTOCOL, "is not the list"},
+        {"HTTP/1.1 200 X\r\nContent-Length: 4\r\n\r\nnull", CLUSTER_E_PROTOCOL, "is not the list"},
+        {"HTTP/1.1 200 X\r\nContent-Length: 12\r\n\r\n{\"items\":{}}", CLUSTER_E_PROTOCOL, "is not the list"},
+        {"HTTP/1.1 200 X\r\nContent-Length: 14\r\n\r\n{\"items\":null}", CLUSTER_E_PROTOCOL, "is not the list"},
+        {"HTTP/1.1 200 X\r\nContent-Length: 11\r\n\r\n{\"items\":[]", CLUSTER_E_PROTOCOL, "is not the list"},
         {"HTTP/1.1 200 X\r\nContent-Length: 43\r\n\r\n{\"kind\":\"Status\",\"status\":\"Failure\",\"code\":500}",
          CLUSTER_E_PROTOCOL, ""},
-        {"HTTP/1.1 200 X\r\nContent-Length: 13\r\n\r\n<html></html>", CLUSTER_E_PROTOCOL, "no JSON"},
+        {"HTTP/1.1 200 X\r\nContent-Length: 13\r\n\r\n<html></html>", CLUSTER_E_PROTOCOL, "is not the list"},
         {"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\nc\r\n{\"items\":[]}\r\n\r\n", CLUSTER_E_PROTOCOL,
          "no proper HTTP"},
         {"hello\r\n\r\n", CLUSTER_E_PROTOCOL, "no proper HTTP"},
@@ -258,7 +258,7 @@ static void no_fault_loses_a_member(void **state)
     web_failed(CLUSTER_E_CLOSED, "closed the connection");
     faulty = "HTTP/1.1 200 X\r\n\r\n{\"items\":[";
     web_round();
-    web_failed(CLUSTER_E_PROTOCOL, "no list");
+    web_failed(CLUSTER_E_PROTOCOL, "is not the list");
     web.ends = false;
     web_members("app@10.48.33.136 app@10.48.33.137");
     assert_int_equal(mirror.seen[CLUSTER_LEAVE], 0);
