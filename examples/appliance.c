@@ -1,18 +1,20 @@
 /* A node for a small machine: no heap at all, no stdio, one process of a few hundred KiB. It watches its sources, places 256 shards on
  * their members, and says what changes. All memory is one buffer; its size is the limit of everything, and it is checked at once.
  *
- *     musl-gcc -std=c99 -Os -static -s -o appliance examples/appliance.c
+ *     musl-gcc -std=c99 -Os -fno-asynchronous-unwind-tables -static -s -o appliance examples/appliance.c
  *     ./appliance box@10.0.0.7 'gossip:?if=eth0&limit=128'
  *
  * python3 tests/appliance.py says how large it is, and how much memory it takes with how many members.
  */
 #define CLUSTER_IMPLEMENTATION
+#define CLUSTER_STATIC /* what nothing here calls is not in the program */
 #define CLUSTER_NO_CONNECT
 #define CLUSTER_NO_DNS
 #define CLUSTER_NO_EPMD
+#define CLUSTER_NO_EPMD_SERVER
 #define CLUSTER_NO_HOSTS
 #define CLUSTER_NO_HTTP
-#define CLUSTER_NO_KUBERNETES
+#define CLUSTER_NO_REFERENCE
 #define CLUSTER_NO_RING
 #define CLUSTER_NO_TERM
 #include "../cluster.h"
