@@ -211,6 +211,12 @@ else:
     raise AssertionError("no error")
 """]
 
+    def test_the_first_program(self):
+        """docs/bindings.md's, and what it prints."""
+        with open(os.path.join(ROOT, "docs", "bindings.md"), encoding="utf-8") as f:
+            program, shown = re.search(r"^```python\n(.*?)^```\n```text\n(.*?)^```$", f.read(), re.S | re.M).groups()
+        self.assertEqual(sh(PYTHON, "-c", program, PYTHONPATH="examples/bindings/python"), shown)
+
     def test_messages(self):
         """A process of one's own, sends, monitors, answers: with a node in the same program."""
         sh(PYTHON, "-c", """
