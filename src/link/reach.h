@@ -90,7 +90,7 @@ struct clu_link {
     struct cluster_address address;
 };
 
-CLU_FN void clu_link_enlist(struct clu_link *link, struct clu_link **list)
+CLU_CALLED void clu_link_enlist(struct clu_link *link, struct clu_link **list)
 {
     link->next = *list;
     link->at = list;

@@ -83,7 +83,9 @@ CLU_FN size_t clu_utf8_count(const uint8_t *p, size_t size)
     const uint8_t *end = p + size;
     size_t count;
     for (count = 0; p < end; count++)
-        if (clu_utf8_next(&p, end) == CLU_NO_CHARACTER)
+        if (*p < 0x80) /* most are, and this is done for each atom that comes */
+            p++;
+        else if (clu_utf8_next(&p, end) == CLU_NO_CHARACTER)
             return SIZE_MAX;
     return count;
 }
@@ -105,9 +107,14 @@ CLU_FN size_t clu_term_atom(struct clu_reader *r, char *out, size_t room)
         r->bad = true;
         return 0;
     }
+    if (!latin1) {
+        if (room)
+            memcpy(out, p, size < room ? size : room);
+        return size;
+    }
     for (; size; size--) {
         uint8_t byte = *p++;
-        if (latin1 && byte >= 0x80) {
+        if (byte >= 0x80) {
             if (at < room)
                 out[at] = (char)(0xc0 | byte >> 6);
             at++;

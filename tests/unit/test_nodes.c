@@ -882,6 +882,41 @@ static void hostile_messages(void **state)
             }
 }
 
+/* A call is one send and one recv, for a host that looks for what is ready before each step; cluster_poll does by one poll. */
+static void what_a_call_takes(void **state)
+{
+    uint8_t packet[600];
+    struct client *n;
+    int i;
+    (void)state;
+    begin();
+    n = linked("a@10.0.0.1");
+    c->loop.level = true;
+    for (i = 0; i < 3; i++) {
+        unsigned long all = f.all, sends = f.calls[FAKE_SEND];
+        struct clu_slice from[2];
+        struct clu_control said;
+        struct clu_writer w;
+        uint64_t request;
+        assert_int_equal(cluster_call(c, "a@10.0.0.1", "m", "f", "\x83j", 2, 0, &request), 0);
+        wait_ms(0);
+        assert_true(f.all == all + 1 && f.calls[FAKE_SEND] == sends + 1);
+        said = heard(n);
+        assert_true(clu_form_read(&said.message, "{3 $gen_call {2 * *", from));
+        w = clu_writer_on(packet, sizeof packet);
+        clu_write_be(&w, 0, 4);
+        clu_gen_answer_write(&w, from);
+        clu_atom_write(&w, "result");
+        clu_put_be(packet, clu_written(&w) - 4, 4);
+        fake_push(&f, n->fd, packet, clu_written(&w), NULL);
+        wait_ms(0);
+        assert_int_equal(f.all, all + 2);
+        assert_true(next(CLUSTER_REPLY)->request == request);
+    }
+    mirror_read(&mirror, c);
+    end();
+}
+
 static void calling(void **state)
 {
     const struct cluster_event *e;
@@ -1308,6 +1343,7 @@ int main(void)
         cmocka_unit_test_setup(choked, machine),
         cmocka_unit_test_setup(called, machine),
         cmocka_unit_test_setup(hostile_messages, machine),
+        cmocka_unit_test_setup(what_a_call_takes, machine),
         cmocka_unit_test_setup(calling, machine),
         cmocka_unit_test_setup(replaced_under_a_call, machine),
         cmocka_unit_test_setup(answered_to_the_last, machine),
