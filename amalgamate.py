@@ -83,7 +83,7 @@ MANIFEST = [
     ("wire/resolv.h", ["DNS"]),
     ("wire/http.h", ["CONSUL", "EC2", "ETCD", "HTTP", "KUBERNETES", "RANCHER"]),
     ("wire/json.h", ["CONSUL", "EC2", "ETCD", "KUBERNETES", "RANCHER"]),
-    ("wire/compose.h", ["CONSUL", "EC2", "ETCD", "KUBERNETES", "RANCHER"]),
+    ("wire/compose.h", ["CONSUL", "EC2", "ETCD", "HTTP", "KUBERNETES", "RANCHER"]),
     ("wire/sigv4.h", ["EC2"]),
     ("wire/xml.h", ["EC2"]),
     ("wire/url.h", []),

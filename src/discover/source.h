@@ -81,7 +81,7 @@ struct cluster_source {
     size_t question_count;
 #endif
 #ifndef CLUSTER_NO_HTTP
-    struct clu_source_fetch *fetches[CLUSTER_FETCH_SLOTS]; /* NULL: it never fetched */
+    struct clu_fetch *fetches[CLUSTER_FETCH_SLOTS]; /* NULL: it never fetched */
 #endif
     struct clu_record **parts; /* added, and not published yet; each add in order, which is most of the work of ordering all */
     size_t part_count, part_capacity;
@@ -744,54 +744,41 @@ CLUSTER_DEF int cluster_source_record(struct cluster_source *s, uint32_t slot, s
 
 #ifndef CLUSTER_NO_HTTP
 
-/* A request whose host is for DNS to find. */
-struct clu_source_fetch {
-    struct clu_fetch fetch;
-#ifndef CLUSTER_NO_DNS
-    struct clu_question *question;
-#endif
-};
-
 #ifndef CLUSTER_NO_DNS
 
-/* The answer of DNS. */
 CLU_FN void clu_source_looked_up(struct clu_question *q)
 {
     struct clu_fetch *f = (struct clu_fetch *)q->owner;
-    struct clu_text why = clu_text_on(f->why, sizeof f->why);
     struct cluster_dns_answer answer;
     struct cluster_record record;
     clu_question_answer(q, &answer);
-    while (!answer.error && f->address_count < CLU_HTTP_ADDRESSES && clu_question_record(q, &record) > 0)
+    while (f->address_count < CLU_HTTP_ADDRESSES && clu_question_record(q, &record) > 0)
         f->addresses[f->address_count++] = record.address;
-    if (f->address_count) {
+    if (f->address_count)
         clu_fetch_connect(f, 0);
-        return;
-    }
-    f->quoted = true;
-    (void)clu_say(&why, answer.error ? "cannot find host #: $" : "there is no host #: is the name right?", f->host, answer.why);
-    clu_fetch_fail(f, answer.error ? answer.error : CLUSTER_E_NOT_FOUND, NULL);
+    else if (answer.error)
+        clu_fetch_end(f, answer.error, "cannot find host #: $", clu_slice_str(f->host), answer.why);
+    else
+        clu_fetch_end(f, CLUSTER_E_NOT_FOUND, "there is no host #: is the name right?", clu_slice_str(f->host), "");
 }
 
+/* Ask DNS for the addresses of the host. */
 CLU_FN int clu_source_look_up(struct clu_fetch *f)
 {
-    struct clu_source_fetch *s = (struct clu_source_fetch *)(void *)f;
-    struct clu_question *q = s->question;
-    if (!q)
-        q = s->question = clu_question_new(&((struct cluster_source *)f->owner)->home->resolver);
-    if (!q)
+    if (!f->question)
+        f->question = clu_question_new(&((struct cluster_source *)f->owner)->home->resolver);
+    if (!f->question)
         return CLUSTER_E_MEMORY;
-    q->answered = clu_source_looked_up;
-    q->owner = f;
-    q->search = true;
-    return clu_question_ask(q, f->host, CLU_DNS_EITHER, f->deadline - f->loop->now);
+    f->question->answered = clu_source_looked_up;
+    f->question->owner = f;
+    f->question->search = true;
+    return clu_question_ask(f->question, clu_slice_str(f->host), CLU_DNS_EITHER, f->deadline - f->loop->now);
 }
 
 CLU_FN void clu_source_look_up_end(struct clu_fetch *f)
 {
-    struct clu_question *q = ((struct clu_source_fetch *)(void *)f)->question;
-    if (q)
-        clu_question_rest(q, false);
+    if (f->question)
+        clu_question_rest(f->question, false);
 }
 
 #endif
@@ -803,50 +790,39 @@ CLU_FN void clu_source_fetched(struct clu_fetch *f)
 
 CLU_FN void clu_source_forget_fetches(struct cluster_source *s)
 {
-    struct clu_source_fetch *f;
-    size_t i;
-    for (i = 0; i < CLUSTER_FETCH_SLOTS; i++) {
-        f = s->fetches[i];
-        if (!f)
-            continue;
-        clu_fetch_free(&f->fetch);
+    struct clu_fetch **f;
+    for (f = s->fetches; f < s->fetches + CLUSTER_FETCH_SLOTS; f++)
+        if (*f) {
 #ifndef CLUSTER_NO_DNS
-        if (f->question)
-            clu_question_free(f->question);
+            if ((*f)->question)
+                clu_question_free((*f)->question);
 #endif
-        clu_free(&s->loop->memory, f, sizeof *f);
-    }
+            clu_fetch_free(*f);
+        }
 }
 
 /* The request of a slot; NULL: there is none. */
 CLU_FN struct clu_fetch *clu_source_slot(const struct cluster_source *s, uint32_t slot)
 {
-    struct clu_source_fetch *f = slot < CLUSTER_FETCH_SLOTS ? s->fetches[slot] : NULL;
-    return f && f->fetch.asked ? &f->fetch : NULL;
+    struct clu_fetch *f = slot < CLUSTER_FETCH_SLOTS ? s->fetches[slot] : NULL;
+    return f && f->asked ? f : NULL;
 }
 
 CLUSTER_DEF int cluster_source_fetch(struct cluster_source *s, uint32_t slot, const struct cluster_request *request)
 {
-    const struct cluster_allocator *memory;
-    struct clu_source_fetch *made;
     struct clu_fetch *f;
     if (slot >= CLUSTER_FETCH_SLOTS || (request && request->size < sizeof *request))
         return CLUSTER_E_INVALID;
-    memory = &s->loop->memory;
-    if (!s->fetches[slot] && request) {
-        made = (struct clu_source_fetch *)clu_alloc_zero(memory, sizeof *made);
-        if (!made || !clu_fetch_begin(&made->fetch, s->loop)) {
-            clu_free(memory, made, sizeof *made);
-            return CLUSTER_E_MEMORY;
-        }
-        s->fetches[slot] = made;
-    }
     if (!request) {
         if (s->fetches[slot])
-            clu_fetch_stop(&s->fetches[slot]->fetch);
+            clu_fetch_stop(s->fetches[slot]);
         return 0;
     }
-    f = &s->fetches[slot]->fetch;
+    if (!s->fetches[slot])
+        s->fetches[slot] = clu_fetch_new(s->loop);
+    f = s->fetches[slot];
+    if (!f)
+        return CLUSTER_E_MEMORY;
 #ifndef CLUSTER_NO_DNS
     f->look_up = clu_source_look_up;
     f->look_up_end = clu_source_look_up_end;

@@ -12,6 +12,7 @@
 #define CLU_NET_HTTP_H
 
 #include "../loop/loop.h"
+#include "../wire/compose.h"
 #include "../wire/http.h"
 #include "lookup.h"
 
@@ -31,40 +32,41 @@ enum {
     CLU_FETCH_SENDS,
     CLU_FETCH_HEAD,
     CLU_FETCH_BODY,
-    CLU_FETCH_ERROR, /* the body of a response that is none */
-    CLU_FETCH_ENDS
+    CLU_FETCH_ERROR /* the body of a response that is none */
 };
-enum { CLU_FETCH_ASKS = 1, CLU_FETCH_READS };
 
+/* What is used most comes first. */
 struct clu_fetch {
     struct clu_watcher watcher;
     struct clu_timer timer;
     struct clu_loop *loop;
+    int state, fd;
+    struct clu_http http;
+    char *buffer; /* the head of the response, and what came after it */
+    size_t have;
+    bool asked; /* there is a request */
+    bool secure, insecure;
+    bool secret; /* with a secret in it */
+    bool reused; /* a kept connection on which nothing came yet */
+    bool reads;  /* the owner does, and sees the end by that */
+    int error;
+    uint32_t address_count, address_next, quota;
+    void *tls;
+    uint64_t deadline, step, body_left;
+    size_t capacity; /* of the buffer */
+    char *request;   /* head and body */
+    size_t request_size, request_capacity, sent;
+    char *text; /* the host as written with its port, the host alone, and the CA file */
+    size_t text_size;
+    const char *host, *ca; /* ca: NULL: none */
+    uint16_t port;
+    uint32_t slot; /* the owner's */
+    void *owner;
+    void (*progress)(struct clu_fetch *f); /* it may ask again */
     /* DNS, where there is one: ask for f->host, whose answer ends in clu_fetch_connect or clu_fetch_fail; ask no more */
     int (*look_up)(struct clu_fetch *f);
     void (*look_up_end)(struct clu_fetch *f);
-    void (*progress)(struct clu_fetch *f); /* it may ask again */
-    void *owner;
-    uint32_t slot; /* the owner's */
-    int state, error, fd;
-    void *tls;
-    bool asked; /* there is a request */
-    bool secure, insecure;
-    int inside;  /* the owner is in a call of its own: CLU_FETCH_ASKS, CLU_FETCH_READS; or 0 */
-    bool reused; /* a kept connection on which nothing came yet */
-    bool quoted; /* why has what the server says */
-    uint16_t port;
-    uint32_t address_count, address_next, quota;
-    uint64_t deadline, step, body_left;
-    struct clu_http http;
-    char *text; /* the host as written with its port, and the CA file */
-    struct clu_slice host;
-    const char *ca; /* NULL: none */
-    size_t text_size, text_capacity;
-    char *request; /* head and body */
-    size_t request_size, request_capacity, sent;
-    char *buffer; /* the head of the response, and what came after it */
-    size_t capacity, have;
+    struct clu_question *question; /* its; NULL: none yet */
     struct cluster_address addresses[CLU_HTTP_ADDRESSES];
     char why[192]; /* CLU_SAY_MOST bytes of a server's words, and ours */
 };
@@ -87,20 +89,21 @@ CLU_CALLED void clu_fetch_rest(struct clu_fetch *f, bool keep)
         clu_fetch_drop(f);
 }
 
-/* The end: told at once, by the call that reads, or in the next step where the call that asks has not returned yet. */
-CLU_CALLED void clu_fetch_end(struct clu_fetch *f, int error)
+/* The end. Why it failed is a sentence in the terms of clu_say, or NULL: that is written already. */
+CLU_CALLED void clu_fetch_end(struct clu_fetch *f, int error, const char *sentence, struct clu_slice theirs, const char *ours)
 {
+    struct clu_text why;
+    if (sentence) {
+        why = clu_text_on(f->why, sizeof f->why);
+        (void)clu_say(&why, sentence, theirs, ours);
+    }
     clu_fetch_rest(f, true);
     f->error = error;
-    if (!f->inside) {
+    if (!f->reads)
         f->progress(f);
-    } else if (f->inside == CLU_FETCH_ASKS) {
-        f->state = CLU_FETCH_ENDS;
-        clu_timer_set(&f->loop->timers, &f->timer, f->loop->now);
-    }
 }
 
-/* A failure, in words: # is the server. */
+/* A failure, in words of its own or in those that all such failures have: # is the server. */
 CLU_CALLED void clu_fetch_fail(struct clu_fetch *f, int error, const char *sentence)
 {
     static const struct {
@@ -114,17 +117,12 @@ CLU_CALLED void clu_fetch_fail(struct clu_fetch *f, int error, const char *sente
         {CLUSTER_E_LIMIT, "# answers with more bytes than are taken"},
         {CLUSTER_E_PERMISSION, "the certificate of # is not to be trusted: ca= names the file with its authority"},
     };
-    struct clu_text why;
     size_t i;
     for (i = 0; i < CLU_COUNT(table) && !sentence; i++)
         if (table[i].error == error)
             sentence = table[i].sentence;
     f->http.whole = false;
-    if (!f->quoted) {
-        why = clu_text_on(f->why, sizeof f->why);
-        (void)clu_say(&why, sentence ? sentence : "#: $", clu_slice_str(f->text), cluster_strerror(error));
-    }
-    clu_fetch_end(f, error);
+    clu_fetch_end(f, error, sentence ? sentence : "#: $", clu_slice_str(f->text), cluster_strerror(error));
 }
 
 /* ---- the connection --------------------------------------------------- */
@@ -174,13 +172,24 @@ CLU_FN void clu_fetch_start(struct clu_fetch *f)
     int result;
     f->deadline = clu_add_time(l->now, f->deadline);
     clu_timer_set(&l->timers, &f->timer, f->deadline);
+    if (f->secure && !clu_tls_is_there(&l->io)) {
+        clu_fetch_fail(
+            f, CLUSTER_E_UNSUPPORTED,
+            "https to # needs TLS, which is the program's: set the tls_ hooks of cluster_io, as examples/tls_openssl.h does");
+        return;
+    }
+    if (f->secret && !f->secure && !f->insecure) {
+        clu_fetch_fail(f, CLUSTER_E_PERMISSION,
+                       "the token for # would go unencrypted to whoever answers: use https, or insecure=on");
+        return;
+    }
     if (f->fd >= 0) {
         f->reused = true;
         clu_fetch_send_begin(f);
         return;
     }
     f->address_next = f->address_count = 0;
-    result = clu_lookup(&l->io, &l->memory, f->host, &f->addresses[0]);
+    result = clu_lookup(&l->io, &l->memory, clu_slice_str(f->host), &f->addresses[0]);
     if (!result) {
         f->address_count = 1;
         clu_fetch_connect(f, 0);
@@ -222,12 +231,8 @@ CLU_FN void clu_fetch_quote(struct clu_fetch *f, struct clu_slice body)
         said = clu_fetch_between(json, "\"", '"');
     else if (!said.at)
         said = body;
-    clu_text_add(&why, "HTTP ");
-    clu_text_u64(&why, f->http.status);
-    clu_text_add(&why, " from ");
-    clu_text_add(&why, f->text);
+    clu_compose(&why, "HTTP $u from $s", f->http.status, f->text);
     (void)clu_say(&why, moved ? ", which is not followed: #" : said.length ? ": #" : "", said, "");
-    f->quoted = true;
 }
 
 /* More of the response: how many bytes of its body; 0: its head is whole, or its body; or an error. */
@@ -279,31 +284,32 @@ CLU_FN int64_t clu_fetch_body(struct clu_fetch *f, const void **data)
     if (f->state != CLU_FETCH_BODY)
         return CLUSTER_E_AGAIN;
     got = clu_fetch_read(f, data);
-    f->inside = CLU_FETCH_READS;
+    f->reads = true;
     if (got == 0)
-        clu_fetch_end(f, 0);
+        clu_fetch_end(f, 0, NULL, clu_slice_of(NULL, 0), NULL);
     else if (got < 0 && got != CLUSTER_E_AGAIN)
         clu_fetch_fail(f, (int)got, NULL);
-    f->inside = 0;
+    f->reads = false;
     return got;
 }
 
-/* What is read of an error's body is quoted, the rest only makes the connection fit for another request. */
-CLU_FN void clu_fetch_read_error(struct clu_fetch *f)
+/* The body of an error: what is there of it is quoted, and if it is all, the connection is fit for another request. */
+CLU_FN void clu_fetch_refused(struct clu_fetch *f)
 {
     uint16_t status = f->http.status;
     const void *data;
-    int64_t got;
-    do {
+    int64_t got = clu_fetch_read(f, &data);
+    if (got == CLUSTER_E_AGAIN)
+        return;
+    clu_fetch_quote(f, clu_slice_of((const char *)data, got > 0 ? (size_t)got : 0));
+    while (got > 0)
         got = clu_fetch_read(f, &data);
-        if (!f->quoted && got != CLUSTER_E_AGAIN)
-            clu_fetch_quote(f, clu_slice_of((const char *)data, got > 0 ? (size_t)got : 0));
-    } while (got > 0);
-    if (got != CLUSTER_E_AGAIN)
-        clu_fetch_end(f, status == 401 || status == 403   ? CLUSTER_E_PERMISSION
-                         : status == 404 || status == 410 ? CLUSTER_E_NOT_FOUND
-                         : status < 400                   ? CLUSTER_E_UNSUPPORTED
-                                                          : CLUSTER_E_IO);
+    clu_fetch_end(f,
+                  status == 401 || status == 403   ? CLUSTER_E_PERMISSION
+                  : status == 404 || status == 410 ? CLUSTER_E_NOT_FOUND
+                  : status < 400                   ? CLUSTER_E_UNSUPPORTED
+                                                   : CLUSTER_E_IO,
+                  NULL, clu_slice_of(NULL, 0), NULL);
 }
 
 CLU_FN int clu_fetch_send(struct clu_fetch *f)
@@ -329,7 +335,7 @@ CLU_FN int clu_fetch_go(struct clu_fetch *f)
     const void *data;
     int result = 0;
     if (f->state == CLU_FETCH_SECURES) { /* the host as written, without brackets and port */
-        result = clu_secure(f->loop, &f->watcher, f->fd, &f->tls, f->insecure ? NULL : f->host.at, f->ca);
+        result = clu_secure(f->loop, &f->watcher, f->fd, &f->tls, f->insecure ? NULL : f->host, f->ca);
         f->state = result ? f->state : CLU_FETCH_SENDS;
     }
     if (!result && f->state == CLU_FETCH_SENDS)
@@ -360,7 +366,7 @@ CLU_FN void clu_fetch_run(struct clu_fetch *f)
     } else if (f->state == CLU_FETCH_BODY) {
         f->progress(f);
     } else {
-        clu_fetch_read_error(f);
+        clu_fetch_refused(f);
     }
 }
 
@@ -385,9 +391,6 @@ CLU_FN void clu_fetch_fire(struct clu_timer *timer, uint64_t now)
     struct clu_fetch *f = CLU_CONTAINER(timer, struct clu_fetch, timer);
     if (f->state == CLU_FETCH_STARTS) {
         clu_fetch_start(f);
-    } else if (f->state == CLU_FETCH_ENDS) {
-        f->state = CLU_FETCH_REST;
-        f->progress(f);
     } else if (now < f->deadline && f->state <= CLU_FETCH_SENDS) {
         clu_fetch_connect(f, CLUSTER_E_TIMEOUT);
     } else {
@@ -411,118 +414,114 @@ CLU_FN bool clu_fetch_lines(struct clu_text *t, const char *lines)
     return true;
 }
 
-/* The request's bytes. */
-CLU_FN int clu_fetch_write(struct clu_fetch *f, const struct cluster_request *r, const char *target)
+/* The request's bytes, in a block of `size`, which may move; CLUSTER_E_LIMIT: that is not enough. */
+CLU_FN int clu_fetch_write(struct clu_fetch *f, const struct cluster_request *r, const char *target, size_t size)
 {
     const char *method = r->method ? r->method : "GET";
-    size_t lines = (r->headers ? strlen(r->headers) : 0) + (r->secret ? strlen(r->secret) : 0);
-    size_t most = 256 + strlen(method) + strlen(target) + strlen(f->text) + 2 * lines;
     struct clu_text t;
-    clu_wipe(f->request, f->request_capacity); /* the block may move */
-    if (r->body_size > SIZE_MAX / 4 ||
-        !clu_reserve(&f->loop->memory, &f->request, &f->request_capacity, most + (size_t)r->body_size, 1))
+    clu_wipe(f->request, f->request_capacity);
+    if (!clu_reserve(&f->loop->memory, &f->request, &f->request_capacity, size, 1))
         return CLUSTER_E_MEMORY;
     t = clu_text_on(f->request, f->request_capacity);
-    clu_text_add(&t, method);
-    clu_text_add(&t, *target == '/' ? " " : " /");
-    clu_text_add(&t, target);
-    clu_text_add(&t, " HTTP/1.1\r\nHost: ");
-    clu_text_add(&t, f->text);
-    clu_text_add(&t, "\r\n");
+    clu_compose(&t, "$s $s$s HTTP/1.1\r\nHost: $s\r\n", method, *target == '/' ? "" : "/", target, f->text);
     if (!clu_http_token(clu_slice_str(method)) || !clu_fetch_lines(&t, r->headers) || !clu_fetch_lines(&t, r->secret))
         return CLUSTER_E_INVALID;
-    if (r->body) {
-        clu_text_add(&t, "Content-Length: ");
-        clu_text_u64(&t, r->body_size);
-        clu_text_add(&t, "\r\n");
-    }
+    if (r->body)
+        clu_compose(&t, "Content-Length: $u\r\n", (unsigned)r->body_size);
     clu_text_add(&t, "\r\n");
     clu_text_bytes(&t, (const char *)r->body, r->body ? (size_t)r->body_size : 0);
     f->request_size = t.length;
-    return t.cut ? CLUSTER_E_INVALID : 0;
+    return t.cut ? CLUSTER_E_LIMIT : 0;
 }
 
-/* Ask, and have it all within `span` ns. What was asked before is given up. CLUSTER_E_INVALID, CLUSTER_E_MEMORY: nothing is
- * under way. */
-CLU_FN int clu_fetch_ask(struct clu_fetch *f, const struct cluster_request *r, uint64_t span)
+/* The server of a URL, on whose connection the request goes if there is one; *target is what comes after it in the URL. */
+CLU_FN int clu_fetch_server(struct clu_fetch *f, const struct cluster_request *r, const char **target)
 {
     struct clu_loop *l = f->loop;
-    struct clu_slice url = clu_slice_str(r->url ? r->url : ""), authority, before = clu_slice_of(f->text, f->text_size), host;
-    const struct cluster_io *io = &l->io;
+    struct clu_slice url = clu_slice_str(r->url ? r->url : ""), authority, host;
     bool secure = clu_slice_starts(url, "https://"), insecure = (r->flags & CLUSTER_REQUEST_INSECURE) != 0;
-    const char *ca = r->ca ? r->ca : "", *target;
+    const char *ca = r->ca ? r->ca : "";
+    char *text;
     struct clu_text t;
-    size_t size, i;
-    int result;
-    clu_fetch_rest(f, true);
-    f->asked = f->quoted = false;
-    f->why[0] = '\0';
-    if (!secure && !clu_slice_starts(url, "http://"))
+    size_t size;
+    if ((!secure && !clu_slice_starts(url, "http://")) || !clu_http_plain(url, "#"))
         return CLUSTER_E_INVALID;
     authority = clu_slice_from(url, secure ? 8 : 7);
     authority.length = strcspn(authority.at, "/?");
-    target = authority.at + authority.length;
-    for (i = 0; i < url.length; i++)
-        if ((unsigned char)url.at[i] <= 0x20 || (unsigned char)url.at[i] >= 0x7f || url.at[i] == '#')
-            return CLUSTER_E_INVALID;
+    *target = authority.at + authority.length;
     f->port = secure ? 443 : 80;
     if (!clu_host_port(authority, &host, &f->port))
         return CLUSTER_E_INVALID;
-    size = authority.length + 1 + host.length + 1 + strlen(ca) + 1;
-    if (f->fd >= 0 && (f->secure != secure || f->insecure != insecure || (r->flags & CLUSTER_REQUEST_FRESH) ||
-                       before.length != size || memcmp(before.at, authority.at, authority.length) != 0 ||
-                       before.at[authority.length] || strcmp(before.at + size - strlen(ca) - 1, ca) != 0))
-        clu_fetch_drop(f);
-    if (!clu_reserve(&l->memory, &f->text, &f->text_capacity, size, 1))
+    size = authority.length + host.length + strlen(ca) + 3;
+    text = (char *)clu_alloc(&l->memory, size);
+    if (!text)
         return CLUSTER_E_MEMORY;
-    t = clu_text_on(f->text, f->text_capacity);
-    clu_text_bytes(&t, authority.at, authority.length + 1);
-    f->text[authority.length] = '\0';
-    f->host = clu_slice_of(f->text + t.length, host.length);
-    clu_text_bytes(&t, host.at, host.length + 1);
-    f->text[t.length - 1] = '\0';
-    f->ca = *ca ? f->text + t.length : NULL;
+    t = clu_text_on(text, size);
+    clu_text_bytes(&t, authority.at, authority.length);
+    clu_text_bytes(&t, "", 1);
+    clu_text_bytes(&t, host.at, host.length);
+    clu_text_bytes(&t, "", 1);
     clu_text_add(&t, ca);
+    if (f->secure != secure || f->insecure != insecure || (r->flags & CLUSTER_REQUEST_FRESH) || f->text_size != size ||
+        memcmp(f->text, text, size) != 0)
+        clu_fetch_drop(f);
+    clu_free(&l->memory, f->text, f->text_size);
+    f->text = text;
     f->text_size = size;
+    f->host = text + authority.length + 1;
+    f->ca = *ca ? f->host + host.length + 1 : NULL;
     f->secure = secure;
     f->insecure = insecure;
-    result = clu_fetch_write(f, r, target);
+    return 0;
+}
+
+/* Ask, from the next step on, and have it all within `span` ns. What was asked before is given up. CLUSTER_E_INVALID,
+ * CLUSTER_E_MEMORY: nothing is under way. */
+CLU_FN int clu_fetch_ask(struct clu_fetch *f, const struct cluster_request *r, uint64_t span)
+{
+    const char *target;
+    size_t size;
+    int result;
+    clu_fetch_rest(f, true);
+    f->asked = false;
+    f->why[0] = '\0';
+    result = clu_fetch_server(f, r, &target);
+    for (size = 1024; !result; size *= 2) {
+        result = clu_fetch_write(f, r, target, size);
+        if (!result)
+            break;
+        if (result == CLUSTER_E_LIMIT)
+            result = 0;
+    }
     if (result)
         return result;
     memset(&f->http, 0, sizeof f->http);
+    f->secret = r->secret && *r->secret;
     f->body_left = r->answer_size ? r->answer_size : CLU_HTTP_ANSWER;
     f->deadline = span;
     f->asked = true;
     f->error = 0;
-    f->inside = CLU_FETCH_ASKS;
-    if (secure && !clu_tls_is_there(io))
-        clu_fetch_fail(
-            f, CLUSTER_E_UNSUPPORTED,
-            "https to # needs TLS, which is the program's: set the tls_ hooks of cluster_io, as examples/tls_openssl.h does");
-    else if (r->secret && *r->secret && !secure && !insecure)
-        clu_fetch_fail(f, CLUSTER_E_PERMISSION,
-                       "the token for # would go unencrypted to whoever answers: use https, or insecure=on");
-    else if (l->stepping)
-        clu_fetch_start(f);
-    else {
-        f->state = CLU_FETCH_STARTS;
-        clu_timer_set(&l->timers, &f->timer, 0);
-    }
-    f->inside = 0;
+    f->state = CLU_FETCH_STARTS;
+    clu_timer_set(&f->loop->timers, &f->timer, 0);
     return 0;
 }
 
-/* Make a request that was zeroed fit for asking; false: no memory. */
-CLU_FN bool clu_fetch_begin(struct clu_fetch *f, struct clu_loop *l)
+/* One that rests; NULL: no memory. */
+CLU_FN struct clu_fetch *clu_fetch_new(struct clu_loop *l)
 {
+    struct clu_fetch *f = (struct clu_fetch *)clu_alloc_zero(&l->memory, sizeof *f);
+    if (!f || !clu_timers_reserve(&l->memory, &l->timers, 1)) {
+        clu_free(&l->memory, f, sizeof *f);
+        return NULL;
+    }
     f->loop = l;
     f->watcher.ready = clu_fetch_ready;
     f->timer.fire = clu_fetch_fire;
     f->fd = -1;
-    return clu_timers_reserve(&l->memory, &l->timers, 1);
+    return f;
 }
 
-/* Give back what it holds, its secrets wiped. */
+/* Its secrets are wiped. */
 CLU_FN void clu_fetch_free(struct clu_fetch *f)
 {
     struct clu_loop *l = f->loop;
@@ -530,8 +529,9 @@ CLU_FN void clu_fetch_free(struct clu_fetch *f)
     clu_timers_release(&l->timers, &f->timer);
     clu_wipe(f->request, f->request_capacity);
     clu_free(&l->memory, f->request, f->request_capacity);
-    clu_free(&l->memory, f->text, f->text_capacity);
+    clu_free(&l->memory, f->text, f->text_size);
     clu_free(&l->memory, f->buffer, f->capacity);
+    clu_free(&l->memory, f, sizeof *f);
 }
 
 /* Give up what is under way. */

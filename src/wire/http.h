@@ -43,14 +43,20 @@ struct clu_http {
     bool whole; /* the body has ended */
 };
 
-/* A method, or the name of a field. */
-CLU_FN bool clu_http_token(struct clu_slice s)
+/* Visible bytes of ASCII, without these. */
+CLU_FN bool clu_http_plain(struct clu_slice s, const char *without)
 {
     size_t i;
     for (i = 0; i < s.length; i++)
-        if ((unsigned char)(s.at[i] - 0x21) > 0x7e - 0x21 || strchr("\"(),/:;<=>?@[\\]{}", s.at[i]))
+        if ((unsigned char)(s.at[i] - 0x21) > 0x7e - 0x21 || strchr(without, s.at[i]))
             return false;
-    return s.length != 0;
+    return true;
+}
+
+/* A method, or the name of a field. */
+CLU_FN bool clu_http_token(struct clu_slice s)
+{
+    return s.length && clu_http_plain(s, "\"(),/:;<=>?@[\\]{}");
 }
 
 /* Without the blanks around it. */

@@ -808,7 +808,7 @@ static void a_large_body_takes_many_steps(void **state)
             assert_int_equal(cluster_step(c, now_ns, NULL, 0), 0);
             alone++;
         } else {
-            (void)fake_step(&f, c, now_ns);
+            (void)fake_step(&f, c, ++now_ns);
         }
         most = seen[0].size - before > most ? seen[0].size - before : most;
     }

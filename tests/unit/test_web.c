@@ -482,7 +482,7 @@ static void etcd_tells_of_changes(void **state)
     body = "{\"header\":{},\"kvs\":[{\"key\":\"L2NsdXN0ZXIvYXBwQDEwLjAuMC43\"}]}";
     waiting = "HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n";
     web_start(&o, "etcd:/cluster/?watch=on&server=10.0.0.1:8500&interval=1m&jitter=0%");
-    web_run(0);
+    web_run(1);
     web_members("app@10.0.0.7");
     assert_int_equal(watches, 1);
     watch_fd = FAKE_FIRST;
