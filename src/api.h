@@ -223,10 +223,13 @@ struct cluster_map_options {
 };
 
 struct cluster_options {
-    uint32_t size;    /* sizeof(struct cluster_options); cluster_options_init sets it */
-    uint32_t quorum;  /* how many nodes, self included, make the cluster READY; 0: 1. With options.connect those count that
+    uint32_t size;   /* sizeof(struct cluster_options); cluster_options_init sets it */
+    uint32_t quorum; /* how many nodes, self included, make the cluster READY; 0: 1. With options.connect those count that
                             * are linked, else those that a source lists */
-    const char *node; /* own name, name@host or name@auto; NULL: observe only */
+    /* Own name, name@host or name@auto (the own address); NULL: observe only. "undefined@host", "undefined@auto": a name that other
+     * nodes give, with `cookie` and without `listen`: it comes with the first CLUSTER_UP and ends with the CLUSTER_DOWN of that node,
+     * with all other links. Then the own node is no member. Not in a build with CLUSTER_NO_ERLANG, where it is a name like others */
+    const char *node;
     const char
         *quorum_of;     /* "count" (default), "majority" (more than half of `expected`), or "horde" (as Horde counts: of those
                             * who do not drain, by name, the first left out where they are even, more than half) */
@@ -377,7 +380,7 @@ CLUSTER_API const struct cluster_member *cluster_member_find(const struct cluste
 /* One more with every change of the membership; starts at 0, or 1 with an own name. */
 CLUSTER_API uint64_t cluster_revision(const struct cluster *c);
 
-/* The own name, resolved; "" when there is none. */
+/* The own name, resolved; "" when there is none, or none yet. Of one that others give: valid until it ends. */
 CLUSTER_API const char *cluster_own_name(const struct cluster *c);
 
 /* Mark sorted or unsorted lists of names, duplicates allowed: left[i] = 1 where before[i] is not in after, joined[i] = 1
@@ -836,7 +839,8 @@ CLUSTER_API int cluster_send_pid(struct cluster *c, const void *pid, size_t pid_
  * itself has it (net_kernel, rex). */
 CLUSTER_API int cluster_register(struct cluster *c, const char *process);
 
-/* The pid of such a process, 131 first, to be sent to others: 272 bytes at most. */
+/* The pid of such a process, 131 first, to be sent to others: 272 bytes at most. CLUSTER_E_NOT_FOUND: there is none, or no own
+ * name yet. */
 CLUSTER_API int cluster_self(struct cluster *c, const char *process, void *out, size_t capacity, size_t *size);
 
 /* Call a function of a node, as rpc:call does; arguments: a list. CLUSTER_REPLY: term is the result, of a call that failed there

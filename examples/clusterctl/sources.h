@@ -137,7 +137,7 @@ static uint64_t end_of(const struct arguments *a, uint64_t otherwise)
 /* Members other than the own node. */
 static size_t others(const struct cluster *c)
 {
-    return cluster_member_count(c) - (*cluster_own_name(c) ? 1 : 0);
+    return cluster_member_count(c) - (cluster_member_find(c, cluster_own_name(c)) ? 1 : 0);
 }
 
 static const char *source_state_name(int state)

@@ -28,6 +28,9 @@ struct cluster {
     bool has_map;
     bool own_auto; /* the own name is name@auto, and its address is not known yet */
     bool leaving;  /* CLUSTER_LEFT is owed */
+#ifndef CLUSTER_NO_ERLANG
+    bool own_given; /* the own name comes by links, and has only a host of its own */
+#endif
 #ifndef CLUSTER_NO_MAP
     bool map_news;
     bool map_up;           /* of members that are up only */

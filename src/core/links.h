@@ -51,9 +51,9 @@ CLU_FN int clu_links_request(struct cluster *c, const char *node, const struct c
 {
     struct clu_loop *l = &c->loop;
     int result;
-    if (!c->discovery.own.name || !c->linked.mesh)
+    if (!*c->own_name || !c->linked.mesh)
         return clu_fail(l, CLUSTER_E_INVALID, CLU_LINKS_NEED);
-    if (!node || !clu_name_valid(node, strlen(node)) || strcmp(node, c->discovery.own.name) == 0)
+    if (!node || !clu_name_valid(node, strlen(node)) || strcmp(node, c->own_name) == 0)
         return clu_fail(l, CLUSTER_E_INVALID, "the node is no NAME@HOST, or is this one");
     if (c->linked.asked >= CLU_ASK_SLOTS || !clu_queue_expect(&l->memory, &l->events))
         return clu_fail(l, CLUSTER_E_AGAIN, "too many events and queries wait: read the events, then ask again");
@@ -168,7 +168,7 @@ CLUSTER_DEF int cluster_self(struct cluster *c, const char *process, void *out, 
     if (!c || !process || !size)
         return CLUSTER_E_INVALID;
     found = clu_process_find(&c->linked, clu_slice_str(process));
-    if (!found || !c->mesh.links.name)
+    if (!found || clu_links_nameless(&c->mesh.links))
         return clu_fail(&c->loop, CLUSTER_E_NOT_FOUND,
                         "no process of this name is registered, or the own name is not known yet");
     clu_write_be(&w, CLU_TERM_VERSION, 1);
@@ -340,6 +340,9 @@ CLU_FN const char *clu_options_node(struct cluster *c, const struct cluster_opti
         return "options.listen takes ADDRESS:PORT or ADDRESS:FIRST-LAST, with port 0 for any that is free";
     if ((erlang || o->listen) && (!o->node || !*n->cookie))
         return CLU_LINKS_NEED;
+    c->own_given = o->node && strncmp(o->node, "undefined@", 10) == 0; /* as with erl -sname undefined */
+    if (c->own_given && o->listen)
+        return "options.listen (--listen) needs NAME@HOST, not undefined@HOST";
     if (tls < 0)
         return "options.tls takes \"off\", \"on\" or \"insecure\"";
     if (tls && !clu_tls_is_there(&c->loop.io))

@@ -8,12 +8,19 @@
 
 #define CLU_OWN_ADDRESSES 32 /* of this host that are looked at */
 
-/* From now on the own node has its name and is a member. */
+/* From now on the own node has its name and is a member; or it is one that is given a name by links, at its host, and no member. */
 CLU_FN int clu_own_join(struct cluster *c)
 {
     struct cluster_node *own = &c->discovery.own;
     struct clu_says says;
     int result;
+#ifndef CLUSTER_NO_ERLANG
+    if (c->own_given) {
+        c->mesh.links.name = c->mesh.links.host = clu_name_host(c->own_name);
+        c->own_auto = false;
+        return 0;
+    }
+#endif
     memset(&says, 0, sizeof says);
     says.name = c->own_name;
     says.length = strlen(c->own_name);
@@ -143,7 +150,11 @@ CLU_FN int clu_own_options(struct cluster *c, const struct cluster_options *o)
 
 CLUSTER_DEF const char *cluster_own_name(const struct cluster *c)
 {
+#ifndef CLUSTER_NO_ERLANG
+    return c && !clu_links_nameless(&c->mesh.links) ? c->mesh.links.name : "";
+#else
     return c && c->discovery.own.name ? c->discovery.own.name : "";
+#endif
 }
 
 #endif

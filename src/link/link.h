@@ -89,10 +89,28 @@ CLU_FN int clu_link_hello(struct clu_link *link)
     ch->most = ch->full = CLU_HANDSHAKE_MAX;
     link->state = CLU_LINK_STATUS;
     if (!result)
-        result = clu_link_say_hello(link, false, 0);
+        result = clu_link_say_hello(link, false, clu_links_nameless(link->home) ? CLU_FLAGS_NAME_ME : 0);
     if (!result)
         clu_channel_watch(ch);
     return result;
+}
+
+/* A name for the own node. It is ours once the node has proved that it knows the cookie. */
+CLU_FN int clu_link_named(struct clu_link *link, const uint8_t *data, size_t size)
+{
+    struct clu_reader r = clu_reader_of(data, size);
+    bool named = clu_read_be(&r, 7) == UINT64_C(0x736e616d65643a); /* snamed: */
+    size_t length = clu_read_u16(&r);
+    const char *name = (const char *)clu_take(&r, length);
+    link->creation = clu_read_u32(&r);
+    if (r.bad || !named || !clu_name_valid(name, length))
+        return CLUSTER_E_PROTOCOL;
+    link->said_size = (uint32_t)length + 1;
+    link->said = (char *)clu_alloc_zero(&link->home->loop->memory, link->said_size);
+    if (!link->said)
+        return CLUSTER_E_MEMORY;
+    memcpy(link->said, name, length);
+    return 0;
 }
 
 /* What the node says to our name. */
@@ -100,6 +118,8 @@ CLU_FN int clu_link_status(struct clu_link *link, const uint8_t *data, size_t si
 {
     int status = clu_status_read(data, size, CLU_LINK_WORDS);
     link->state = CLU_LINK_CHALLENGE;
+    if (clu_links_nameless(link->home) && status < CLU_SAY_NOK)
+        return clu_link_named(link, data, size);
     switch (status) {
     case CLU_SAY_OK:
     case CLU_SAY_SIMULTANEOUS:
@@ -170,7 +190,7 @@ CLU_FN int clu_link_greeted(struct clu_link *link, const uint8_t *data, size_t s
     if (!clu_hello_read(data, size, false, &theirs))
         return clu_hello_is_old(data, size) ? clu_link_fail(link, CLU_WHY_OLD) : CLUSTER_E_PROTOCOL;
     nameless = (theirs.flags & CLU_FLAGS_NAME_ME) != 0;
-    link->said_size = theirs.name.length + CLU_NUMBER_MAX + 2;
+    link->said_size = (uint32_t)theirs.name.length + CLU_NUMBER_MAX + 2;
     link->said = (char *)clu_alloc_zero(&home->loop->memory, link->said_size);
     if (!link->said)
         return CLUSTER_E_MEMORY;

@@ -134,6 +134,29 @@ CLU_FN void clu_peer_refuse_asks(struct clu_peer *p, enum clu_why why, int error
 
 /* ---- links ------------------------------------------------------------ */
 
+/* The own name came by this link, or with NULL has gone. What was begun under another begins anew, by its timer; what is up ends. */
+CLU_FN void clu_node_renamed(struct clu_links *home, const struct clu_link *by)
+{
+    struct clu_link *link, *next;
+    home->name = home->host;
+    if (by) {
+        home->name = by->said;
+        home->creation = by->creation;
+    }
+    for (link = home->first; link; link = next) {
+        next = link->next;
+        if (link == by || link->state < CLU_LINK_STATUS)
+            continue;
+        if (link->state == CLU_LINK_UP) {
+            home->ended(link, CLU_WHY_NAMELESS, CLUSTER_E_CLOSED);
+        } else {
+            clu_channel_close(&link->channel);
+            clu_link_free_said(link);
+            clu_link_timer(link, 0);
+        }
+    }
+}
+
 CLU_FN void clu_node_ended(struct clu_link *link, enum clu_why why, int error)
 {
     struct clu_links *home = link->home;
@@ -151,10 +174,13 @@ CLU_FN void clu_node_ended(struct clu_link *link, enum clu_why why, int error)
         clu_peer_stop(p);
         clu_peer_failed(p, why, error);
     } else {
+        bool gave = link->said != NULL;
         home->loop->events.replies -= link->choked;
         clu_link_free(link);
         p->link = NULL;
         p->replaces = why != CLU_WHY_CLOSED;
+        if (gave)
+            clu_node_renamed(home, NULL);
         clu_peer_lost(p, why, error);
     }
 }
@@ -200,6 +226,8 @@ CLU_FN int clu_node_up(struct clu_link *link)
     p->replaces = false;
     p->dial.asked = false;
     clu_peer_rise(p);
+    if (clu_links_nameless(home))
+        clu_node_renamed(home, link);
     return 0;
 }
 

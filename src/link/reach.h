@@ -45,6 +45,8 @@ struct clu_links {
     uint64_t tick_ns;
     struct clu_link *first; /* all of them, but for those below */
     struct clu_link *half;  /* those that others make to us and that are not up, the newest first */
+    const char *name;       /* of the own node, which is `host` while it waits to be given one; NULL: it is not known yet */
+    const char *host;       /* of an own node that others give its name; NULL: it has one by itself */
     /* Ask DNS for the address of a host: clu_link_found or clu_link_end says how it went. And ask no more. NULL: there is no DNS */
     int (*look_up)(struct clu_link *link, struct clu_slice host);
     void (*look_up_end)(struct clu_link *link);
@@ -59,7 +61,6 @@ struct clu_links {
     int (*control)(struct clu_link *link, struct clu_control *c); /* which is used up */
     size_t (*inspect)(struct clu_links *home, const char *function,
                       struct clu_writer *w); /* of module cluster; 0: there is none */
-    const char *name;                        /* of the own node; NULL: it is not known yet */
     struct clu_slice cookie;
     const char *ca; /* of TLS; NULL: the system's authorities */
     bool secure, verifies;
@@ -78,8 +79,8 @@ struct clu_link {
     struct clu_question *question; /* to DNS; NULL: none yet */
     void *peer;                    /* the owner's; NULL while it is not known who it is */
     const char *name;              /* of the other node */
-    char *said;                    /* the same, as it was said and not proved yet, and its size */
-    size_t said_size;
+    char *said;                    /* the same, as it was said and not proved yet; or the own name that came by this link */
+    uint32_t said_size, creation;  /* of it; and of the own name, which came with it */
     uint8_t state, why;
     bool replaces; /* a link of ours that it still holds may go */
     bool choked;   /* the host waits for its output to go out, and a place for that event is kept */
@@ -89,6 +90,12 @@ struct clu_link {
     uint64_t ticked_ns; /* its last tick */
     struct cluster_address address;
 };
+
+/* Is the own node's name not known, or not given to it yet? */
+CLU_FN bool clu_links_nameless(const struct clu_links *home)
+{
+    return home->name == home->host;
+}
 
 CLU_CALLED void clu_link_enlist(struct clu_link *link, struct clu_link **list)
 {

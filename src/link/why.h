@@ -30,6 +30,7 @@
     X(PACKET, LIMIT, "it sent a packet over options.limit_packet")                                                           \
     X(CLOSED, CLOSED, "it closed the link")                                                                                  \
     X(ANEW, CLOSED, "it made a new link in place of this one")                                                                                  \
+    X(NAMELESS, CLOSED, "the own name ended with the link that gave it")                                      \
     X(QUIET, TIMEOUT, "nothing came from it for the time of options.tick")                                                   \
     X(LEFT, CLOSED, "it left discovery, and options.on_leave says to disconnect")                                            \
     X(MEMBERS, LIMIT, "options.limit_members leaves no room for it")                                                         \

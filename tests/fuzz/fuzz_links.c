@@ -1,6 +1,7 @@
 /*
  * A node among hostile ones: the input says who connects and to whom we connect, what each says in the handshake and after it,
  * well formed or not, and which of it is proved; what the host does, which hooks and allocations fail, and how the clock moves.
+ * With a first byte of 255 the node has no name of its own: it is given one, or what is none.
  * Nobody is up whose proof was not right; descriptors and memory are given back.
  */
 #define CLUSTER_IMPLEMENTATION
@@ -242,6 +243,8 @@ static void go_on(struct side *s, uint8_t how)
     struct clu_hello h;
     uint32_t challenge;
     const uint8_t *status = (const uint8_t *)"\0\3sok";
+    static const char *const given[] = {"\0\24snamed:\0\7X@1.2.3\0\0\0\7", "\0\25snamed:\0\10Y@10.0.9\0\0\0\7",
+                                        "\0\24snamed:\0\7@1.2.3.\0\0\0\7", "\0\22snamed:\0\7Z@1.2.3\0\0"};
     if (s->up)
         return;
     packet.length = clu_read_u16(&r);
@@ -264,7 +267,11 @@ static void go_on(struct side *s, uint8_t how)
         CHECK(clu_hello_read(packet.at, packet.length, true, &h));
         say_proof(s, cookie, h.challenge);
     } else if (*packet.at == 'N') {
-        push(s, status, 5);
+        CHECK(clu_hello_read(packet.at, packet.length, false, &h));
+        if (h.flags & CLU_FLAGS_NAME_ME)
+            push(s, given[how & 3], 2 + (size_t)given[how & 3][1]);
+        else
+            push(s, status, 5);
         say_hello(s, s->name ? s->name : "?", true);
     } else if (*packet.at == 'r' && clu_proof_read(packet.at, packet.length, 'r', &challenge)) {
         say_proof(s, cookie, challenge);
@@ -411,9 +418,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct cluster_io io;
     struct cluster *c;
     size_t i;
+    bool nameless = size && *data == 255;
     memset(&world, 0, sizeof world);
     last_call = 0;
-    world.at = data;
+    world.at = data + nameless;
     world.end = data + size;
     counted_begin(&memory);
     memset(&io, 0, sizeof io);
@@ -433,10 +441,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     io.random = hook_random;
     io.wall_time = hook_wall_time;
     cluster_options_init(&options);
-    options.node = OWN;
+    options.node = nameless ? "undefined@10.0.0.9" : OWN;
     options.cookie = COOKIE;
     options.connect = "erlang";
-    options.listen = "10.0.0.9:9100";
+    options.listen = nameless ? NULL : "10.0.0.9:9100";
     options.tick = "8s";
     options.on_leave = "disconnect";
     options.seed = 1;
@@ -449,7 +457,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     options.io = &io;
     CHECK(!cluster_create(&c, &options));
     CHECK(!cluster_register(c, "p"));
-    CHECK(!cluster_discover(c, "static:a@10.0.0.1?port=9001", NULL) && !cluster_discover(c, "static:z@10.0.0.1", NULL));
+    CHECK(!cluster_discover(c, "static:a@10.0.0.1?port=9001", NULL) &&
+          !cluster_discover(c, nameless ? "static:n@10.0.0.1?port=9003" : "static:z@10.0.0.1", NULL));
     run(c);
     cluster_destroy(c);
     for (i = 0; i < FDS; i++)

@@ -214,6 +214,60 @@ class Nodes(unittest.TestCase):
         self.assertEqual(sorted(members.strip("[]{}").split("},{")), sorted(["%s,self" % own, "'%s',up" % name]))
         c.line("up " + name)
 
+    def named(self, nodes, cookie="interop"):
+        c = Running("undefined@" + LOOPBACK, cookie, "static:" + ",".join(nodes), program=compiled("named"),
+                    ERL_EPMD_PORT=self.epmd.port)
+        self.addCleanup(c.__exit__)
+        return c
+
+    def test_it_is_given_its_name(self):
+        a = self.erlang("""register(box, self()), P(ready), receive {Pid, hello} ->
+            N = node(Pid), P(N), P({nodes(), nodes(hidden)}), Pid ! {to, pid}, {drill, N} ! {to, name}, P(net_adm:ping(N)),
+            P(rpc:call(N, cluster, members, [])), P(erpc:call(N, m, f, [x])), R = monitor(process, {drill, N}), P(watches),
+            receive {'DOWN', R, _, _, W} -> P(W) after 20000 -> P(none) end end,""", end=False)
+        until(lambda: "= ready" in a.running.lines, "it has its box")
+        c = self.named([a.name])
+        own = c.line(lambda line: line.startswith("up " + a.name)).split()[3]
+        self.assertRegex(own, "^[0-9A-Z]+@127.0.0.1$")
+        for line in ("message %s {to,pid}", "message %s {to,name}", "call %s [x]"):
+            c.line(line % a.name)
+        until(lambda: "= watches" in a.running.lines, "it watches")
+        c.signal(signal.SIGKILL)
+        until(lambda: "= done" in a.running.lines, "it hears of the end")
+        self.assertEqual(self.said(a), ["ready", "'%s'" % own, "{[],['%s']}" % own, "pong", "[{'n@127.0.0.1',up}]", "[x]", "watches",
+                                        "noconnection"])
+
+    def test_its_name_goes_with_who_gave_it(self):
+        nodes = {name: self.erlang("", name=name) for name in ("n@" + LOOPBACK, "o@" + LOOPBACK)}
+        c = self.named(nodes)
+
+        def ups():
+            lines = [c.line(lambda line: line.startswith("up ")).split() for _ in nodes]
+            self.assertEqual(sorted(words[1] for words in lines), sorted(nodes))
+            self.assertEqual(len({words[3] for words in lines}), 1)
+            return lines[0][1], lines[0][3]
+        giver, name = ups()
+        for node in nodes:
+            self.assertEqual(self.ctl("call", node, "erlang", "nodes", "[hidden]").out.count(name), 1)
+        self.assertEqual(self.ctl("ping", giver, "--node", "undefined@" + LOOPBACK).out, "pong\n")
+        nodes[giver].kill()
+        other = [node for node in nodes if node != giver][0]
+        c.line("down %s the own name ended with the link that gave it" % other)
+        c.line(lambda line: line.startswith("down %s " % giver))
+        second = c.line(lambda line: line.startswith("up " + other)).split()[3]
+        self.assertNotEqual(second, name)
+        until(lambda: giver.partition("@")[0] not in self.epmd.names(), "its name is free")
+        nodes[giver] = self.erlang("", name=giver)
+        self.assertEqual(c.line(lambda line: line.startswith("up " + giver)).split()[3], second)
+
+    def test_named_by_nobody(self):
+        node = self.erlang("")
+        c = self.named([node.name], cookie="other")
+        c.line("down %s its cookie is another one" % node.name)
+        refused = self.ctl("node", "--node", "undefined@" + LOOPBACK)
+        self.assertEqual(refused.code, 2)
+        self.assertIn("NAME@HOST, not undefined@HOST", refused.err)
+
     @unittest.skipUnless(shutil.which("elixir"), "no elixir here")
     def test_an_elixir_node(self):
         c = self.c_node("--register", "drill", "--echo")

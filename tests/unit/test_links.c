@@ -38,10 +38,15 @@ static struct node {
     unsigned ticks, accepted, asked, proofs;
     uint32_t challenge;        /* that we gave it */
     const struct node *echoes; /* it gives us the challenge that we gave to that one */
+    const char *gives;         /* the name that it gives, and its creation */
+    uint32_t creation;
+    uint64_t asks_flags; /* what was said to it first */
+    char asks_name[64];
 } nodes[40];
 
 static int node_count;
 static bool no_epmd;
+static const char *own; /* the own name; NULL: others give it one */
 
 /* TLS of the host, which passes bytes on as they are. A session is a place of this table, by its descriptor. */
 static struct {
@@ -114,6 +119,18 @@ static void say_status(struct node *n, const char *status)
     speak(n, STATUS, body, 1 + strlen(status));
 }
 
+/* named: a name, and its creation */
+static void say_name(struct node *n)
+{
+    uint8_t body[300];
+    struct clu_writer w = clu_writer_on(body, sizeof body);
+    clu_write(&w, "snamed:", 7);
+    clu_write_be(&w, strlen(n->gives), 2);
+    clu_write(&w, n->gives, strlen(n->gives));
+    clu_write_be(&w, n->creation, 4);
+    speak(n, STATUS, body, clu_written(&w));
+}
+
 static void say_challenge(struct node *n)
 {
     uint8_t body[300];
@@ -138,7 +155,17 @@ static void shake(struct node *n, const uint8_t *data, size_t size)
     struct clu_hello h;
     uint32_t challenge;
     if (*data == 'N') {
-        assert_true(clu_hello_read(data, size, false, &h) && clu_slice_is(h.name, OWN) && h.flags == CLU_FLAGS_OWN);
+        assert_true(clu_hello_read(data, size, false, &h));
+        n->asks_flags = h.flags;
+        assert_true(h.name.length < sizeof n->asks_name);
+        memcpy(n->asks_name, h.name.at, h.name.length);
+        n->asks_name[h.name.length] = '\0';
+        assert_true(!own || (clu_slice_is(h.name, own) && h.flags == CLU_FLAGS_OWN));
+        if (!n->status && h.flags & CLU_FLAGS_NAME_ME) {
+            say_name(n);
+            say_challenge(n);
+            return;
+        }
         say_status(n, n->status ? n->status : "ok");
         if (!n->status || !strcmp(n->status, "ok_simultaneous"))
             say_challenge(n);
@@ -182,7 +209,8 @@ static void answer(struct node *n, const struct clu_control *asked)
     struct clu_reader r = asked->message;
     struct clu_writer w = clu_writer_on(body, sizeof body);
     struct clu_slice from[2];
-    assert_true(clu_form_read(&r, "{3 $gen_call {2 * * {2 is_auth " OWN, from));
+    assert_true(clu_form_read(&r, "{3 $gen_call {2 * * {2 is_auth", from));
+    assert_true(clu_atom_read(&r, clu_slice_str(own ? own : cluster_own_name(c))));
     n->asked++;
     clu_control_write(&w, CLU_OP_SEND, 3);
     clu_atom_write(&w, "");
@@ -277,6 +305,7 @@ static int machine(void **state)
     memset(&mirror, 0, sizeof mirror);
     node_count = 0;
     no_epmd = false;
+    own = OWN;
     memset(&tls, 0, sizeof tls);
     now_ns = 100 * SECOND;
     return 0;
@@ -1434,6 +1463,333 @@ static void tls_that_is_none(void **state)
     refuses(&o, "options.ca take");
 }
 
+/* ---- a name that others give ------------------------------------------ */
+
+#define GIVEN "256YHK9L1LSLJ@10.0.0.9"
+
+static struct node *namer(const char *name, uint16_t port, const char *gives)
+{
+    struct node *n = node(name, port);
+    n->gives = gives;
+    n->creation = 0xee89a44f;
+    return n;
+}
+
+static struct cluster_options nameless(void)
+{
+    struct cluster_options o = options();
+    own = NULL;
+    o.node = "undefined@10.0.0.9";
+    return o;
+}
+
+/* Who sends {6, Pid, '', Name}: the name that is given, its creation. */
+static void expect_sender(const char *name, uint32_t creation)
+{
+    struct clu_reader r = clu_reader_of(heard.arguments[0].at, heard.arguments[0].length);
+    assert_int_equal(clu_pid_read(&r, name, creation), 1);
+}
+
+/* The bytes are those of a node of OTP 25. Who waits for an answer does from before there was a name on. */
+static void a_name_is_given(void **state)
+{
+    static const uint8_t hello[] = {0, 23, 'N', 0, 0, 0, 7, 7, 7, 0x4f, 0xbc};
+    static const uint8_t named[] = "\0\43snamed:\0\026256YHK9L1LSLJ@10.0.0.9\xee\x89\xa4\x4f";
+    struct node *n = namer("n@10.0.0.1", 9001, GIVEN);
+    struct cluster_options o = nameless();
+    uint8_t pid[300];
+    size_t size;
+    uint64_t request;
+    (void)state;
+    f.sent = NULL; /* this node is said byte by byte */
+    begin(&o, "static:n@10.0.0.1?port=9001");
+    assert_string_equal(cluster_own_name(c), "");
+    assert_int_equal(cluster_register(c, "drill"), 0);
+    assert_int_equal(cluster_self(c, "drill", pid, sizeof pid, &size), CLUSTER_E_NOT_FOUND);
+    assert_int_equal(cluster_ping(c, "n@10.0.0.1", &request), 0);
+    wait_ms(0);
+    assert_int_equal(f.s[n->fd].out_size, 25);
+    assert_memory_equal(f.s[n->fd].out, hello, sizeof hello);
+    assert_memory_equal(f.s[n->fd].out + 15, "\0\01010.0.0.9", 10);
+    f.s[n->fd].out_size = 0;
+    fake_push(&f, n->fd, named, sizeof named - 1, NULL);
+    wait_ms(0);
+    assert_string_equal(cluster_own_name(c), ""); /* it is not proved */
+    f.sent = sent;
+    say_challenge(n);
+    wait_ms(0);
+    assert_string_equal(cluster_own_name(c), GIVEN);
+    assert_int_equal(mirror.seen[CLUSTER_UP], 1);
+    assert_string_equal(mirror.reply_text, "pong");
+    assert_int_equal(mirror.seen[CLUSTER_JOIN], 1); /* the own node is no member */
+    assert_null(cluster_member_find(c, GIVEN));
+    assert_int_equal(cluster_self(c, "drill", pid, sizeof pid, &size), 0);
+    assert_memory_equal(pid, "\x83Xw\026" GIVEN "\0\0\0\3\0\0\0\0\xee\x89\xa4\x4f", 4 + 22 + 12);
+    assert_int_equal(cluster_send(c, "n@10.0.0.1", "q", "\x83j", 2), 0);
+    wait_ms(0);
+    expect_sender(GIVEN, 0xee89a44f);
+    assert_int_equal(cluster_monitor(c, "n@10.0.0.1", "q", &request), 0);
+    wait_ms(0);
+    assert_int_equal(heard.op, CLU_OP_MONITOR);
+    expect_sender(GIVEN, 0xee89a44f);
+    assert_int_equal(cluster_drain(c, 1), 0); /* nobody sees it */
+    end();
+}
+
+/* All are dialled at once. The first to come up names us, the others are told that name, in the same dial: there is but one. */
+static void the_first_one_names_it(void **state)
+{
+    struct cluster_options o = nameless();
+    struct node *n[3];
+    uint64_t request;
+    int i;
+    (void)state;
+    n[0] = namer("a@10.0.0.1", 9001, "A@10.0.0.9");
+    n[1] = namer("b@10.0.0.1", 9002, "B@10.0.0.9");
+    n[2] = namer("m@10.0.0.1", 9003, "M@10.0.0.9");
+    n[2]->mute = true;
+    n[0]->stage = CHALLENGE; /* it is slow, and has given a name already */
+    n[0]->way = SILENT;
+    n[1]->way = WELL;
+    o.reconnect = "off";
+    begin(&o, "static:m@10.0.0.1?port=9003");
+    assert_int_equal(cluster_discover(c, "static:a@10.0.0.1?port=9001", NULL), 0);
+    assert_int_equal(cluster_monitor(c, "a@10.0.0.1", "q", &request), 0);
+    wait_ms(0);
+    assert_string_equal(n[0]->asks_name, "10.0.0.9");
+    assert_string_equal(cluster_own_name(c), "");
+    assert_int_equal(cluster_discover(c, "static:b@10.0.0.1?port=9002", NULL), 0);
+    n[0]->way = WELL;
+    wait_ms(10);
+    assert_string_equal(cluster_own_name(c), "B@10.0.0.9");
+    assert_string_equal(n[1]->asks_name, "10.0.0.9");
+    assert_string_equal(n[0]->asks_name, "B@10.0.0.9");
+    assert_true(n[1]->asks_flags == (CLU_FLAGS_OWN | CLU_FLAGS_NAME_ME) && n[0]->asks_flags == CLU_FLAGS_OWN);
+    assert_int_equal(n[0]->accepted, 2);
+    assert_int_equal(n[1]->accepted, 1);
+    assert_int_equal(mirror.seen[CLUSTER_UP], 2);
+    assert_int_equal(mirror.seen[CLUSTER_DOWN], 0);
+    assert_int_equal(heard.op, CLU_OP_MONITOR);
+    expect_sender("B@10.0.0.9", 0xee89a44f);
+    wait_ms(7000);
+    expect_down("m@10.0.0.1", CLUSTER_E_UNREACHABLE, "does not answer");
+    for (i = 0; i < 2; i++)
+        assert_true(n[i]->up);
+    end();
+}
+
+/* With the link to the node that gave the name it goes, and with it all links; dials under way begin anew. */
+static void the_name_goes(void **state)
+{
+    struct node *a = namer("a@10.0.0.1", 9001, GIVEN), *b = namer("b@10.0.0.1", 9002, "B@10.0.0.9"),
+                *w = namer("w@10.0.0.1", 9003, "W@10.0.0.9");
+    struct cluster_options o = nameless();
+    uint64_t watching, asked;
+    (void)state;
+    o.backoff = "1s..1s";
+    begin(&o, "static:a@10.0.0.1?port=9001");
+    wait_ms(0);
+    assert_int_equal(cluster_discover(c, "static:b@10.0.0.1?port=9002", NULL), 0);
+    wait_ms(0);
+    assert_int_equal(mirror.seen[CLUSTER_UP], 2);
+    w->stage = CHALLENGE;
+    w->way = SILENT;
+    assert_int_equal(cluster_discover(c, "static:w@10.0.0.1?port=9003", NULL), 0);
+    assert_int_equal(cluster_monitor(c, "b@10.0.0.1", "q", &watching), 0);
+    assert_int_equal(cluster_ping(c, "w@10.0.0.1", &asked), 0);
+    wait_ms(0);
+    assert_string_equal(w->asks_name, GIVEN);
+    /* Another link that ends changes nothing. */
+    kill_node(b);
+    wait_ms(0);
+    assert_int_equal(mirror.reply, watching);
+    assert_string_equal(cluster_own_name(c), GIVEN);
+    wait_ms(2000);
+    assert_int_equal(mirror.seen[CLUSTER_UP], 3);
+    assert_string_equal(b->asks_name, GIVEN);
+    assert_int_equal(cluster_monitor(c, "b@10.0.0.1", "q", &watching), 0);
+    wait_ms(0);
+    w->way = WELL;
+    kill_node(a);
+    mirror.seen[CLUSTER_DOWN] = mirror.seen[CLUSTER_UP] = 0;
+    fake_step(&f, c, now_ns += CLU_MS);
+    fake_step(&f, c, now_ns += CLU_MS);
+    mirror_check(&mirror, c);
+    expect_down("a@10.0.0.1", CLUSTER_E_CLOSED, "it closed the link");
+    assert_int_equal(mirror.seen[CLUSTER_DOWN], 2);
+    assert_int_equal(mirror.reply, watching);
+    assert_int_equal(mirror.reply_error, CLUSTER_E_CLOSED);
+    assert_string_equal(mirror.reply_text, "the own name ended with the link that gave it");
+    /* Who was being dialled gives the next one, and answers. */
+    wait_ms(0);
+    assert_string_equal(w->asks_name, "10.0.0.9");
+    assert_string_equal(cluster_own_name(c), "W@10.0.0.9");
+    assert_int_equal(mirror.reply, asked);
+    assert_string_equal(mirror.reply_text, "pong");
+    wait_ms(2000);
+    assert_int_equal(mirror.seen[CLUSTER_UP], 3);
+    assert_string_equal(a->asks_name, "W@10.0.0.9");
+    assert_string_equal(b->asks_name, "W@10.0.0.9");
+    assert_true(a->asks_flags == CLU_FLAGS_OWN && b->asks_flags == CLU_FLAGS_OWN);
+    /* It is silent: the same. */
+    f.s[w->fd].ended = true;
+    wait_ms(3000);
+    assert_string_not_equal(cluster_own_name(c), "W@10.0.0.9");
+    assert_string_not_equal(cluster_own_name(c), "");
+    assert_int_equal(mirror.seen[CLUSTER_UP], 6);
+    end();
+}
+
+/* What is no name, said where one is asked for; and a name said to who has one. */
+static void names_that_are_none(void **state)
+{
+    static const struct {
+        const char *status; /* NULL: `gives` */
+        const char *gives;
+        size_t cut;
+        int error;
+        const char *why;
+    } cases[] = {
+        {"ok", NULL, 0, CLUSTER_E_PROTOCOL, "malformed"},     {"ok_simultaneous", NULL, 0, CLUSTER_E_PROTOCOL, "malformed"},
+        {"alive", NULL, 0, CLUSTER_E_PROTOCOL, "malformed"},  {"named:", NULL, 0, CLUSTER_E_PROTOCOL, "malformed"},
+        {"names:", NULL, 0, CLUSTER_E_PROTOCOL, "malformed"}, {"not_allowed", NULL, 0, CLUSTER_E_REFUSED, "allow"},
+        {NULL, "", 0, CLUSTER_E_PROTOCOL, "malformed"},       {NULL, "10.0.0.9", 0, CLUSTER_E_PROTOCOL, "malformed"},
+        {NULL, "a@b@c", 0, CLUSTER_E_PROTOCOL, "malformed"},  {NULL, "a b@c", 0, CLUSTER_E_PROTOCOL, "malformed"},
+    };
+    size_t i;
+    (void)state;
+    for (i = 0; i < CLU_COUNT(cases); i++) {
+        struct node *n;
+        struct cluster_options o;
+        (void)machine(NULL);
+        n = namer("n@10.0.0.1", 9001, cases[i].gives);
+        n->status = cases[i].status;
+        o = nameless();
+        begin(&o, "static:n@10.0.0.1?port=9001");
+        wait_ms(0);
+        expect_down("n@10.0.0.1", cases[i].error, cases[i].why);
+        assert_int_equal(n->proofs, 0);
+        wait_ms(20000);
+        assert_string_equal(cluster_own_name(c), "");
+        n->status = NULL;
+        n->gives = GIVEN;
+        wait_ms(30000);
+        assert_string_equal(cluster_own_name(c), GIVEN);
+        end();
+    }
+}
+
+static void hostile_at_every_byte_of_a_name(void **state)
+{
+    static const size_t size = 2 + 7 + 2 + 22 + 4;
+    unsigned named = 0;
+    int way;
+    size_t at;
+    (void)state;
+    for (way = CUT; way <= DRIBBLED; way++)
+        for (at = 0; at < size; at++) {
+            struct node *bad, *good;
+            struct cluster_options o;
+            (void)machine(NULL);
+            bad = namer("n@10.0.0.1", 9001, GIVEN);
+            good = namer("g@10.0.0.1", 9002, "G@10.0.0.9");
+            bad->stage = STATUS;
+            bad->way = way;
+            bad->at = at;
+            o = nameless();
+            begin(&o, "static:n@10.0.0.1?port=9001");
+            wait_ms(0);
+            if (*cluster_own_name(c)) {
+                named++; /* its letters and its creation may be any */
+                assert_true(way == DRIBBLED || (way == FLIPPED && at >= 11));
+            }
+            assert_int_equal(cluster_discover(c, "static:g@10.0.0.1?port=9002", NULL), 0);
+            wait_ms(0);
+            assert_true(good->up && state_of("g@10.0.0.1") == CLUSTER_MEMBER_UP);
+            assert_string_equal(good->asks_name[0] == '1' ? "G@10.0.0.9" : good->asks_name, cluster_own_name(c));
+            end();
+        }
+    assert_true(named >= 37 + 20);
+}
+
+/* Who does not know the cookie names nobody. */
+static void named_by_a_stranger(void **state)
+{
+    struct node *n = namer("n@10.0.0.1", 9001, GIVEN);
+    struct cluster_options o = nameless();
+    (void)state;
+    n->cookie = "other";
+    begin(&o, "static:n@10.0.0.1?port=9001");
+    wait_ms(0);
+    expect_down("n@10.0.0.1", CLUSTER_E_PERMISSION, "cookie");
+    assert_string_equal(cluster_own_name(c), "");
+    assert_int_equal(cluster_send(c, "n@10.0.0.1", "q", "\x83j", 2), CLUSTER_E_NOT_FOUND);
+    end();
+}
+
+static void nameless_options(void **state)
+{
+    struct cluster_options o = nameless();
+    (void)state;
+    o.listen = "10.0.0.9:0";
+    refuses(&o, "undefined@HOST");
+    o = nameless();
+    o.cookie = NULL;
+    refuses(&o, "options.cookie");
+    o = nameless();
+    o.node = "undefined";
+    refuses(&o, "NAME@HOST");
+    /* The own address, once it is known. */
+    own = NULL;
+    o = nameless();
+    o.node = "undefined@auto";
+    (void)namer("n@10.0.0.1", 9001, GIVEN);
+    assert_true(clu_address_parse(clu_slice_str("10.0.0.9"), &f.interfaces[f.interface_count]));
+    f.interfaces[f.interface_count++].prefix = 24;
+    assert_true(clu_address_parse(clu_slice_str("10.1.0.9"), &f.interfaces[f.interface_count]));
+    f.interfaces[f.interface_count++].prefix = 24;
+    assert_int_equal(cluster_create(&c, &o), 0);
+    assert_int_equal(cluster_ping(c, "n@10.0.0.1", NULL), 0);
+    wait_ms(100);
+    assert_int_equal(nodes[0].accepted, 0);
+    assert_int_equal(cluster_discover(c, "static:n@10.0.0.1?port=9001", NULL), 0);
+    wait_ms(1100);
+    assert_string_equal(nodes[0].asks_name, "10.0.0.9");
+    assert_string_equal(cluster_own_name(c), GIVEN);
+    assert_string_equal(mirror.reply_text, "pong");
+    end();
+}
+
+/* Each allocation fails once, while there are two to be named by. */
+static void every_allocation_before_a_name(void **state)
+{
+    unsigned long n;
+    bool failed = true;
+    (void)state;
+    for (n = 1; failed; n++) {
+        struct cluster_options o;
+        struct node *a, *b;
+        (void)machine(NULL);
+        a = namer("a@10.0.0.1", 9001, GIVEN);
+        b = namer("b@10.0.0.1", 9002, "B@10.0.0.9");
+        o = nameless();
+        begin(&o, "static:a@10.0.0.1,b@10.0.0.1");
+        fake_memory_fail(&f.memory, n, false);
+        wait_ms(15000);
+        kill_node(a);
+        wait_ms(15000);
+        failed = f.memory.failures != 0;
+        fake_memory_fail(&f.memory, 0, false);
+        wait_ms(1000);
+        assert_true(a->up && b->up);
+        assert_int_equal(state_of("a@10.0.0.1"), CLUSTER_MEMBER_UP);
+        assert_int_equal(state_of("b@10.0.0.1"), CLUSTER_MEMBER_UP);
+        assert_true(a->asks_flags & b->asks_flags & CLU_FLAGS_NAME_ME ? false : *cluster_own_name(c) != '\0');
+        end();
+    }
+    assert_true(n > 15);
+}
+
 /* ---- failing ---------------------------------------------------------- */
 
 /* Each allocation fails once, from the first dial on: in the end the link is there, and pings are answered. */
@@ -1574,6 +1930,14 @@ int main(void)
         cmocka_unit_test_setup(a_link_on_tls, machine),
         cmocka_unit_test_setup(tls_that_fails, machine),
         cmocka_unit_test_setup(tls_that_is_none, machine),
+        cmocka_unit_test_setup(a_name_is_given, machine),
+        cmocka_unit_test_setup(the_first_one_names_it, machine),
+        cmocka_unit_test_setup(the_name_goes, machine),
+        cmocka_unit_test_setup(names_that_are_none, machine),
+        cmocka_unit_test_setup(hostile_at_every_byte_of_a_name, machine),
+        cmocka_unit_test_setup(named_by_a_stranger, machine),
+        cmocka_unit_test_setup(nameless_options, machine),
+        cmocka_unit_test_setup(every_allocation_before_a_name, machine),
         cmocka_unit_test_setup(every_allocation, machine),
         cmocka_unit_test_setup(every_hook, machine),
         cmocka_unit_test_setup(lost_descriptor, machine),
