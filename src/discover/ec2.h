@@ -19,7 +19,7 @@
 
 enum { CLU_EC2_RESERVATION = CLU_WEB_MORE, CLU_EC2_INSTANCES, CLU_EC2_STATE, CLU_EC2_PLACEMENT, CLU_EC2_TAGS, CLU_EC2_TAG };
 
-enum { CLU_EC2_TOKEN, CLU_EC2_REGION, CLU_EC2_ROLE, CLU_EC2_KEYS };
+enum { CLU_EC2_TOKEN, CLU_EC2_REGION, CLU_EC2_ROLE, CLU_EC2_KEYS, CLU_EC2_LIST }; /* steps of a round */
 
 struct clu_ec2 {
     struct clu_web web; /* its item is the instance at hand */
@@ -28,10 +28,11 @@ struct clu_ec2 {
     bool any, named; /* of the options match= and host= */
     struct {
         char key[513], value[1024], group[256];
-    } tag; /* or a group: the one at hand */
-    char region[33], server[64], meta[128];
-    char id[CLU_EC2_KEY], secret[CLU_EC2_KEY], session[CLU_EC2_SESSION], role[128];
-    char answer[CLU_EC2_SESSION + 1024], lines[CLU_EC2_SESSION + 1024]; /* of the head of a request */
+    } tag;                                   /* or a group: the one at hand */
+    char region[64], server[128], meta[128]; /* a region has at most 32 bytes */
+    char token[256], role[128];
+    char id[CLU_EC2_KEY], secret[CLU_EC2_KEY], session[CLU_EC2_SESSION];
+    char lines[CLU_EC2_SESSION + 1024]; /* of the head of a request */
 };
 
 /* ---- the list --------------------------------------------------------- */
@@ -41,12 +42,14 @@ CLU_FN bool clu_ec2_wants(const struct clu_ec2 *e)
 {
     const char *groups = cluster_source_option(e->web.source, "group"), *item = NULL;
     char text[sizeof e->tag];
-    struct clu_text t = clu_text_on(text, sizeof text);
-    clu_compose(&t, "$s=$s", e->tag.key, e->tag.value);
+    struct clu_text t;
+    if (*e->tag.group)
+        return groups && clu_glob_list(clu_slice_str(groups), clu_slice_str(e->tag.group));
+    clu_compose(clu_text_in(&t, text, sizeof text), "$s=$s", e->tag.key, e->tag.value);
     while ((item = cluster_source_item(e->web.source, item)) != NULL)
         if (clu_glob(clu_slice_str(item), clu_slice_str(text)))
             return true;
-    return groups && *e->tag.group && clu_glob_list(clu_slice_str(groups), clu_slice_str(e->tag.group));
+    return false;
 }
 
 /* The instance at hand has ended. */
@@ -144,7 +147,7 @@ CLU_FN void clu_ec2_ask(struct clu_web *w, struct clu_text *url, struct cluster_
     keys.session = e->session;
     keys.region = e->region;
     keys.service = "ec2";
-    keys.seconds = io->wall_time(io->ctx) / CLU_SECOND;
+    clu_sigv4_time(keys.time, io->wall_time(io->ctx) / CLU_SECOND);
     clu_text_add(url, "/");
     clu_web_body(url, r);
     clu_ec2_form(e, url);
@@ -165,29 +168,35 @@ CLU_FN bool clu_ec2_copy(const char *text, char *out, size_t room)
     return t.length && !t.cut;
 }
 
-/* Known keys: those of the URL, or of the environment. */
-CLU_FN bool clu_ec2_keys(struct clu_ec2 *e)
+/* What is known before anybody is asked: keys of the URL, or else of the environment; and the region, also one that an instance said. */
+CLU_FN void clu_ec2_known(struct clu_ec2 *e)
 {
-    const char *id = cluster_source_option(e->web.source, "key");
-    e->session[0] = '\0';
-    if (id)
-        return clu_ec2_copy(id, e->id, sizeof e->id) && clu_ec2_copy(e->web.file, e->secret, sizeof e->secret);
-    if (!clu_web_variable(&e->web, "AWS_ACCESS_KEY_ID", e->id, sizeof e->id) ||
-        !clu_web_variable(&e->web, "AWS_SECRET_ACCESS_KEY", e->secret, sizeof e->secret))
-        return false;
-    (void)clu_web_variable(&e->web, "AWS_SESSION_TOKEN", e->session, sizeof e->session);
-    return true;
+    struct clu_web *w = &e->web;
+    const char *id = cluster_source_option(w->source, "key"), *region = cluster_source_option(w->source, "region");
+    e->secret[0] = e->session[0] = e->role[0] = '\0';
+    if (id) {
+        (void)clu_ec2_copy(id, e->id, sizeof e->id);
+        (void)clu_ec2_copy(w->file, e->secret, sizeof e->secret);
+    } else if (clu_web_variable(w, "AWS_ACCESS_KEY_ID", e->id, sizeof e->id) &&
+               clu_web_variable(w, "AWS_SECRET_ACCESS_KEY", e->secret, sizeof e->secret)) {
+        (void)clu_web_variable(w, "AWS_SESSION_TOKEN", e->session, sizeof e->session);
+    }
+    if (region)
+        (void)clu_ec2_copy(region, e->region, sizeof e->region);
+    else if (!*e->region && !clu_web_variable(w, "AWS_REGION", e->region, sizeof e->region))
+        (void)clu_web_variable(w, "AWS_DEFAULT_REGION", e->region, sizeof e->region);
 }
 
 /* A request to the metadata service. */
 CLU_FN void clu_ec2_meta(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
 {
     static const char *const paths[] = {"/latest/api/token", "/latest/meta-data/placement/region",
-                                        "/latest/meta-data/iam/security-credentials/",
-                                        "/latest/meta-data/iam/security-credentials/"};
+                                        "/latest/meta-data/iam/security-credentials/$s",
+                                        "/latest/meta-data/iam/security-credentials/$s"};
     struct clu_ec2 *e = (struct clu_ec2 *)(void *)w;
-    clu_text_add(url, paths[e->step]);
-    clu_text_add(url, e->step == CLU_EC2_KEYS ? e->role : "");
+    struct clu_text t;
+    clu_compose(url, paths[e->step], e->role);
+    clu_compose(clu_text_in(&t, e->lines, sizeof e->lines), "X-aws-ec2-metadata-token: $s\n", e->token);
     r->secret = NULL;
     r->headers = e->lines;
     if (e->step == CLU_EC2_TOKEN) {
@@ -197,30 +206,29 @@ CLU_FN void clu_ec2_meta(struct clu_web *w, struct clu_text *url, struct cluster
     }
 }
 
-/* Ask for what is still unknown of region and keys, or else for the list. */
+/* Ask for what is still unknown of region and keys, from a step on, or else for the list. */
 CLU_FN int clu_ec2_step(struct clu_ec2 *e, uint8_t step)
 {
     struct clu_web *w = &e->web;
     const char *server = cluster_source_option(w->source, "server");
+    size_t length = strlen(e->region);
     struct clu_text t;
-    if (step == CLU_EC2_REGION && *e->region)
-        step = CLU_EC2_ROLE;
-    if (step == CLU_EC2_ROLE && *e->secret)
-        step = CLU_EC2_KEYS + 1;
-    if (step > CLU_EC2_KEYS) {
-        if (strspn(e->region, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(e->region))
-            return clu_round_fail(w->source, CLUSTER_E_INVALID, "'#' is no region: region= takes one like eu-west-1",
-                                  clu_slice_str(e->region), "");
-        t = clu_text_on(e->server, sizeof e->server);
-        clu_compose(&t, "https://ec2.$s.amazonaws.com$s", e->region, strncmp(e->region, "cn-", 3) == 0 ? ".cn" : "");
-        w->server = server ? server : e->server;
-        return clu_web_ask(w);
-    }
+    /* the token serves both, the second step the region, the others the keys */
+    while (step < CLU_EC2_LIST && (step == CLU_EC2_REGION || *e->secret) && (step > CLU_EC2_REGION || length))
+        step++;
     e->step = step;
-    w->answered = 0;
-    w->server =
-        clu_web_variable(&e->web, "AWS_EC2_METADATA_SERVICE_ENDPOINT", e->meta, sizeof e->meta) ? e->meta : CLU_EC2_META;
-    return clu_web_send(w, CLU_WEB_OWN, clu_ec2_meta);
+    if (step < CLU_EC2_LIST) {
+        w->answered = 0;
+        w->server = clu_web_variable(w, "AWS_EC2_METADATA_SERVICE_ENDPOINT", e->meta, sizeof e->meta) ? e->meta : CLU_EC2_META;
+        return clu_web_send(w, CLU_WEB_OWN, clu_ec2_meta);
+    }
+    if (length > 32 || strspn(e->region, "abcdefghijklmnopqrstuvwxyz0123456789-") != length)
+        return clu_round_fail(w->source, CLUSTER_E_INVALID, "'#' is no region: region= takes one like eu-west-1",
+                              clu_slice_str(e->region), "");
+    clu_compose(clu_text_in(&t, e->server, sizeof e->server), "https://ec2.$s.amazonaws.com$s", e->region,
+                strncmp(e->region, "cn-", 3) == 0 ? ".cn" : "");
+    w->server = server ? server : e->server;
+    return clu_web_ask(w);
 }
 
 /* Temporary keys, as the metadata service has them. */
@@ -232,23 +240,16 @@ CLU_FN bool clu_ec2_role_keys(struct clu_ec2 *e)
         CLU_FIELD(0, "Token", struct clu_ec2, session),
         CLU_PLACE(0, 0, NULL),
     };
-    struct clu_json j;
-    int token;
-    clu_json_begin(&j, paths, e->lines, sizeof e->lines);
-    clu_json_feed(&j, e->answer, e->web.answered);
-    e->id[0] = e->secret[0] = e->session[0] = '\0';
-    while ((token = clu_json_next(&j)) > 0)
-        (void)clu_json_taken(&j, token, e);
-    return clu_json_whole(&j) && *e->id && *e->secret && *e->session;
+    e->id[0] = '\0';
+    return clu_web_fields(&e->web, paths, e->lines, sizeof e->lines) && *e->id && *e->secret && *e->session;
 }
 
 /* An answer of the metadata service. */
 CLU_FN int clu_ec2_other(struct clu_web *w, uint32_t slot)
 {
     struct clu_ec2 *e = (struct clu_ec2 *)(void *)w;
-    int64_t got = clu_web_answer(w, e->answer, sizeof e->answer);
-    struct clu_text t;
-    bool good = true;
+    int64_t got = clu_web_answer(w);
+    bool good;
     if (got == CLUSTER_E_AGAIN)
         return 0;
     if (got < 0)
@@ -256,36 +257,25 @@ CLU_FN int clu_ec2_other(struct clu_web *w, uint32_t slot)
                               *e->region ? "no keys: key= and secret-file=, the environment, or a role of the instance: $"
                                          : "no region: region=, the environment, or an instance that says its own: $",
                               clu_slice_of(NULL, 0), clu_web_why(w, slot));
-    if (e->step == CLU_EC2_TOKEN) {
-        good = clu_ec2_copy(e->answer, e->session, sizeof e->session);
-        t = clu_text_on(e->lines, sizeof e->lines);
-        clu_compose(&t, "X-aws-ec2-metadata-token: $s\n", e->session);
-        e->session[0] = '\0';
-    } else if (e->step == CLU_EC2_REGION) {
-        good = clu_ec2_copy(e->answer, e->region, sizeof e->region);
-    } else if (e->step == CLU_EC2_ROLE) {
-        good = clu_ec2_copy(e->answer, e->role, sizeof e->role) && !strpbrk(e->role, "/?%# ");
-    } else {
+    if (e->step == CLU_EC2_TOKEN)
+        good = clu_ec2_copy(w->answer, e->token, sizeof e->token);
+    else if (e->step == CLU_EC2_REGION)
+        good = clu_ec2_copy(w->answer, e->region, sizeof e->region);
+    else if (e->step == CLU_EC2_ROLE)
+        good = clu_ec2_copy(w->answer, e->role, sizeof e->role) && !strpbrk(e->role, "/?%# ");
+    else
         good = clu_ec2_role_keys(e);
-    }
     return good ? clu_ec2_step(e, (uint8_t)(e->step + 1)) : clu_web_bad(w);
 }
 
 CLU_FN int clu_ec2_before(struct clu_web *w)
 {
     struct clu_ec2 *e = (struct clu_ec2 *)(void *)w;
-    const char *region = cluster_source_option(w->source, "region");
     int result = clu_web_secret(w);
     if (result)
         return result;
-    if (region && !clu_ec2_copy(region, e->region, sizeof e->region))
-        return clu_round_fail(w->source, CLUSTER_E_INVALID, "'#' is no region: region= takes one like eu-west-1",
-                              clu_slice_str(region), "");
-    if (!*e->region && !clu_web_variable(&e->web, "AWS_REGION", e->region, sizeof e->region))
-        (void)clu_web_variable(&e->web, "AWS_DEFAULT_REGION", e->region, sizeof e->region);
-    if (!clu_ec2_keys(e))
-        e->secret[0] = '\0';
-    result = clu_ec2_step(e, *e->region && *e->secret ? CLU_EC2_KEYS + 1 : CLU_EC2_TOKEN);
+    clu_ec2_known(e);
+    result = clu_ec2_step(e, CLU_EC2_TOKEN);
     return result ? result : 1;
 }
 
@@ -321,14 +311,16 @@ CLU_FN int clu_ec2_open(void *ctx, struct cluster_source *s, const char *target,
     (void)ctx;
     (void)target;
     while ((item = cluster_source_item(s, item)) != NULL)
-        if (!strchr(item, '=') || *item == '=')
-            return clu_round_fail(s, CLUSTER_E_INVALID, "'#' is no tag: write KEY=VALUE", clu_slice_str(item), "");
-    if (!cluster_source_item(s, NULL) && !cluster_source_option(s, "group"))
+        if (*item == '=' || !strchr(item, '='))
+            break;
+    if (item)
+        why = "'#' is no tag: write KEY=VALUE";
+    else if (!cluster_source_item(s, NULL) && !cluster_source_option(s, "group"))
         why = "ec2: needs a tag after its ':', as in ec2:cluster=web, or group=";
     else if (key != secret)
         why = "key= and secret= or secret-file= go together";
     if (why)
-        return clu_round_fail(s, CLUSTER_E_INVALID, why, clu_slice_of(NULL, 0), "");
+        return clu_round_fail(s, CLUSTER_E_INVALID, why, clu_slice_str(item ? item : ""), "");
     result = clu_web_open(s, &kind, state);
     if (!result) {
         ((struct clu_ec2 *)*state)->any = clu_choice(s, "match", "all any", 0) > 0;

@@ -62,8 +62,8 @@ CLU_FN void clu_etcd_range(struct clu_web *w, struct clu_text *url, struct clust
 {
     const char *prefix = cluster_source_item(w->source, NULL);
     char end[CLU_ETCD_PREFIX + 1];
-    struct clu_text t = clu_text_on(end, sizeof end);
-    clu_text_add(&t, prefix);
+    struct clu_text t;
+    clu_text_add(clu_text_in(&t, end, sizeof end), prefix);
     end[t.length - 1]++; /* a prefix ends in no 0xff */
     clu_etcd_post(url, r, form, prefix, end);
 }
@@ -94,41 +94,38 @@ CLU_FN void clu_etcd_announce(struct clu_web *w, struct clu_text *url, struct cl
         {"/v3/lease/revoke", "{\"ID\":$s}"},
     };
     char key[CLU_ETCD_PREFIX + CLU_NAME_MAX + 1];
-    struct clu_text t = clu_text_on(key, sizeof key);
-    clu_compose(&t, "$s$s", cluster_source_item(w->source, NULL), cluster_source_own(w->source)->name);
+    struct clu_text t;
+    clu_compose(clu_text_in(&t, key, sizeof key), "$s$s", cluster_source_item(w->source, NULL),
+                cluster_source_own(w->source)->name);
     clu_text_add(url, steps[w->own][0]);
     clu_etcd_post(url, r, steps[w->own][1], w->lease, key);
 }
 
-/* The number after a key of an answer: the lease's, or its time to live. */
-CLU_FN bool clu_etcd_number(const char *answer, const char *key, char *out, size_t room)
-{
-    const char *at = strstr(answer, key);
-    struct clu_text t = clu_text_on(out, room);
-    if (!at)
-        return false;
-    at += strlen(key);
-    at += strspn(at, "\": ");
-    clu_text_bytes(&t, at, strspn(at, "0123456789-"));
-    return t.length && !t.cut && strcmp(out, "0") != 0;
-}
-
-/* What comes after a step of announcing. */
+/* What comes after a step of announcing: a lease has an identity, and one that has run out no time left. */
 CLU_FN uint8_t clu_etcd_announced(struct clu_web *w, uint8_t own)
 {
-    char number[24];
+    enum { RESULT = CLU_WEB_MORE };
+    static const struct clu_json_path paths[] = {
+        CLU_FIELD(0, "ID", struct clu_web, lease),
+        CLU_PLACE(0, RESULT, "result"),
+        CLU_FIELD(RESULT, "TTL", struct clu_web, left),
+        CLU_PLACE(0, 0, NULL),
+    };
+    char text[32];
     if (own == CLU_WEB_GRANTS)
-        return clu_etcd_number(w->answer, "\"ID\"", w->lease, sizeof w->lease) ? CLU_WEB_PUTS : CLU_WEB_NONE;
-    if (own == CLU_WEB_KEEPS && !clu_etcd_number(w->answer, "\"TTL\"", number, sizeof number))
-        return CLU_WEB_GRANTS; /* it has run out */
-    return CLU_WEB_HELD;
+        w->lease[0] = '\0';
+    w->left[0] = '\0';
+    (void)clu_web_fields(w, paths, text, sizeof text);
+    if (own == CLU_WEB_GRANTS)
+        return *w->lease ? CLU_WEB_PUTS : CLU_WEB_NONE;
+    return own == CLU_WEB_KEEPS && (!*w->left || *w->left == '0') ? CLU_WEB_GRANTS : CLU_WEB_HELD;
 }
 
 /* What each round begins with: the watch, and the lease. */
 CLU_FN int clu_etcd_before(struct clu_web *w)
 {
     int result = 0;
-    if (!w->changes && clu_choice(w->source, "watch", "off on", 0) > 0) {
+    if (!w->changes && clu_web_on(w, "watch")) {
         result = clu_web_send(w, CLU_WEB_CHANGES, clu_etcd_watch);
         w->changes = result == 0;
     }

@@ -204,35 +204,30 @@ CLU_FN int clu_kube_prepare(struct clu_kube *k)
     const struct cluster_io *io = cluster_source_io(s);
     const char *namespace_ = cluster_source_option(s, "namespace"), *cluster = cluster_source_option(s, "cluster"),
                *account = cluster_source_option(s, "account"), *ca = cluster_source_option(s, "ca");
-    struct clu_text t = clu_text_on(k->token, sizeof k->token);
+    struct clu_text t;
     uint64_t stamp = k->ca_stamp;
     int64_t size;
     account = account ? account : CLU_KUBE_ACCOUNT;
     if (!namespace_) {
-        clu_compose(&t, "$s/namespace", account);
+        clu_compose(clu_text_in(&t, k->token, sizeof k->token), "$s/namespace", account);
         size = clu_web_file(w, k->token, 0, true);
         if (size < 0)
             return (int)size;
         namespace_ = w->file;
     }
-    t = clu_text_on(k->namespace_, sizeof k->namespace_);
-    clu_text_add(&t, namespace_);
-    if (!*namespace_ || t.cut || strpbrk(namespace_, "/?&# %"))
+    clu_text_add(clu_text_in(&t, k->namespace_, sizeof k->namespace_), namespace_);
+    if (!t.length || t.cut || strpbrk(namespace_, "/?&# %"))
         return clu_round_fail(s, CLUSTER_E_INVALID, "no namespace: outside of a pod namespace= says it", clu_slice_of(NULL, 0),
                               "");
-    t = clu_text_on(k->token, sizeof k->token);
-    clu_compose(&t, "$s/token", account);
+    clu_compose(clu_text_in(&t, k->token, sizeof k->token), "$s/token", account);
     w->token_path = k->token;
     if (!clu_web_variable(w, "CLUSTER_DOMAIN", k->domain, sizeof k->domain)) {
-        t = clu_text_on(k->domain, sizeof k->domain);
-        clu_compose(&t, "$s.local", cluster ? cluster : "cluster");
+        clu_compose(clu_text_in(&t, k->domain, sizeof k->domain), "$s.local", cluster ? cluster : "cluster");
     } else if (k->domain[strlen(k->domain) - 1] == '.') {
         k->domain[strlen(k->domain) - 1] = '\0';
     }
     clu_kube_server(k);
-    t = clu_text_on(k->ca, sizeof k->ca);
-    if (!ca)
-        clu_compose(&t, "$s/ca.crt", account);
+    clu_compose(clu_text_in(&t, k->ca, sizeof k->ca), ca ? "" : "$s/ca.crt", account);
     size = io->read_file(io->ctx, ca ? ca : k->ca, NULL, 0, &stamp);
     if (size < 0 && size != CLUSTER_E_AGAIN)
         k->ca[0] = '\0';
@@ -270,7 +265,7 @@ CLU_FN void clu_kube_ask(struct clu_web *w, struct clu_text *url, struct cluster
         clu_compose(url, "&limit=$s", page ? page : "500");
         if (*w->page)
             clu_compose(url, "&continue=$q", w->page);
-        else if (clu_choice(w->source, "cached", "off on", 0))
+        else if (clu_web_on(w, "cached"))
             clu_text_add(url, "&resourceVersion=0");
     }
     if (*k->ca)
@@ -494,7 +489,7 @@ CLU_FN int clu_kube_open(void *ctx, struct cluster_source *s, const char *target
     k = (struct clu_kube *)*state;
     k->mode = mode;
     k->lookup = (uint8_t)clu_choice(s, "lookup", "endpoints pods endpointslices", 0);
-    k->watch = clu_choice(s, "watch", "off on", 0) != 0;
+    k->watch = clu_web_on(&k->web, "watch");
     k->all = clu_choice(s, "ready", "off on", 1) == 0;
     return 0;
 }

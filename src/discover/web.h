@@ -74,7 +74,7 @@ struct clu_web {
     size_t answered; /* bytes of answer */
     char *url, *file;
     size_t url_capacity, file_capacity;
-    char index[24], lease[24], text[1024], answer[512];
+    char index[24], lease[24], left[24], text[1024], answer[5120];
     char page[1024]; /* the rest of the list begins there; "": this is all */
 };
 
@@ -92,6 +92,12 @@ CLU_FN void clu_web_close(void *state)
     clu_free(memory, w, size);
 }
 
+/* Is an option on, which is off where it is not given? */
+CLU_CALLED bool clu_web_on(const struct clu_web *w, const char *key)
+{
+    return clu_choice(w->source, key, "off on", 0) > 0;
+}
+
 CLU_FN int clu_web_open(struct cluster_source *s, const struct clu_web_kind *kind, void **state)
 {
     const char *server = cluster_source_option(s, "server");
@@ -102,7 +108,7 @@ CLU_FN int clu_web_open(struct cluster_source *s, const struct clu_web_kind *kin
     w->kind = kind;
     w->server = server ? server : kind->server;
     w->found.source = s;
-    if (clu_choice(s, "watch", "off on", 0) > 0)
+    if (clu_web_on(w, "watch"))
         (void)cluster_source_streams(s);
     return 0;
 }
@@ -121,14 +127,16 @@ CLU_FN int clu_web_add(struct clu_web *w, const char *name)
     return clu_found_end(&w->found, &t, clu_address_parse(clu_slice_str(host), &address) ? host : "", "");
 }
 
-/* A variable of the environment; false: it is not set, or does not fit. */
+/* A variable of the environment; false, and an empty text: it is not set, or does not fit. */
 CLU_FN bool clu_web_variable(const struct clu_web *w, const char *name, char *out, size_t room)
 {
     const struct cluster_io *io = cluster_source_io(w->source);
     int length;
-    out[0] = '\0';
     length = io->environment(io->ctx, name, out, room);
-    return length > 0 && (size_t)length < room;
+    if (length > 0 && (size_t)length < room)
+        return true;
+    out[0] = '\0';
+    return false;
 }
 
 /* A file in `file`, from an offset on, trimmed and ended by NUL, with room for an LF: its size, or the error with which the round has
@@ -217,7 +225,7 @@ CLU_FN int clu_web_send(struct clu_web *w, uint32_t slot, clu_web_asks *ask)
         r.headers = "Accept: application/json\n";
         r.secret = w->file;
         r.ca = cluster_source_option(s, "ca");
-        r.flags = clu_choice(s, "insecure", "off on", 0) > 0 ? CLUSTER_REQUEST_INSECURE : 0;
+        r.flags = clu_web_on(w, "insecure") ? CLUSTER_REQUEST_INSECURE : 0;
         ask(w, &url, &r);
     } while (url.cut && room <= CLU_WEB_URL_MAX);
     if (r.body)
@@ -245,7 +253,7 @@ CLU_FN int clu_web_announce(struct clu_web *w, uint8_t own)
 CLU_FN int clu_web_keep(struct clu_web *w)
 {
     const struct cluster_node *own = cluster_source_own(w->source);
-    bool announces = clu_choice(w->source, "announce", "off on", 0) > 0 && own->name;
+    bool announces = clu_web_on(w, "announce") && own->name;
     if (own->flags & CLUSTER_NODE_LEAVING) {
         if (announces && w->own != CLU_WEB_NONE && w->own != CLU_WEB_REVOKES)
             return clu_web_announce(w, CLU_WEB_REVOKES);
@@ -353,24 +361,36 @@ CLU_FN const char *clu_web_why(const struct clu_web *w, uint32_t slot)
     return r.why;
 }
 
-/* A short answer, of the slot OWN, into a buffer as far as it fits: how many bytes once it is whole, or a negative CLUSTER_E... */
-CLU_FN int64_t clu_web_answer(struct clu_web *w, char *out, size_t room)
+/* The short answer of the slot OWN, as far as it fits: how many bytes once it is whole, or a negative CLUSTER_E... */
+CLU_FN int64_t clu_web_answer(struct clu_web *w)
 {
     const void *data;
     int64_t got;
     while ((got = cluster_source_body(w->source, CLU_WEB_OWN, &data)) > 0) {
-        size_t left = room - 1 - w->answered, size = (size_t)got < left ? (size_t)got : left;
-        memcpy(out + w->answered, data, size);
+        size_t left = sizeof w->answer - 1 - w->answered, size = (size_t)got < left ? (size_t)got : left;
+        memcpy(w->answer + w->answered, data, size);
         w->answered += size;
     }
-    out[w->answered] = '\0';
+    w->answer[w->answered] = '\0';
     return got < 0 ? got : (int64_t)w->answered;
+}
+
+/* The fields of that answer, which is a document; the text is room for each. */
+CLU_FN bool clu_web_fields(struct clu_web *w, const struct clu_json_path *paths, char *text, size_t room)
+{
+    struct clu_json j;
+    int token;
+    clu_json_begin(&j, paths, text, room);
+    clu_json_feed(&j, w->answer, w->answered);
+    while ((token = clu_json_next(&j)) > 0)
+        (void)clu_json_taken(&j, token, w);
+    return clu_json_whole(&j);
 }
 
 /* A step of announcing has its answer. One that was not kept alive is announced anew. */
 CLU_FN int clu_web_announced(struct clu_web *w, uint32_t slot)
 {
-    int64_t got = clu_web_answer(w, w->answer, sizeof w->answer);
+    int64_t got = clu_web_answer(w);
     uint8_t own = w->own, next;
     if (got == CLUSTER_E_AGAIN)
         return 0;

@@ -26,6 +26,13 @@ CLU_FN void clu_text_quoted(struct clu_text *t, struct clu_slice text)
     }
 }
 
+/* A text that begins in a buffer. */
+CLU_CALLED struct clu_text *clu_text_in(struct clu_text *t, char *buffer, size_t size)
+{
+    *t = clu_text_on(buffer, size);
+    return t;
+}
+
 /* What stands between the quotes of JSON. */
 CLU_FN void clu_text_json(struct clu_text *t, const char *text)
 {

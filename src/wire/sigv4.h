@@ -10,14 +10,13 @@
 
 #define CLU_SIGV4_FORM "application/x-www-form-urlencoded"
 #define CLU_SIGV4_HEX (2 * CLU_SHA256_SIZE + 1)
-#define CLU_SIGV4_SECRET (4 + 128 + 1) /* bytes of the first key */
-#define CLU_SIGV4_TEXT 320             /* bytes of the longest text in between */
+#define CLU_SIGV4_TEXT 320 /* bytes of the longest text in between */
 
 struct clu_sigv4 {
-    const char *id, *secret; /* at most 128 bytes each */
-    const char *session;     /* the token of temporary keys; "": there is none */
-    const char *region, *service;
-    uint64_t seconds; /* since 1970 */
+    const char *id, *secret;      /* at most 128 bytes each */
+    const char *session;          /* the token of temporary keys; "": there is none */
+    const char *region, *service; /* without a '/' */
+    char time[17];                /* clu_sigv4_time */
 };
 
 /* 20150830T123600Z. Years begin in March, so that leap days end them; 400 of them have 146097 days. */
@@ -52,49 +51,47 @@ CLU_FN void clu_sigv4_hex(char out[CLU_SIGV4_HEX], const uint8_t digest[CLU_SHA2
 CLU_FN void clu_sigv4_authorize(struct clu_text *t, const struct clu_sigv4 *k, const uint8_t request[CLU_SHA256_SIZE],
                                 const char *fields)
 {
-    char time[17], day[9], hex[CLU_SIGV4_HEX], secret[CLU_SIGV4_SECRET], text[CLU_SIGV4_TEXT];
+    char scope[CLU_SIGV4_TEXT], text[CLU_SIGV4_TEXT], hex[CLU_SIGV4_HEX];
     uint8_t key[CLU_SHA256_SIZE];
-    const char *signs[5];
-    struct clu_text first = clu_text_on(secret, sizeof secret), last = clu_text_on(text, sizeof text);
-    size_t i;
-    clu_sigv4_time(time, k->seconds);
-    memcpy(day, time, 8);
-    day[8] = '\0';
+    struct clu_text s, w;
+    struct clu_slice rest;
+    const void *by = text;
+    size_t size;
+    clu_text_bytes(clu_text_in(&s, scope, sizeof scope), k->time, 8); /* the day */
+    clu_compose(&s, "/$s/$s/aws4_request", k->region, k->service);
+    clu_compose(clu_text_in(&w, text, sizeof text), "AWS4$s", k->secret);
+    size = w.length;
+    for (rest = clu_slice_str(scope); rest.at; size = sizeof key) { /* the key of each part is what came of the one before */
+        struct clu_slice part = clu_cut(&rest, '/');
+        clu_hmac_sha256(by, size, part.at, part.length, key);
+        by = key;
+    }
+    clu_wipe(text, sizeof text);
     clu_sigv4_hex(hex, request);
-    clu_compose(&first, "AWS4$s", k->secret);
-    clu_compose(&last, "AWS4-HMAC-SHA256\n$s\n$s/$s/$s/aws4_request\n$s", time, day, k->region, k->service, hex);
-    signs[0] = day;
-    signs[1] = k->region;
-    signs[2] = k->service;
-    signs[3] = "aws4_request";
-    signs[4] = text;
-    for (i = 0; i < CLU_COUNT(signs); i++) /* the key of each is what came of the one before */
-        clu_hmac_sha256(i ? (const char *)key : secret, i ? sizeof key : first.length, signs[i], strlen(signs[i]), key);
-    clu_wipe(secret, sizeof secret);
+    clu_compose(clu_text_in(&w, text, sizeof text), "AWS4-HMAC-SHA256\n$s\n$s\n$s", k->time, scope, hex);
+    clu_hmac_sha256(key, sizeof key, text, w.length, key);
     clu_sigv4_hex(hex, key);
-    clu_compose(t, "AWS4-HMAC-SHA256 Credential=$s/$s/$s/$s/aws4_request, SignedHeaders=$s, Signature=$s", k->id, day,
-                k->region, k->service, fields, hex);
+    clu_compose(t, "AWS4-HMAC-SHA256 Credential=$s/$s, SignedHeaders=$s, Signature=$s", k->id, scope, fields, hex);
 }
 
 /* Lines for the head of a request that posts a form to the root of a host: when, the session, and the signature, each ended by LF.
  * On the way the text holds the canonical request. */
 CLU_FN void clu_sigv4_post(struct clu_text *t, const struct clu_sigv4 *k, struct clu_slice host, const char *body)
 {
-    char time[17], hex[CLU_SIGV4_HEX];
+    char hex[CLU_SIGV4_HEX];
     uint8_t digest[CLU_SHA256_SIZE];
     bool session = *k->session != '\0';
     const char *fields = session ? "content-type;host;x-amz-date;x-amz-security-token" : "content-type;host;x-amz-date";
     size_t begin = t->length;
-    clu_sigv4_time(time, k->seconds);
     clu_sha256_of(body, strlen(body), digest);
     clu_sigv4_hex(hex, digest);
     clu_text_add(t, "POST\n/\n\ncontent-type:" CLU_SIGV4_FORM "\nhost:");
     clu_text_bytes(t, host.at, host.length);
-    clu_compose(t, session ? "\nx-amz-date:$s\nx-amz-security-token:$s" : "\nx-amz-date:$s", time, k->session);
+    clu_compose(t, session ? "\nx-amz-date:$s\nx-amz-security-token:$s" : "\nx-amz-date:$s", k->time, k->session);
     clu_compose(t, "\n\n$s\n$s", fields, hex);
     clu_sha256_of(t->data + begin, t->length - begin, digest);
     t->length = begin;
-    clu_compose(t, session ? "X-Amz-Date: $s\nX-Amz-Security-Token: $s\n" : "X-Amz-Date: $s\n", time, k->session);
+    clu_compose(t, session ? "X-Amz-Date: $s\nX-Amz-Security-Token: $s\n" : "X-Amz-Date: $s\n", k->time, k->session);
     clu_text_add(t, "Authorization: ");
     clu_sigv4_authorize(t, k, digest, fields);
     clu_text_add(t, "\n");

@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t seconds = 0;
     for (i = 0; i < 8 && size; i++, data++, size--)
         seconds = seconds << 8 | *data;
-    k.seconds = seconds % UINT64_C(18446744074);
+    clu_sigv4_time(k.time, seconds % UINT64_C(18446744074));
     k.id = next(&data, &size, id, 128);
     k.secret = next(&data, &size, secret, 128);
     k.session = next(&data, &size, session, 4096);

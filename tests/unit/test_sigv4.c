@@ -18,7 +18,7 @@ static struct clu_sigv4 keys(const char *service)
     k.session = "";
     k.region = "us-east-1";
     k.service = service;
-    k.seconds = FIRST;
+    clu_sigv4_time(k.time, FIRST);
     return k;
 }
 
