@@ -9,9 +9,10 @@ import functools
 import os
 import platform
 import re
+import resource
 import statistics
 import sys
-import time
+import textwrap
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
@@ -49,7 +50,7 @@ For those who count bytes: how large the object is, and what each part of it cos
 Written by `make footprint`: bytes of the object that `gcc -c -Os -std=c99` makes on x86-64, gcc {gcc}. `text` is that column
 of `size`: `code`, `constants`, and `unwind`, the tables by which a debugger or a C++ exception finds its way up the stack. A
 build with `-fno-asynchronous-unwind-tables` has none of these: there it is `code` and `constants`. `addresses` are constant
-tables of pointers (`.data.rel.ro`), which `size` counts as data. Nothing in the object is writable.
+tables of pointers (`.data.rel.ro`), which `size` counts as data. Nothing in the object is writable. `compile` is processor time.
 
 The goal is a text of {goal} bytes for the whole; it is not reached yet. The tests see to it that what has no limit of its own
 below does not grow past {rest} together.
@@ -63,15 +64,16 @@ def measured(preset, without):
 
 
 def measure(name, preset, without, times=1):
-    """Lines and bytes of the header without these parts, text of its object, median seconds to compile it."""
+    """Lines and bytes of the header without these parts, text of its object, median seconds of processor time to compile it."""
     path = built("footprint", name, "cluster.h")
     must([sys.executable, "amalgamate.py", "--preset", preset, "--without", ",".join(without), "-o", path])
     argv = ["-c", "-Os", "-std=c99", "-I" + os.path.dirname(path), "tests/build/implementation.c"]
     out, seconds = path[:-2] + ".o", []
     for _ in range(times):
-        began = time.monotonic()
+        began = resource.getrusage(resource.RUSAGE_CHILDREN)
         compile_c("gcc", out, [], argv)
-        seconds.append(time.monotonic() - began)
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime)
     with open(path, encoding="ascii") as f:
         header = f.read()
     return dict(sections(out), lines=header.count("\n"), bytes=len(header), seconds=statistics.median(seconds))
@@ -121,7 +123,12 @@ def page(sizes):
     for key, label in [("all", "whole")] + [(p, "`--preset %s`" % p) for p in amalgamate.PRESETS if p != "all"]:
         size = sizes[key]
         lines.append("| %s | %s | %.1f s |" % (label, " | ".join(str(size[c]) for c in columns), size["seconds"]))
-    lines += ["", "What each switch saves, in the same columns. `limit` is what the tests let the part have of `text`. A switch takes with it",
+    kept = ["`%s` keeps %s" % (preset, ", ".join(part for part in amalgamate.PARTS if part not in left_out and part != "POSIX"))
+            for preset, left_out in amalgamate.PRESETS.items() if preset != "all"]
+    lines += ["", textwrap.fill("All builds have `static:` and `push:`. Of the parts below %s." % "; ".join(kept), 124), ""]
+    lines += ["A part is left out by its switch, `#define CLUSTER_NO_DNS` before the `#include` of the file that has the implementation, or of",
+              "the text too, by `python3 amalgamate.py --preset dns` or `--without DNS,HTTP`, with `-o` and where to write.",
+              "", "What each switch saves, in the same columns. `limit` is what the tests let the part have of `text`. A switch takes with it",
               "what stands on its part, and leaves what others use too: the rows do not add up.", "",
               "| switch | leaves out | %s | limit |" % " | ".join(COLUMNS), "|---|---" + "|--:" * (len(COLUMNS) + 1) + "|"]
 
