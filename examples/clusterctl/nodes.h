@@ -4,10 +4,8 @@
 #ifndef CLUSTERCTL_NODES_H
 #define CLUSTERCTL_NODES_H
 
-#include "sources.h"
-
-static const struct cluster_event *await_reply(struct loop *l, uint64_t request);
-static int query_refused(struct loop *l, int result);
+#include "queries.h"
+#include "watch.h"
 
 /* Be a node, under this name, which takes links from others if `listen` says where. */
 static int open_node(struct loop *l, const struct arguments *a, const char *name, const char *listen)
@@ -78,11 +76,9 @@ static char *text_of_term(const void *term, size_t size)
 static int ping(struct loop *l, const char *node, const struct cluster_event **reply)
 {
     uint64_t request;
-    int result = cluster_ping(l->c, node, &request);
-    if (result < 0)
-        return fail(result == CLUSTER_E_INVALID ? USAGE : FAILED, "%s", cluster_last_error(l->c));
-    *reply = await_reply(l, request);
-    return *reply ? DONE : FAILED;
+    int status;
+    *reply = query_reply(l, cluster_ping(l->c, node, &request), &request, &status);
+    return status;
 }
 
 static int run_ping(const struct arguments *a)
@@ -132,7 +128,7 @@ static int run_send(const struct arguments *a)
         if (!status && !round)
             result = cluster_send(l.c, node, a->operands[1], term, size);
         if (!status && result)
-            status = fail(result == CLUSTER_E_INVALID ? USAGE : FAILED, "%s", cluster_last_error(l.c));
+            status = query_refused(&l, result);
     }
     loop_end(&l);
     free(term);
@@ -147,19 +143,17 @@ static int run_call(const struct arguments *a)
     size_t size;
     char *text;
     unsigned char *term = term_of(a->count > 3 ? a->operands[3] : "[]", &size);
-    int status = term ? open_node_for(&l, a) : USAGE, result = 0;
-    if (!status)
-        result =
-            cluster_call(l.c, a->operands[0], a->operands[1], a->operands[2], term, size, number_of(a, OPT_FOR, 0), &request);
-    free(term);
-    if (status)
+    int result, status = term ? open_node_for(&l, a) : USAGE;
+    if (status) {
+        free(term);
         return status;
-    if (result < 0)
-        return query_refused(&l, result);
-    reply = await_reply(&l, request);
-    if (!reply || reply->error) {
-        status = reply ? fail(NEGATIVE, "%s: %s", a->operands[0], reply->text) : FAILED;
-    } else {
+    }
+    result = cluster_call(l.c, a->operands[0], a->operands[1], a->operands[2], term, size, number_of(a, OPT_FOR, 0), &request);
+    free(term);
+    reply = query_reply(&l, result, &request, &status);
+    if (reply && reply->error) {
+        status = fail(NEGATIVE, "%s: %s", a->operands[0], reply->text);
+    } else if (reply) {
         text = text_of_term(reply->term, (size_t)reply->term_size);
         status = strncmp(text, "{badrpc,", 8) ? DONE : NEGATIVE;
         if (given(a, OPT_JSON)) {
@@ -272,8 +266,11 @@ static int run_node(const struct arguments *a)
     if (status)
         return status;
     result = cluster_register(w.loop.c, text_of(a, OPT_REGISTER, process));
-    if (result < 0)
-        return query_refused(&w.loop, result);
+    if (result < 0) {
+        status = query_refused(&w.loop, result);
+        loop_end(&w.loop);
+        return status;
+    }
     setvbuf(stdout, NULL, _IOLBF, 0);
     end = end_of(a, CLUSTER_NEVER);
     while (!signal_end && !ferror(stdout) && cluster_now() < end) {

@@ -4,7 +4,7 @@
 #ifndef CLUSTERCTL_RESOLVE_H
 #define CLUSTERCTL_RESOLVE_H
 
-#include "sources.h"
+#include "queries.h"
 
 /* Text in a URL: what has a meaning there is escaped. */
 static void url_add(struct text *url, const char *text)
@@ -83,7 +83,7 @@ static int run_resolve(const struct arguments *a)
     const char *name = a->operands[0];
     struct text url = {NULL, 0, 0};
     uint64_t request;
-    int result, status = open_queries(&l);
+    int status = open_queries(&l);
     if (status)
         return status;
     url_add(&url, name);
@@ -92,16 +92,11 @@ static int run_resolve(const struct arguments *a)
         text_add(&url, "&server=");
         url_add(&url, text_of(a, OPT_SERVER, ""));
     }
-    result = cluster_resolve(l.c, url.at, text_of(a, OPT_TYPE, NULL), &request);
+    reply = query_reply(&l, cluster_resolve(l.c, url.at, text_of(a, OPT_TYPE, NULL), &request), &request, &status);
     text_free(&url);
-    if (result < 0)
-        return query_refused(&l, result);
-    reply = await_reply(&l, request);
-    if (!reply)
-        status = FAILED;
-    else if (reply->error)
+    if (reply && reply->error)
         status = fail(reply->error == CLUSTER_E_NOT_FOUND ? NEGATIVE : FAILED, "no answer for %s: %s", name, reply->text);
-    else
+    else if (reply)
         records_print(a, reply);
     loop_end(&l);
     return status;
