@@ -165,4 +165,18 @@ static inline void put_opt(struct message *m, uint32_t ttl, unsigned size)
     at16(m, m->size - 8, 1232);
 }
 
+/* The name that a query asks for, as text with dots; its type. */
+static inline unsigned asked_for(const uint8_t *query, char name[256])
+{
+    size_t at = 12, used = 0;
+    for (; query[at] && used + query[at] < 255; at += query[at] + (size_t)1) {
+        if (used)
+            name[used++] = '.';
+        memcpy(name + used, query + at + 1, query[at]);
+        used += query[at];
+    }
+    name[used] = '\0';
+    return (unsigned)query[at + 1] << 8 | query[at + 2];
+}
+
 #endif

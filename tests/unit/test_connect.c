@@ -9,15 +9,10 @@
 #include <cmocka.h>
 
 #include "dns_message.h"
-#include "fake_loop.h"
+#include "one_handle.h"
 
 #define SECOND FAKE_SECOND
 #define MANY 1000
-
-static struct fake f;
-static struct cluster *c;
-static struct mirror mirror;
-static uint64_t now_ns;
 
 /* ---- the network ------------------------------------------------------- */
 
@@ -81,15 +76,9 @@ static void dns_asked(int fd, const uint8_t *data)
 {
     static struct message m;
     char name[256];
-    struct clu_text t = clu_text_on(name, sizeof name);
     const struct zone *z = NULL;
-    unsigned type;
-    size_t at = 12, i;
-    for (; data[at]; at += data[at] + (size_t)1) {
-        clu_text_add(&t, at > 12 ? "." : "");
-        clu_text_bytes(&t, (const char *)data + at + 1, data[at]);
-    }
-    type = data[at + 2];
+    unsigned type = asked_for(data, name);
+    size_t i;
     looked_up++;
     if (!strcmp(name, "silent.example"))
         return;
@@ -199,20 +188,7 @@ static void plain(const char *connect, const char *url)
     start(&o, url);
 }
 
-static void end(void)
-{
-    mirror_end(&mirror);
-    cluster_destroy(c);
-    fake_end(&f);
-}
-
-static void wait_ms(uint64_t ms)
-{
-    fake_run(&f, c, &now_ns, now_ns + ms * CLU_MS + 1000);
-    mirror_check(&mirror, c);
-}
-
-/* The same, with a host that reads its events as they come. */
+/* As wait_ms, with a host that reads its events as they come. */
 static void live(uint64_t ms)
 {
     uint64_t until = now_ns + ms * CLU_MS;

@@ -9,15 +9,11 @@
 #include <cmocka.h>
 
 #include "dns_message.h"
-#include "fake_loop.h"
+#include "one_handle.h"
 
 #define SECOND FAKE_SECOND
 
-static struct fake f;
-static struct cluster *c;
 static struct cluster_source *s;
-static struct mirror mirror;
-static uint64_t now_ns;
 
 /* ---- the other side --------------------------------------------------- */
 
@@ -76,8 +72,7 @@ static void records(const struct rrset *r)
 static void sent(struct fake *machine, int fd, const uint8_t *data, size_t size)
 {
     struct fake_socket *socket = &machine->s[fd];
-    struct clu_text name = clu_text_on(last_name, sizeof last_name);
-    size_t at = 12, i;
+    size_t i;
     unsigned id, type, mode = GOOD, open = (unsigned)fake_count_open(machine) - (unsigned)c->loop.retired_count;
     uint8_t length[2];
     bool tcp = socket->kind == CLUSTER_TCP;
@@ -89,11 +84,7 @@ static void sent(struct fake *machine, int fd, const uint8_t *data, size_t size)
     }
     in_flight_most = open > in_flight_most ? open : in_flight_most;
     id = (unsigned)data[0] << 8 | data[1];
-    for (; data[at]; at += data[at] + (size_t)1) {
-        clu_text_add(&name, at > 12 ? "." : "");
-        clu_text_bytes(&name, (const char *)data + at + 1, data[at]);
-    }
-    type = data[at + 2];
+    type = asked_for(data, last_name);
     asked++;
     for (i = 0; i < 8 && !r; i++)
         if (zone[i].name && zone[i].type == type && strcmp(zone[i].name, last_name) == 0)
@@ -148,30 +139,6 @@ static void begin_as(const char *url, const char *node)
     s = NULL;
     if (url && cluster_discover(c, url, &s) != 0)
         fail_msg("%s", cluster_last_error(c));
-}
-
-static void end(void)
-{
-    mirror_end(&mirror);
-    cluster_destroy(c);
-    fake_end(&f);
-}
-
-static void wait_ms(uint64_t ms)
-{
-    fake_run(&f, c, &now_ns, now_ns + ms * CLU_MS);
-    mirror_check(&mirror, c);
-}
-
-static void expect(const char *names)
-{
-    char text[1024] = "";
-    size_t i;
-    for (i = 0; i < cluster_member_count(c); i++) {
-        strcat(text, i ? " " : "");
-        strcat(text, cluster_member_at(c, i)->name);
-    }
-    assert_string_equal(text, names);
 }
 
 static void round_now(void)

@@ -100,7 +100,7 @@ static void running_instances_are_nodes(void **state)
     web_round();
     web_round();
     web_members("app@10.0.0.4");
-    web_end();
+    end();
     start(two, "ec2:role=web?node=app&host=name&" KEYS);
     web_members("app@ip-10-0-0-1.ec2.internal app@ip-10-0-0-2.ec2.internal");
     assert_string_equal(cluster_member_at(c, 1)->address, "10.0.0.2");
@@ -110,7 +110,7 @@ static void running_instances_are_nodes(void **state)
     web_round();
     web_members("");
     assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_EMPTY);
-    web_end();
+    end();
 }
 
 static void requests_are_signed(void **state)
@@ -131,7 +131,7 @@ static void requests_are_signed(void **state)
     assert_non_null(strstr(asked_with, at));
     assert_null(strstr(cluster_source_url(s), "AKIDEXAMPLE"));
     assert_null(strstr(cluster_source_url(s), "wJalr"));
-    web_end();
+    end();
 }
 
 #define BEGIN                                                                                                                  \
@@ -158,7 +158,7 @@ static void filters(void **state)
         start(two, url);
         snprintf(wanted, sizeof wanted, "%s%s", BEGIN, table[i][1]);
         assert_string_equal(form, wanted);
-        web_end();
+        end();
     }
 }
 
@@ -173,11 +173,11 @@ static void any_tag_or_group_can_be_enough(void **state)
                               ONE("i-6", "stopped", "10.0.0.6", "f", "", TAG("role", "web")) TAIL,
           "ec2:role=web,team=a*?node=app&match=any&group=x,cluster&" KEYS);
     web_members("app@10.0.0.1 app@10.0.0.3 app@10.0.0.5");
-    web_end();
+    end();
     start(HEAD ONE("i-1", "running", "10.0.0.1", "a", "", TAG("role", "web") GROUP("x")) TAIL,
           "ec2:role=db?node=app&match=any&" KEYS);
     web_members("");
-    web_end();
+    end();
 }
 
 static const char *pages[3];
@@ -213,7 +213,7 @@ static void a_list_comes_in_pages(void **state)
     pages[1] = HEAD TAIL;
     web_round();
     web_members("app@10.0.0.1 app@10.0.0.2");
-    web_end();
+    end();
 }
 
 static void keys_and_region_of_the_instance(void **state)
@@ -229,14 +229,14 @@ static void keys_and_region_of_the_instance(void **state)
     web_round(); /* keys change, a region does not */
     assert_int_equal(asked[1], 1);
     assert_int_equal(asked[3], 2);
-    web_end();
+    end();
     /* a region is known: only the keys */
     o = begin(two);
     web_start(&o, "ec2:role=web?node=app&region=us-east-1&" AT);
     web_run(10);
     web_members("app@10.0.0.1 app@10.0.0.2");
     assert_int_equal(asked[1], 0);
-    web_end();
+    end();
     /* keys are known: only the region */
     o = begin(two);
     web_start(&o, "ec2:role=web?node=app&key=K&secret=S&" AT);
@@ -244,7 +244,7 @@ static void keys_and_region_of_the_instance(void **state)
     assert_int_equal(asked[1], 1);
     assert_int_equal(asked[2], 0);
     web_members("app@10.0.0.1 app@10.0.0.2");
-    web_end();
+    end();
 }
 
 static void keys_and_region_of_the_environment(void **state)
@@ -262,7 +262,7 @@ static void keys_and_region_of_the_environment(void **state)
     assert_non_null(strstr(asked_with, "Credential=AKIDENV/20150830/ap-south-1/ec2/aws4_request, "));
     assert_non_null(strstr(asked_with, "X-Amz-Security-Token: envsession\r\n"));
     assert_int_equal(asked[0], 0);
-    web_end();
+    end();
     /* what the URL says is stronger */
     o = begin(two);
     memcpy(f.variables, variables, sizeof variables);
@@ -278,7 +278,7 @@ static void keys_and_region_of_the_environment(void **state)
     web_round();
     web_failed(CLUSTER_E_NOT_FOUND, "/secret");
     web_members("app@10.0.0.1 app@10.0.0.2");
-    web_end();
+    end();
 }
 
 /* The first version of the service answers without a token: it is not asked. */
@@ -309,7 +309,7 @@ static void without_its_second_version_there_is_no_metadata(void **state)
             web_round();
             assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_ANSWER);
             web_members("app@10.0.0.1 app@10.0.0.2");
-            web_end();
+            end();
         }
     {
         struct cluster_options o = begin(two);
@@ -317,7 +317,7 @@ static void without_its_second_version_there_is_no_metadata(void **state)
         web_start(&o, "ec2:role=web?node=app&" AT);
         web_run(10);
         web_failed(CLUSTER_E_NOT_FOUND, "no region: region=");
-        web_end();
+        end();
     }
 }
 
@@ -338,7 +338,7 @@ static void keys_that_are_none(void **state)
         web_run(10);
         web_failed(CLUSTER_E_PROTOCOL, "");
         assert_string_equal(form, "");
-        web_end();
+        end();
     }
     {
         struct cluster_options o = begin(two);
@@ -347,7 +347,7 @@ static void keys_that_are_none(void **state)
         web_run(10);
         web_failed(CLUSTER_E_PROTOCOL, "");
         assert_int_equal(asked[3], 0);
-        web_end();
+        end();
     }
 }
 
@@ -369,7 +369,7 @@ static void a_region_becomes_no_other_host(void **state)
         start(two, url);
         web_failed(CLUSTER_E_INVALID, "is no region");
         assert_int_equal(web.requests, 0);
-        web_end();
+        end();
     }
     {
         struct cluster_options o = begin(two);
@@ -378,7 +378,7 @@ static void a_region_becomes_no_other_host(void **state)
         web_run(10);
         web_failed(CLUSTER_E_INVALID, "is no region");
         assert_string_equal(form, "");
-        web_end();
+        end();
     }
 }
 
@@ -393,12 +393,12 @@ static void the_service_is_the_one_of_the_region(void **state)
         snprintf(url, sizeof url, "ec2:role=web?node=app&key=K&secret=S&region=%s", hosts[i][0]);
         start(two, url);
         web_failed(CLUSTER_E_UNSUPPORTED, hosts[i][1]); /* https, and there is no TLS here */
-        web_end();
+        end();
     }
     start(two, "ec2:role=web?node=app&key=K&secret=S&region=r&server=http://10.0.0.1");
     web_failed(CLUSTER_E_PERMISSION, "insecure=on");
     assert_int_equal(web.requests, 0);
-    web_end();
+    end();
 }
 
 static void no_fault_loses_a_member(void **state)
@@ -447,7 +447,7 @@ static void no_fault_loses_a_member(void **state)
     }
     web_members("app@10.0.0.1 app@10.0.0.2");
     assert_int_equal(mirror.seen[CLUSTER_LEAVE], 0);
-    web_end();
+    end();
 }
 
 static void urls_that_are_refused(void **state)
@@ -468,7 +468,7 @@ static void urls_that_are_refused(void **state)
     for (i = 0; i < CLU_COUNT(urls); i++)
         if (cluster_discover(c, urls[i], NULL) != CLUSTER_E_INVALID)
             fail_msg("taken: %s", urls[i]);
-    web_end();
+    end();
 }
 
 static void every_allocation_may_fail(void **state)
@@ -483,7 +483,7 @@ static void every_allocation_may_fail(void **state)
         f.memory.fail_at = 0;
         web_round();
         assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_ANSWER);
-        web_end();
+        end();
     }
 }
 

@@ -11,15 +11,11 @@
 #include <cmocka.h>
 
 #include "dns_message.h"
-#include "fake_loop.h"
+#include "one_handle.h"
 
 #define SECOND FAKE_SECOND
 
-static struct fake f;
-static struct cluster *c;
 static struct cluster_source *s;
-static struct mirror mirror;
-static uint64_t now_ns;
 
 /* ---- DNS -------------------------------------------------------------- */
 
@@ -45,15 +41,9 @@ static void dns_asked(struct fake *machine, int fd, const uint8_t *data)
 {
     static struct message m;
     char name[256];
-    struct clu_text t = clu_text_on(name, sizeof name);
     const struct zone *z = NULL;
-    unsigned type;
-    size_t at = 12, i;
-    for (; data[at]; at += data[at] + (size_t)1) {
-        clu_text_add(&t, at > 12 ? "." : "");
-        clu_text_bytes(&t, (const char *)data + at + 1, data[at]);
-    }
-    type = data[at + 2];
+    unsigned type = asked_for(data, name);
+    size_t i;
     looked_up++;
     for (i = 0; i < CLU_COUNT(zone); i++)
         z = clu_host_same(clu_slice_str(zone[i].name), clu_slice_str(name)) ? &zone[i] : z;
@@ -233,30 +223,6 @@ static void begin_as(const char *url, const char *node)
 static void begin_on(const char *url)
 {
     begin_as(url, NULL);
-}
-
-static void end(void)
-{
-    mirror_end(&mirror);
-    cluster_destroy(c);
-    fake_end(&f);
-}
-
-static void wait_ms(uint64_t ms)
-{
-    fake_run(&f, c, &now_ns, now_ns + ms * CLU_MS);
-    mirror_check(&mirror, c);
-}
-
-static void expect(const char *names)
-{
-    char text[512] = "";
-    size_t i;
-    for (i = 0; i < cluster_member_count(c); i++) {
-        strcat(text, i ? " " : "");
-        strcat(text, cluster_member_at(c, i)->name);
-    }
-    assert_string_equal(text, names);
 }
 
 static void round_now(void)

@@ -8,15 +8,11 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "fake_loop.h"
+#include "one_handle.h"
 
 #define SECOND FAKE_SECOND
 
-static struct fake f;
-static struct cluster *c;
 static struct cluster_source *s;
-static struct mirror mirror;
-static uint64_t now_ns;
 
 static void begin(const char *url)
 {
@@ -26,13 +22,6 @@ static void begin(const char *url)
     assert_int_equal(cluster_create(&c, &o), 0);
     if (cluster_discover(c, url, &s) != 0)
         fail_msg("%s", cluster_last_error(c));
-}
-
-static void end(void)
-{
-    mirror_end(&mirror);
-    cluster_destroy(c);
-    fake_end(&f);
 }
 
 static void contents(const char *text)
@@ -46,17 +35,6 @@ static void wait_for(uint64_t seconds)
 {
     fake_run(&f, c, &now_ns, now_ns + seconds * SECOND);
     mirror_check(&mirror, c);
-}
-
-static void expect(const char *names)
-{
-    char text[512] = "";
-    size_t i;
-    for (i = 0; i < cluster_member_count(c); i++) {
-        strcat(text, i ? " " : "");
-        strcat(text, cluster_member_at(c, i)->name);
-    }
-    assert_string_equal(text, names);
 }
 
 static void comes_changes_goes(void **state)

@@ -112,7 +112,7 @@ static void hosts_become_their_nodes(void **state)
     f.files[1].text = "%\n";
     web_round();
     assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_EMPTY);
-    web_end();
+    end();
 }
 
 static void short_names_have_short_hosts(void **state)
@@ -120,10 +120,10 @@ static void short_names_have_short_hosts(void **state)
     (void)state;
     begin_with("hosts:", "me@here", ".hosts.erlang", "'host1.example.com'. 'host3.example.com'.");
     web_members("app@host1 app@host3 me@here");
-    web_end();
+    end();
     begin_with("hosts:", "me@here.example.com", ".hosts.erlang", "'host1.example.com'.");
     web_members("app@host1.example.com me@here.example.com");
-    web_end();
+    end();
 }
 
 static void the_file_is_here_or_in_the_home(void **state)
@@ -131,13 +131,13 @@ static void the_file_is_here_or_in_the_home(void **state)
     (void)state;
     begin_with("hosts:", NULL, ".hosts.erlang", "host2.");
     web_members("app@host2");
-    web_end();
+    end();
     begin_with("hosts:", NULL, "/home/me/.hosts.erlang", "host2.");
     web_members("app@host2");
-    web_end();
+    end();
     begin_with("hosts:", NULL, "/elsewhere", "host2.");
     web_failed(CLUSTER_E_NOT_FOUND, "hosts:PATH names one");
-    web_end();
+    end();
 }
 
 static void every_allocation_may_fail(void **state)
@@ -152,7 +152,7 @@ static void every_allocation_may_fail(void **state)
         web_members("app@host1.example.com app@host2");
         web_round();
         assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_ANSWER);
-        web_end();
+        end();
     }
 }
 

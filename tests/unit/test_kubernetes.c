@@ -92,18 +92,18 @@ static void endpoints_in_every_mode(void **state)
                        "Host: 10.0.0.1:8001\r\n")),
         0);
     assert_null(strstr(web.last, "Authorization"));
-    web_end();
+    end();
     start(endpoints, "kubernetes:app=development?node=app&namespace=default&mode=dns" SERVER);
     web_members("app@10-48-33-136.airatel-service-localization.pod.cluster.local "
                 "app@10-48-33-137.airatel-service-localization.pod.cluster.local");
     assert_string_equal(cluster_member_at(c, 0)->address, "10.48.33.136");
-    web_end();
+    end();
     start(endpoints, "kubernetes:app=development?node=app&namespace=default&mode=hostname&service=svc&cluster=k" SERVER);
     web_members("app@my-hostname-0.svc.airatel-service-localization.svc.k.local");
-    web_end();
+    end();
     start(endpoints, "kubernetes:app=development?node=app&namespace=default&ready=off" SERVER);
     web_members("app@10.48.33.136 app@10.48.33.137 app@10.48.33.138");
-    web_end();
+    end();
 }
 
 static void endpoint_slices(void **state)
@@ -114,14 +114,14 @@ static void endpoint_slices(void **state)
     assert_string_equal(cluster_member_at(c, 0)->zone, "eu-1a");
     assert_non_null(strstr(web.last, "GET /apis/discovery.k8s.io/v1/namespaces/prod/endpointslices?labelSelector="
                                      "kubernetes.io%2Fservice-name%3Dweb&limit=500 "));
-    web_end();
+    end();
     start(slices, "kubernetes:?service=web&lookup=endpointslices&node=app&namespace=prod&mode=hostname" SERVER);
     web_members("app@web-0.web.prod.svc.cluster.local");
-    web_end();
+    end();
     start(slices, "kubernetes:?service=web&lookup=endpointslices&node=app&namespace=prod&mode=dns" SERVER);
     web_members("app@10-0-0-1.prod.pod.cluster.local app@10-0-0-3.prod.pod.cluster.local- app@10-0-0-4.prod.pod.cluster.local "
                 "app@10-0-0-5.prod.pod.cluster.local app@fd00--1.prod.pod.cluster.local");
-    web_end();
+    end();
 }
 
 static void pods_that_run_and_are_ready(void **state)
@@ -131,14 +131,14 @@ static void pods_that_run_and_are_ready(void **state)
     web_members("app@10.0.0.1 app@10.0.0.3- app@10.0.0.6");
     assert_non_null(
         strstr(web.last, "/pods?labelSelector=app%3Dweb%2Ctier%21%3Dx&fieldSelector=status.phase%3DRunning&limit=500 "));
-    web_end();
+    end();
     start(pods, "kubernetes:app=web?lookup=pods&node=app&namespace=prod&ready=off&cached=on&page=7" SERVER);
     web_members("app@10.0.0.1 app@10.0.0.2 app@10.0.0.3- app@10.0.0.6");
     assert_non_null(strstr(web.last, "&limit=7&resourceVersion=0 "));
-    web_end();
+    end();
     start(pods, "kubernetes:app=web?lookup=pods&node=app&namespace=prod&mode=hostname&service=web" SERVER);
     web_members("app@web-0.web.prod.svc.cluster.local");
-    web_end();
+    end();
 }
 
 static void the_bytes_may_come_one_by_one(void **state)
@@ -151,7 +151,7 @@ static void the_bytes_may_come_one_by_one(void **state)
     web_start(&o, "kubernetes:?service=web&lookup=endpointslices&node=app&namespace=prod" SERVER);
     web_run(1000);
     web_members("app@10.0.0.1 app@10.0.0.3- app@10.0.0.4 app@10.0.0.5 app@fd00::1");
-    web_end();
+    end();
 }
 
 static void the_order_of_keys_does_not_matter(void **state)
@@ -162,7 +162,7 @@ static void the_order_of_keys_does_not_matter(void **state)
           "\"metadata\":{\"resourceVersion\":\"1\"}}",
           "kubernetes:a?node=app&namespace=prod&mode=dns" SERVER);
     web_members("app@10-0-0-1.x.pod.cluster.local");
-    web_end();
+    end();
 }
 
 /* ---- pages ------------------------------------------------------------ */
@@ -202,7 +202,7 @@ static void lists_come_in_pages(void **state)
     web_round();
     assert_int_equal(web.requests, 8);
     assert_int_equal(cluster_revision(c), 4);
-    web_end();
+    end();
 }
 
 /* ---- faults ----------------------------------------------------------- */
@@ -267,7 +267,7 @@ static void no_fault_loses_a_member(void **state)
     web_round();
     web_members("");
     assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_EMPTY);
-    web_end();
+    end();
 }
 
 static void names_that_are_none_fail_or_are_dropped(void **state)
@@ -278,11 +278,11 @@ static void names_that_are_none_fail_or_are_dropped(void **state)
           "}]}",
           "kubernetes:a?node=app&namespace=prod" SERVER);
     web_members("app@10.0.0.1");
-    web_end();
+    end();
     start("{\"metadata\":{},\"items\":[{\"subsets\":[{\"addresses\":[{\"ip\":\"10.0.0.1\",\"hostname\":\"a b\"}]}]}]}",
           "kubernetes:a?node=app&namespace=prod&mode=hostname&service=x" SERVER);
     web_failed(CLUSTER_E_INVALID, "is no node name");
-    web_end();
+    end();
 }
 
 /* ---- the account ------------------------------------------------------ */
@@ -306,7 +306,7 @@ static void the_token_is_not_sent_without_tls(void **state)
     f.files[1].text = "another";
     web_round();
     assert_non_null(strstr(web.last, "/namespaces/another/"));
-    web_end();
+    end();
     o = web_begin(serve);
     f.files[0].path = "/t/token";
     f.files[0].stamp = 1;
@@ -324,7 +324,7 @@ static void the_token_is_not_sent_without_tls(void **state)
     web_round();
     web_failed(CLUSTER_E_PERMISSION, "/t/token");
     web_members("app@10.48.33.136 app@10.48.33.137");
-    web_end();
+    end();
 }
 
 static void the_server_is_found_as_in_a_pod(void **state)
@@ -357,7 +357,7 @@ static void the_server_is_found_as_in_a_pod(void **state)
         web_run(10);
         if (!strstr(cluster_source_why(s), table[i].expected))
             fail_msg("%s: %s", url, cluster_source_why(s));
-        web_end();
+        end();
     }
 }
 
@@ -372,7 +372,7 @@ static void the_domain_comes_from_the_environment(void **state)
     web_start(&o, "kubernetes:a?node=app&namespace=x&mode=hostname&service=svc" SERVER);
     web_run(10);
     web_members("app@my-hostname-0.svc.airatel-service-localization.svc.k8s.example");
-    web_end();
+    end();
 }
 
 static void urls_that_are_refused(void **state)
@@ -395,7 +395,7 @@ static void urls_that_are_refused(void **state)
         if (!strstr(cluster_last_error(c), urls[i][1]))
             fail_msg("%s: %s", urls[i][0], cluster_last_error(c));
     }
-    web_end();
+    end();
 }
 
 static void a_missing_namespace_is_said(void **state)
@@ -403,7 +403,7 @@ static void a_missing_namespace_is_said(void **state)
     (void)state;
     start(endpoints, "kubernetes:a?node=app" SERVER);
     web_failed(CLUSTER_E_INVALID, "namespace=");
-    web_end();
+    end();
 }
 
 /* ---- watches ---------------------------------------------------------- */
@@ -477,7 +477,7 @@ static void changes_are_seen_at_once(void **state)
     assert_int_equal(lists, 1);
     assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_ANSWER);
     web_members("app@10.0.0.3 app@10.0.0.4");
-    web_end();
+    end();
 }
 
 static void a_watch_that_ends_goes_on_where_it_was(void **state)
@@ -499,7 +499,7 @@ static void a_watch_that_ends_goes_on_where_it_was(void **state)
     assert_non_null(strstr(web.last, "resourceVersion=150 "));
     tell(WEB("160", IP(7)));
     web_members("app@10.0.0.7 app@10.0.0.9");
-    web_end();
+    end();
 }
 
 static void a_version_that_is_gone_makes_a_new_list(void **state)
@@ -525,7 +525,7 @@ static void a_version_that_is_gone_makes_a_new_list(void **state)
     web_run(6000);
     tell(WEB("201", IP(6)));
     web_members("app@10.0.0.6");
-    web_end();
+    end();
 }
 
 static void a_broken_watch_loses_nobody(void **state)
@@ -550,7 +550,7 @@ static void a_broken_watch_loses_nobody(void **state)
         assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_ANSWER);
         tell(WEB("300", IP(1)));
         web_members("app@10.0.0.1 app@10.0.0.9");
-        web_end();
+        end();
     }
 }
 
@@ -569,7 +569,7 @@ static void without_a_watch_there_are_lists(void **state)
     assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_EMPTY);
     assert_int_equal(f.logs, 1);
     assert_non_null(strstr(f.log, "HTTP 403"));
-    web_end();
+    end();
 }
 
 /* ---- memory ----------------------------------------------------------- */
@@ -589,7 +589,7 @@ static void every_allocation_and_hook_may_fail(void **state)
         body = endpoints;
         web_round();
         assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_ANSWER);
-        web_end();
+        end();
     }
     {
         static const int hooks[] = {FAKE_OPEN, FAKE_CONNECT, FAKE_SEND, FAKE_RECV, FAKE_READ_FILE, FAKE_ENVIRONMENT};
@@ -602,7 +602,7 @@ static void every_allocation_and_hook_may_fail(void **state)
             f.errors[hooks[n]] = 0;
             web_round();
             assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_ANSWER);
-            web_end();
+            end();
         }
     }
 }
@@ -640,7 +640,7 @@ static void a_long_list_takes_its_steps(void **state)
     assert_non_null(cluster_member_find(c, "n@10.9.9.9"));
     assert_int_equal(cluster_member_count(c), 1300);
     assert_int_equal(mirror.seen[CLUSTER_LEAVE], 1);
-    web_end();
+    end();
 }
 
 int main(void)

@@ -9,20 +9,15 @@
 #include <cmocka.h>
 
 #include "atom.h"
-#include "fake_loop.h"
+#include "one_handle.h"
+#include "faulty_speech.h"
 
 #define SECOND FAKE_SECOND
 #define OWN "c@10.0.0.9"
 
-static struct fake f;
-static struct cluster *c;
-static struct mirror mirror;
-static uint64_t now_ns;
-
 /* ---- the other nodes -------------------------------------------------- */
 
 enum { STATUS, CHALLENGE, ACK, STAGES };
-enum { WELL, CUT, SILENT, GARBAGE, FLIPPED, DRIBBLED };
 
 static struct node {
     const char *name, *cookie, *status;
@@ -86,30 +81,12 @@ static int connected(struct fake *machine, int fd, const struct cluster_address 
 /* Something is said at a stage, with its length, and goes wrong if it is to. */
 static void speak(struct node *n, int stage, const uint8_t *body, size_t size)
 {
-    uint8_t packet[600];
-    size_t i, width = tls.used ? 4 : 2;
-    clu_put_be(packet, size, (unsigned)width);
-    memcpy(packet + width, body, size);
-    size += width;
-    if (n->way >= CUT && n->way <= GARBAGE && n->stage < stage)
-        return;
-    if (n->way == WELL || n->stage != stage) {
-        fake_push(&f, n->fd, packet, size, NULL);
-        return;
-    }
-    if (n->way == FLIPPED)
-        packet[n->at] ^= 0xff;
-    if (n->way == FLIPPED || n->way == DRIBBLED)
-        for (i = 0; i < size; i++)
-            fake_push(&f, n->fd, packet + i, 1, NULL);
-    else if (n->at)
-        fake_push(&f, n->fd, packet, n->at, NULL);
-    if (n->way == CUT)
-        f.s[n->fd].ended = true;
-    if (n->way == GARBAGE) {
-        memset(packet, 0xa5, sizeof packet);
-        fake_push(&f, n->fd, packet, sizeof packet, NULL);
-    }
+    struct speech s;
+    s.fd = n->fd;
+    s.stage = n->stage;
+    s.way = n->way;
+    s.at = n->at;
+    speech_say(&f, s, stage, body, size, tls.used ? 4 : 2);
 }
 
 static void say_status(struct node *n, const char *status)
@@ -341,20 +318,6 @@ static void once(const char *url)
     struct cluster_options o = options();
     o.reconnect = "off";
     begin(&o, url);
-}
-
-static void end(void)
-{
-    mirror_end(&mirror);
-    cluster_destroy(c);
-    fake_end(&f);
-}
-
-/* What one timer brings about another does in the next moment. */
-static void wait_ms(uint64_t ms)
-{
-    fake_run(&f, c, &now_ns, now_ns + ms * CLU_MS + 1000);
-    mirror_check(&mirror, c);
 }
 
 static uint32_t state_of(const char *name)

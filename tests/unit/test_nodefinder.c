@@ -126,7 +126,7 @@ static void nodefinder_is_heard(void **state)
     web_members("a@10.0.0.1 g@10.0.0.1");
     web_run(20000);
     web_members("");
-    web_end();
+    end();
 }
 
 static void the_own_node_is_announced(void **state)
@@ -148,7 +148,7 @@ static void the_own_node_is_announced(void **state)
     size = f.s[FAKE_FIRST].sends;
     web_run(20000);
     assert_int_equal(f.s[FAKE_FIRST].sends, size);
-    web_end();
+    end();
 }
 
 static void peerage_is_spoken(void **state)
@@ -160,7 +160,7 @@ static void peerage_is_spoken(void **state)
     hear("a@10.0.0.1", NULL, 0);
     hear("no name", NULL, 0);
     web_members("a@10.0.0.1 me@10.0.0.9");
-    web_end();
+    end();
 }
 
 static void what_does_not_go_together(void **state)
@@ -173,7 +173,7 @@ static void what_does_not_go_together(void **state)
     assert_int_equal(cluster_discover(c, "gossip:?wire=peerage&secret=x", NULL), CLUSTER_E_INVALID);
     assert_non_null(strstr(cluster_last_error(c), "has no secret"));
     assert_int_equal(cluster_discover(c, "gossip:?wire=other", NULL), CLUSTER_E_INVALID);
-    web_end();
+    end();
 }
 
 int main(void)

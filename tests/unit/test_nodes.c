@@ -10,6 +10,7 @@
 
 #include "atom.h"
 #include "fake_loop.h"
+#include "faulty_speech.h"
 #include "hex.h"
 
 #define SECOND FAKE_SECOND
@@ -23,7 +24,6 @@ static uint64_t now_ns;
 /* ---- another node, which connects ------------------------------------- */
 
 enum { SAY_NAME, SAY_PROOF };
-enum { WELL, CUT, SILENT, GARBAGE, FLIPPED, DRIBBLED };
 
 static struct client {
     const char *name, *cookie, *alive;
@@ -44,31 +44,12 @@ static unsigned registrations;
 
 static void speak(struct client *n, int stage, const uint8_t *body, size_t size)
 {
-    uint8_t packet[700];
-    size_t i;
-    if (n->way >= CUT && n->way <= GARBAGE && n->stage < stage)
-        return;
-    packet[0] = (uint8_t)(size >> 8);
-    packet[1] = (uint8_t)size;
-    memcpy(packet + 2, body, size);
-    size += 2;
-    if (n->way == WELL || n->stage != stage) {
-        fake_push(&f, n->fd, packet, size, NULL);
-        return;
-    }
-    if (n->way == FLIPPED)
-        packet[n->at] ^= 0xff;
-    if (n->way == FLIPPED || n->way == DRIBBLED)
-        for (i = 0; i < size; i++)
-            fake_push(&f, n->fd, packet + i, 1, NULL);
-    else if (n->at)
-        fake_push(&f, n->fd, packet, n->at, NULL);
-    if (n->way == CUT)
-        f.s[n->fd].ended = true;
-    if (n->way == GARBAGE) {
-        memset(packet, 0xa5, sizeof packet);
-        fake_push(&f, n->fd, packet, sizeof packet, NULL);
-    }
+    struct speech s;
+    s.fd = n->fd;
+    s.stage = n->stage;
+    s.way = n->way;
+    s.at = n->at;
+    speech_say(&f, s, stage, body, size, 2);
 }
 
 static void say_name(struct client *n)

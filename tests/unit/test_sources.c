@@ -8,14 +8,9 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "fake_loop.h"
+#include "one_handle.h"
 
 #define SECOND FAKE_SECOND
-
-static struct fake f;
-static struct cluster *c;
-static struct mirror mirror;
-static uint64_t now_ns;
 
 /* A strategy that polls: each round ends as the script says. */
 enum { SILENT, ANSWER, FAIL, FAIL_AND_RETURN, RETURN, BAD, REMOVE, PAUSE };
@@ -113,13 +108,6 @@ static void begin(const char *node)
     now_ns = 1000 * SECOND;
     assert_int_equal(cluster_create(&c, &o), 0);
     assert_int_equal(cluster_strategy_register(c, "poll", &strategy, &poll_script), 0);
-}
-
-static void end(void)
-{
-    mirror_end(&mirror);
-    cluster_destroy(c);
-    fake_end(&f);
 }
 
 static struct cluster_source *discover(const char *url)

@@ -8,16 +8,11 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "fake_loop.h"
+#include "one_handle.h"
 
 #define NAMES 12
 #define SOURCES 4
 #define OWN "m@own" /* among the others' names by order */
-
-static struct fake f;
-static struct cluster *c;
-static struct mirror mirror;
-static uint64_t now_ns;
 
 static const char *const names[NAMES] = {"a@h",   "a@i",        "aa@h", "b@10.0.0.1", "c@h", "m@owm",
                                          "m@own", "m@own.host", "z@h",  "zz@h",       "~@h", "\xc3\xa9@h"};
@@ -298,13 +293,6 @@ static void begin(uint32_t limit_events)
     o.limit_events = limit_events;
     assert_int_equal(cluster_create(&c, &o), 0);
     assert_int_equal(cluster_step(c, now_ns, NULL, 0), 0);
-}
-
-static void end(void)
-{
-    mirror_end(&mirror);
-    cluster_destroy(c);
-    fake_end(&f);
 }
 
 static void one_operation(void)

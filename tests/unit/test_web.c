@@ -66,7 +66,7 @@ static void instances_of_consul(void **state)
     web_round();
     web_members("");
     assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_EMPTY);
-    web_end();
+    end();
 }
 
 static void containers_of_rancher(void **state)
@@ -76,10 +76,10 @@ static void containers_of_rancher(void **state)
     web_members("app@10.42.0.1 app@10.42.0.2");
     assert_non_null(strstr(web.last, "GET /latest/self/service HTTP/1.1\r\n"));
     assert_non_null(strstr(web.last, "Accept: application/json\r\n"));
-    web_end();
+    end();
     start(rancher, "rancher:other?node=app&" AT);
     assert_non_null(strstr(web.last, "GET /latest/self/stack/services/other HTTP/1.1\r\n"));
-    web_end();
+    end();
 }
 
 static void keys_of_etcd(void **state)
@@ -95,7 +95,7 @@ static void keys_of_etcd(void **state)
     web_round();
     web_round();
     web_members("");
-    web_end();
+    end();
 }
 
 static void base64_becomes_bytes(void **state)
@@ -179,7 +179,7 @@ static void no_fault_loses_a_member(void **state)
         faulty = NULL;
         web_round();
         assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_ANSWER);
-        web_end();
+        end();
     }
 }
 
@@ -197,7 +197,7 @@ static void keys_that_are_not_under_the_prefix_fail(void **state)
     web_round();
     web_failed(CLUSTER_E_LIMIT, "");
     web_members("app@10.0.0.7 app@10.0.0.8");
-    web_end();
+    end();
 }
 
 static void tokens_go_over_verified_tls_only(void **state)
@@ -207,10 +207,10 @@ static void tokens_go_over_verified_tls_only(void **state)
     web_failed(CLUSTER_E_PERMISSION, "insecure=on");
     assert_int_equal(web.requests, 0);
     assert_null(strstr(cluster_source_url(s), "token=t"));
-    web_end();
+    end();
     start(consul, "consul:web?node=app&token=t&insecure=on&" AT);
     assert_non_null(strstr(web.last, "\r\nX-Consul-Token: t\r\n"));
-    web_end();
+    end();
     {
         struct cluster_options o = web_begin(serve);
         f.files[0].path = "/token";
@@ -223,7 +223,7 @@ static void tokens_go_over_verified_tls_only(void **state)
         f.files[0].error = CLUSTER_E_NOT_FOUND;
         web_round();
         web_failed(CLUSTER_E_NOT_FOUND, "/token");
-        web_end();
+        end();
     }
 }
 
@@ -263,7 +263,7 @@ static void tokens_stay_in_no_block(void **state)
         f.files[0].stamp = 2;
         web_round();
         web_run(10);
-        web_end();
+        end();
         assert_int_equal(told, 0);
     }
 }
@@ -278,10 +278,10 @@ static void urls_that_are_refused(void **state)
     assert_int_equal(cluster_create(&c, &o), 0);
     for (i = 0; i < CLU_COUNT(urls); i++)
         assert_int_equal(cluster_discover(c, urls[i], NULL), CLUSTER_E_INVALID);
-    web_end();
+    end();
     start(consul, "consul:web?node=a&server=a%20b");
     web_failed(CLUSTER_E_INVALID, "is no address of a server");
-    web_end();
+    end();
 }
 
 /* ---- changes ---------------------------------------------------------- */
@@ -329,7 +329,7 @@ static void consul_is_asked_to_wait_for_changes(void **state)
     web_members("app@10.0.0.1");
     web_run(6000);
     assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_ANSWER);
-    web_end();
+    end();
 }
 
 static unsigned registers, passes, deregisters;
@@ -392,7 +392,7 @@ static void consul_keeps_the_own_node_passing(void **state)
     web_run(1000);
     assert_int_equal(deregisters, 1);
     assert_int_equal(mirror.seen[CLUSTER_LEFT], 1);
-    web_end();
+    end();
     /* a long one is written whole */
     {
         char url[2048];
@@ -407,7 +407,7 @@ static void consul_keeps_the_own_node_passing(void **state)
         assert_int_equal(registers, 1);
         assert_non_null(strstr(registered, "\"DeregisterCriticalServiceAfter\":\"1m\"}}"));
         assert_int_equal(strlen(registered), 121 + 2 * 1193 + strlen("me@10.0.0.9") + strlen("10.0.0.9"));
-        web_end();
+        end();
     }
 }
 
@@ -469,7 +469,7 @@ static void etcd_keeps_the_own_node_under_a_lease(void **state)
     web_run(1000);
     assert_int_equal(revokes, 1);
     assert_int_equal(mirror.seen[CLUSTER_LEFT], 1);
-    web_end();
+    end();
 }
 
 static void etcd_tells_of_changes(void **state)
@@ -495,7 +495,7 @@ static void etcd_tells_of_changes(void **state)
     web_run(10);
     web_round();
     assert_int_equal(watches, 2);
-    web_end();
+    end();
 }
 
 static void every_allocation_may_fail(void **state)
@@ -516,7 +516,7 @@ static void every_allocation_may_fail(void **state)
             f.memory.fail_at = 0;
             web_round();
             assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_ANSWER);
-            web_end();
+            end();
         }
 }
 

@@ -5,15 +5,11 @@
 #ifndef TESTS_UNIT_WEB_SERVER_H
 #define TESTS_UNIT_WEB_SERVER_H
 
-#include "fake_loop.h"
+#include "one_handle.h"
 
 #include <stdio.h>
 
-static struct fake f;
-static struct cluster *c;
 static struct cluster_source *s;
-static struct mirror mirror;
-static uint64_t now_ns;
 
 static struct {
     const char *(*answer)(const char *request); /* a whole response; NULL: nothing is said, or not yet */
@@ -105,13 +101,6 @@ static inline void web_round(void)
 {
     assert_int_equal(cluster_source_refresh(s), 0);
     web_run(20);
-}
-
-static inline void web_end(void)
-{
-    mirror_end(&mirror);
-    cluster_destroy(c);
-    fake_end(&f);
 }
 
 /* The members, with a `-` after those that drain. */
