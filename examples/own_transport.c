@@ -34,10 +34,12 @@ static struct wire wires[WIRES];
 static struct cluster *c;
 static const char *own;
 
-static void report(const char *name, int outcome, int error)
+static int report(const char *name, int outcome, int error)
 {
-    if (cluster_report(c, name, outcome, error) < 0)
-        fprintf(stderr, "%s: %s\n", name, cluster_last_error(c));
+    int result = cluster_report(c, name, outcome, error);
+    if (result < 0)
+        fprintf(stderr, "own_transport: %s\n", cluster_last_error(c));
+    return result;
 }
 
 static void hang_up(struct wire *w)
@@ -88,7 +90,7 @@ static void say(struct wire *w, const char *text)
 static int open_socket(const char *host, const char *port, int listens)
 {
     struct addrinfo hints, *a;
-    int fd, one = 1, result;
+    int fd, one = 1, result, error;
     memset(&hints, 0, sizeof hints);
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV; /* a name would take the program's own resolver */
@@ -103,10 +105,11 @@ static int open_socket(const char *host, const char *port, int listens)
                      : listen(fd, 16);
     else
         result = connect(fd, a->ai_addr, a->ai_addrlen);
+    error = errno;
     freeaddrinfo(a);
-    if (result == 0 || errno == EINPROGRESS)
+    if (result == 0 || error == EINPROGRESS)
         return fd;
-    result = errno == ECONNREFUSED ? CLUSTER_E_REFUSED : CLUSTER_E_UNREACHABLE;
+    result = error == ECONNREFUSED ? CLUSTER_E_REFUSED : CLUSTER_E_UNREACHABLE;
     if (fd >= 0)
         close(fd);
     return result;
@@ -179,8 +182,10 @@ static void heard(struct wire *w, const char *line)
         say(w, own);
     if (w->fd < 0)
         return;
-    w->up = 1;
-    report(w->name, CLUSTER_REPORT_UP, 0);
+    if (report(w->name, CLUSTER_REPORT_UP, 0) < 0)
+        hang_up(w); /* a name that is none, or nobody's that we know */
+    else
+        w->up = 1;
 }
 
 static void ready(struct wire *w)

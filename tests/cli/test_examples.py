@@ -93,6 +93,26 @@ class OwnTransport(Example):
                 self.assertEqual(a.end(), 0)
                 self.assertEqual(a.errors, [])
 
+    def test_a_stranger(self):
+        """Who is no node is hung up on, and what it says is not shown."""
+        ports = {name: free_port() for name in "ab"}
+        with self.start("a", ports) as a, self.start("b", ports) as b:
+            a.line("up b@127.0.0.1")
+            for name in (b"\x1b[31m@h", b"nobody", b"x" * 600):
+                with socket.create_connection(("127.0.0.1", ports["a"]), 60) as s:
+                    s.sendall(name + b"\nhello\n")
+                    s.settimeout(60)
+                    try:
+                        while s.recv(512):
+                            pass
+                    except ConnectionResetError:
+                        pass
+            a.process.stdin.write(b"all\n")
+            a.process.stdin.flush()
+            b.line("a@127.0.0.1: all")
+            self.assertNotIn("hello", a.story())
+            self.assertNotIn("\x1b", a.story())
+
     def test_what_it_refuses(self):
         for arguments, code, sentence in ((["a"], 2, "usage"), (["a@127.0.0.1", "9000", "statik:"], 2, "static"),
                                           (["a@nowhere", "9000", ""], 3, "cannot listen")):
