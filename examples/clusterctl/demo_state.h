@@ -109,7 +109,7 @@ struct demo {
 
 static const char *const demo_names[OWN_NODES] = {"red@127.0.0.1", "green@127.0.0.1", "blue@127.0.0.1"};
 
-/* The part before '@'. Two buffers, so that one sentence can hold two names. */
+/* The part before '@'. Four buffers, so that one sentence can hold as many names. */
 static const char *short_name(const char *name)
 {
     static char buffers[4][40];

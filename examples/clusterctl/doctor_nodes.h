@@ -166,7 +166,8 @@ static void node_named(struct doctor *d, struct node *n, const struct cluster_ev
     if (!reply->error)
         n->port = names_port(reply->text, n->name, seen, sizeof seen);
     if (!n->epmd && !reply->error)
-        finding(&d->report, CHECK_EPMD, CHECK_OK, n->name, "it answers on port %lu", port);
+        finding(&d->report, CHECK_EPMD, CHECK_OK, n->name, "it answers on port %lu, and has %s", port,
+                *seen ? seen : "no name");
     if (reply->error || !n->port) {
         snprintf(said, sizeof said, *seen ? "epmd has %s" : "epmd has no name at all", seen);
         node_unknown(d, n, reply->error ? "" : said);

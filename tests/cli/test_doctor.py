@@ -22,15 +22,22 @@ class Begun:
     """A visit that goes on while others do."""
 
     def __init__(self, *arguments, **env):
-        self.began = time.monotonic()
+        began = time.monotonic()
         self.running = Running("doctor", *arguments, "--json", **env)
+        self.waiter = threading.Thread(target=self.wait, args=(began,), daemon=True)
+        self.waiter.start()
+
+    def wait(self, began):
+        """Its time is over when it has ended, not when somebody asks."""
+        self.running.process.wait()
+        self.seconds = time.monotonic() - began
 
     def visit(self):
         code = self.running.end()
-        seconds = time.monotonic() - self.began
+        self.waiter.join()
         self.running.__exit__()
         outcome = type("Outcome", (), {})()
-        outcome.code, outcome.err, outcome.seconds = code, "\n".join(self.running.errors), seconds
+        outcome.code, outcome.err, outcome.seconds = code, "\n".join(self.running.errors), self.seconds
         outcome.objects = [json.loads(line) for line in self.running.lines]
         return Visit(outcome)
 
@@ -424,6 +431,7 @@ class Nodes(OwnNodes):
     def test_no_such_name(self):
         visit = self.visit("static:two@" + HERE, "--cookie", "c")
         self.fails(visit, "registered")
+        self.assertRegex(visit.one("epmd")["cause"], "has (one, pod|pod, one)$")
         self.assertIn("one", visit.one("registered")["cause"])
 
     def test_another_cookie(self):
@@ -459,13 +467,13 @@ class Nodes(OwnNodes):
         visit = slow.hundred.visit()
         self.fails(visit, "firewall")
         self.assertEqual((visit.verdict["FAIL"], visit.warns), (100, set()), visit.story())
-        self.assertLess(visit.outcome.seconds, 20)
+        self.assertLess(visit.outcome.seconds, 30)
 
     def test_more_than_there_is_time_for(self):
         visit = slow.many.visit()
         self.fails(visit, "firewall")
         self.assertIn("time", visit.warns)
-        self.assertLess(visit.outcome.seconds, 25)
+        self.assertLess(visit.outcome.seconds, 30)  # 14, and what a busy machine adds
 
     def test_without_a_cookie(self):
         with tempfile.TemporaryDirectory() as home:
