@@ -23,8 +23,7 @@ CLU_FN void clu_consul_end(struct clu_web *w)
     uint64_t before = 0, index = 0;
     (void)clu_number(clu_slice_str(w->index), UINT64_MAX, &before);
     w->index[0] = '\0';
-    if (clu_web_on(w, "watch") &&
-        cluster_source_header(w->source, CLU_WEB_DOCUMENT, "X-Consul-Index", w->index, sizeof w->index) >= 0 &&
+    if (w->watch && cluster_source_header(w->source, CLU_WEB_DOCUMENT, "X-Consul-Index", w->index, sizeof w->index) >= 0 &&
         (!clu_number(clu_slice_str(w->index), UINT64_MAX, &index) || index < before || !index))
         w->index[0] = '\0';
 }

@@ -24,7 +24,6 @@ enum { CLU_EC2_TOKEN, CLU_EC2_REGION, CLU_EC2_ROLE, CLU_EC2_KEYS, CLU_EC2_LIST }
 struct clu_ec2 {
     struct clu_web web; /* its item is the instance at hand */
     struct clu_xml xml;
-    uint8_t step;
     bool any, named; /* of the options match= and host= */
     struct {
         char key[513], value[1024], group[256];
@@ -40,7 +39,7 @@ struct clu_ec2 {
 /* Does the tag at hand count, or the group, where one of those that are wanted is enough? */
 CLU_FN bool clu_ec2_wants(const struct clu_ec2 *e)
 {
-    const char *groups = cluster_source_option(e->web.source, "group"), *item = NULL;
+    const char *groups = clu_web_get(&e->web, "group"), *item = NULL;
     char text[sizeof e->tag];
     struct clu_text t;
     if (*e->tag.group)
@@ -59,17 +58,13 @@ CLU_FN int clu_ec2_item(struct clu_web *w)
     struct clu_web_item *i = &w->item;
     const char *name = e->named ? i->name : i->address;
     struct cluster_address address;
-    struct clu_text t;
     if (strcmp(i->state, "running") != 0 || (e->any && !i->matches))
         return 0;
     if (!*name || !clu_address_parse(clu_slice_str(i->address), &address)) {
         cluster_source_drop(w->source);
         return 0;
     }
-    if (!clu_found_begin(&w->found, &t, false))
-        return CLUSTER_E_MEMORY;
-    clu_text_add(&t, name);
-    return clu_found_end(&w->found, &t, i->address, i->zone);
+    return clu_found_add(&w->found, name, i->address, i->zone, false);
 }
 
 CLU_FN int clu_ec2_token(struct clu_web *w, int token)
@@ -172,7 +167,7 @@ CLU_FN bool clu_ec2_copy(const char *text, char *out, size_t room)
 CLU_FN void clu_ec2_known(struct clu_ec2 *e)
 {
     struct clu_web *w = &e->web;
-    const char *id = cluster_source_option(w->source, "key"), *region = cluster_source_option(w->source, "region");
+    const char *id = clu_web_get(w, "key"), *region = clu_web_get(w, "region");
     e->secret[0] = e->session[0] = e->role[0] = '\0';
     if (id) {
         (void)clu_ec2_copy(id, e->id, sizeof e->id);
@@ -195,11 +190,11 @@ CLU_FN void clu_ec2_meta(struct clu_web *w, struct clu_text *url, struct cluster
                                         "/latest/meta-data/iam/security-credentials/$s"};
     struct clu_ec2 *e = (struct clu_ec2 *)(void *)w;
     struct clu_text t;
-    clu_compose(url, paths[e->step], e->role);
+    clu_compose(url, paths[w->step], e->role);
     clu_compose(clu_text_in(&t, e->lines, sizeof e->lines), "X-aws-ec2-metadata-token: $s\n", e->token);
     r->secret = NULL;
     r->headers = e->lines;
-    if (e->step == CLU_EC2_TOKEN) {
+    if (w->step == CLU_EC2_TOKEN) {
         r->method = "PUT";
         r->headers = "X-aws-ec2-metadata-token-ttl-seconds: 60\n";
         r->body = "";
@@ -210,13 +205,13 @@ CLU_FN void clu_ec2_meta(struct clu_web *w, struct clu_text *url, struct cluster
 CLU_FN int clu_ec2_step(struct clu_ec2 *e, uint8_t step)
 {
     struct clu_web *w = &e->web;
-    const char *server = cluster_source_option(w->source, "server");
+    const char *server = clu_web_get(w, "server");
     size_t length = strlen(e->region);
     struct clu_text t;
     /* the token serves both, the second step the region, the others the keys */
     while (step < CLU_EC2_LIST && (step == CLU_EC2_REGION || *e->secret) && (step > CLU_EC2_REGION || length))
         step++;
-    e->step = step;
+    w->step = step;
     if (step < CLU_EC2_LIST) {
         w->answered = 0;
         w->server = clu_web_variable(w, "AWS_EC2_METADATA_SERVICE_ENDPOINT", e->meta, sizeof e->meta) ? e->meta : CLU_EC2_META;
@@ -257,15 +252,15 @@ CLU_FN int clu_ec2_other(struct clu_web *w, uint32_t slot)
                               *e->region ? "no keys: key= and secret-file=, the environment, or a role of the instance: $"
                                          : "no region: region=, the environment, or an instance that says its own: $",
                               clu_slice_of(NULL, 0), clu_web_why(w, slot));
-    if (e->step == CLU_EC2_TOKEN)
+    if (w->step == CLU_EC2_TOKEN)
         good = clu_ec2_copy(w->answer, e->token, sizeof e->token);
-    else if (e->step == CLU_EC2_REGION)
+    else if (w->step == CLU_EC2_REGION)
         good = clu_ec2_copy(w->answer, e->region, sizeof e->region);
-    else if (e->step == CLU_EC2_ROLE)
+    else if (w->step == CLU_EC2_ROLE)
         good = clu_ec2_copy(w->answer, e->role, sizeof e->role) && !strpbrk(e->role, "/?%# ");
     else
         good = clu_ec2_role_keys(e);
-    return good ? clu_ec2_step(e, (uint8_t)(e->step + 1)) : clu_web_bad(w);
+    return good ? clu_ec2_step(e, (uint8_t)(w->step + 1)) : clu_web_bad(w);
 }
 
 CLU_FN int clu_ec2_before(struct clu_web *w)

@@ -9,26 +9,25 @@
 
 #define CLU_ETCD_PREFIX 255 /* bytes */
 
-/* Bytes from Base64, in place; false: it is none. */
+/* Bytes from Base64, in place and ended by NUL; false: it is none. */
 CLU_FN bool clu_base64_decode(char *text, size_t *size)
 {
     static const char letters[] = CLU_BASE64;
-    size_t at, length = *size, out = 0;
+    const char *at, *letter;
     uint32_t group = 0;
-    if (length % 4)
-        return false;
-    for (at = 0; at < 2 && length && text[length - 1] == '='; at++)
-        length--;
-    for (at = 0; at < length; at++) {
-        const char *letter = text[at] ? strchr(letters, text[at]) : NULL;
+    bool whole = strlen(text) % 4 == 0;
+    *size = 0;
+    for (at = text; *at && *at != '='; at++) {
+        letter = strchr(letters, *at);
         if (!letter)
             return false;
         group = group << 6 | (uint32_t)(letter - letters);
-        if (at % 4)
-            text[out++] = (char)(group >> (6 - 2 * (at % 4)));
+        if ((at - text) % 4)
+            text[(*size)++] = (char)(group >> (6 - 2 * ((at - text) % 4)));
     }
-    *size = out;
-    return true;
+    whole = whole && strspn(at, "=") == strlen(at) && strlen(at) < 3;
+    text[*size] = '\0';
+    return whole;
 }
 
 /* A key, whose name comes after the prefix. */
@@ -36,10 +35,9 @@ CLU_FN int clu_etcd_item(struct clu_web *w)
 {
     const char *prefix = cluster_source_item(w->source, NULL);
     char *key = w->item.key;
-    size_t size = strlen(key), length = strlen(prefix);
-    if (!clu_base64_decode(key, &size) || size < length || memcmp(key, prefix, length) != 0)
+    size_t size, length = strlen(prefix);
+    if (!clu_base64_decode(key, &size) || strncmp(key, prefix, length) != 0)
         return CLUSTER_E_PROTOCOL;
-    key[size] = '\0';
     if (size == length || strlen(key) != size || strchr(key + length, '/')) {
         cluster_source_drop(w->source); /* another one's key, further down */
         return 0;
@@ -125,7 +123,7 @@ CLU_FN uint8_t clu_etcd_announced(struct clu_web *w, uint8_t own)
 CLU_FN int clu_etcd_before(struct clu_web *w)
 {
     int result = 0;
-    if (!w->changes && clu_web_on(w, "watch")) {
+    if (!w->changes && w->watch) {
         result = clu_web_send(w, CLU_WEB_CHANGES, clu_etcd_watch);
         w->changes = result == 0;
     }

@@ -6,11 +6,13 @@
 #define CLU_DISCOVER_FOUND_H
 
 #include "../base/hash.h"
+#include "../wire/compose.h"
 #include "../wire/url.h"
 #include "list.h"
 
 #define CLU_FOUND_HEAD 9
-#define CLU_FOUND_STEP 512 /* nodes that are made members in one step */
+#define CLU_FOUND_MOST (CLU_FOUND_HEAD + 3 * (CLU_NAME_MAX + 1)) /* bytes of a record */
+#define CLU_FOUND_STEP 512                                       /* nodes that are made members in one step */
 
 /* Records one after another: 8 bytes of their owner's, one of flags, and three texts: name or host, address, zone. */
 struct clu_found {
@@ -22,27 +24,21 @@ struct clu_found {
     size_t at, done; /* how far publishing a long list is: bytes, and nodes */
 };
 
-/* A record more, of which `text` is to get the texts, each ended by a NUL of its own; clu_found_end takes it in. */
-CLU_FN bool clu_found_begin(struct clu_found *l, struct clu_text *text, bool draining)
+/* A record more, its owner's bytes 0. The address and the zone are from fields. */
+CLU_FN int clu_found_add(struct clu_found *l, const char *name, const char *address, const char *zone, bool draining)
 {
-    size_t most = CLU_FOUND_HEAD + 3 * (CLU_NAME_MAX + 1);
-    if (!clu_reserve(cluster_source_allocator(l->source), &l->bytes, &l->capacity, l->size + most, 1))
-        return false;
+    struct clu_text t;
+    if (!clu_reserve(cluster_source_allocator(l->source), &l->bytes, &l->capacity, l->size + CLU_FOUND_MOST, 1))
+        return CLUSTER_E_MEMORY;
     memset(l->bytes + l->size, 0, CLU_FOUND_HEAD);
     l->bytes[l->size + CLU_FOUND_HEAD - 1] = (char)draining;
-    *text = clu_text_on(l->bytes + l->size + CLU_FOUND_HEAD, most - CLU_FOUND_HEAD);
-    return true;
-}
-
-CLU_FN int clu_found_end(struct clu_found *l, struct clu_text *text, const char *address, const char *zone)
-{
-    if (text->length > CLU_NAME_MAX)
+    clu_text_in(&t, l->bytes + l->size + CLU_FOUND_HEAD, CLU_FOUND_MOST - CLU_FOUND_HEAD);
+    clu_text_bytes(&t, name, strlen(name) + 1);
+    if (t.length > CLU_NAME_MAX + 1)
         return CLUSTER_E_LIMIT;
-    clu_text_bytes(text, "", 1);
-    clu_text_add(text, address);
-    clu_text_bytes(text, "", 1);
-    clu_text_add(text, zone);
-    l->size += CLU_FOUND_HEAD + text->length + 1;
+    clu_text_bytes(&t, address, strlen(address) + 1);
+    clu_text_bytes(&t, zone, strlen(zone) + 1);
+    l->size += CLU_FOUND_HEAD + t.length;
     return 0;
 }
 

@@ -44,8 +44,8 @@ enum { CLU_KUBE_RESTS, CLU_KUBE_LISTS, CLU_KUBE_PUBLISHES, CLU_KUBE_ASKS, CLU_KU
 struct clu_kube {
     struct clu_web
         web; /* its item is a pod, or what has addresses; the owner's bytes of the nodes found are the hash of its name */
-    uint8_t mode, lookup, phase;
-    bool watch, all;   /* all: also those that are not ready */
+    uint8_t mode, lookup;
+    bool all;          /* also those that are not ready */
     bool dirty;        /* the list is another one than was published */
     bool fresh;        /* the round has ended with a list, the watch is its sequel */
     bool said;         /* that there is no watch */
@@ -73,8 +73,8 @@ CLU_FN int clu_kube_add(struct clu_kube *k, const struct clu_web_item *f)
     bool named = k->mode == CLU_KUBE_MODE_HOSTNAME;
     const char *namespace_ = *f->namespace_ ? f->namespace_ : *w->item.namespace_ ? w->item.namespace_ : k->namespace_;
     struct cluster_address address;
-    struct clu_text t;
-    size_t i;
+    char name[2 * (CLU_NAME_MAX + 1)], *at;
+    struct clu_text t = clu_text_on(name, sizeof name);
     if (((f->ready == 'f' && !ending) || k->unready_list) && !k->all)
         return 0;
     if (over || !clu_address_parse(clu_slice_str(f->address), &address) || (named && !*f->name)) {
@@ -82,18 +82,15 @@ CLU_FN int clu_kube_add(struct clu_kube *k, const struct clu_web_item *f)
             cluster_source_drop(w->source);
         return 0;
     }
-    if (!clu_found_begin(&w->found, &t, ending))
-        return CLUSTER_E_MEMORY;
+    clu_text_add(&t, named ? f->name : f->address);
     if (named)
-        clu_compose(&t, "$s.$s.$s.svc.$s", f->name, cluster_source_option(w->source, "service"), namespace_, k->domain);
-    else
-        clu_text_add(&t, f->address);
-    for (i = 0; k->mode == CLU_KUBE_MODE_DNS && i < t.length; i++)
-        if (t.data[i] == '.' || t.data[i] == ':')
-            t.data[i] = '-';
-    if (k->mode == CLU_KUBE_MODE_DNS)
+        clu_compose(&t, ".$s.$s.svc.$s", clu_web_get(w, "service"), namespace_, k->domain);
+    if (k->mode == CLU_KUBE_MODE_DNS) {
+        while ((at = strpbrk(name, ".:")) != NULL)
+            *at = '-';
         clu_compose(&t, ".$s.pod.$s", namespace_, k->domain);
-    return clu_found_end(&w->found, &t, f->address, f->zone);
+    }
+    return clu_found_add(&w->found, name, f->address, f->zone, ending);
 }
 
 /* The item at hand has ended: its nodes get its name, and in a watch those that it had before go. */
@@ -102,7 +99,7 @@ CLU_FN void clu_kube_settle(struct clu_kube *k)
     struct clu_found *l = &k->web.found;
     const char *name = k->web.item.key;
     uint64_t object = clu_hash64(name, strlen(name), 0);
-    size_t at, next, kept = k->phase == CLU_KUBE_WATCHES ? 0 : k->item_at;
+    size_t at, next, kept = k->web.step == CLU_KUBE_WATCHES ? 0 : k->item_at;
     for (at = kept; at < l->size; at = next) {
         next = clu_found_next(l, at);
         if (at >= k->item_at)
@@ -119,7 +116,7 @@ CLU_FN int clu_kube_item(struct clu_web *w)
 {
     struct clu_kube *k = (struct clu_kube *)(void *)w;
     int result = k->lookup == CLU_KUBE_PODS ? clu_kube_add(k, &w->item) : 0;
-    if (k->phase != CLU_KUBE_WATCHES)
+    if (k->web.step != CLU_KUBE_WATCHES)
         clu_kube_settle(k);
     return result;
 }
@@ -150,7 +147,7 @@ CLU_FN int clu_kube_token(struct clu_web *w, int token)
             memset(&w->item, 0, sizeof w->item);
             k->event[0] = k->changed[0] = '\0';
         }
-        return ends && k->phase == CLU_KUBE_WATCHES ? clu_kube_event(k) : 0;
+        return ends && k->web.step == CLU_KUBE_WATCHES ? clu_kube_event(k) : 0;
     case CLU_KUBE_UNREADY:
         k->unready_list = token == '[';
         break;
@@ -175,7 +172,7 @@ CLU_FN int clu_kube_token(struct clu_web *w, int token)
 /* The server, as in a URL without its path. */
 CLU_FN void clu_kube_server(struct clu_kube *k)
 {
-    const char *master = cluster_source_option(k->web.source, "master"), *text = master;
+    const char *master = clu_web_get(&k->web, "master"), *text = master;
     struct clu_text t = clu_text_on(k->server, sizeof k->server);
     size_t length, domain = strlen(k->domain);
     struct cluster_address address;
@@ -242,8 +239,7 @@ CLU_FN void clu_kube_ask(struct clu_web *w, struct clu_text *url, struct cluster
     static const char *const lookups[] = {"/api/v1/namespaces/$s/endpoints", "/api/v1/namespaces/$s/pods",
                                           "/apis/discovery.k8s.io/v1/namespaces/$s/endpointslices"};
     struct clu_kube *k = (struct clu_kube *)(void *)w;
-    const char *item = NULL, *service = cluster_source_option(w->source, "service"),
-               *page = cluster_source_option(w->source, "page");
+    const char *item = NULL, *service = clu_web_get(w, "service"), *page = clu_web_get(w, "page");
     const char *labels = "?labelSelector=$q", *fields = "&fieldSelector=$q";
     clu_compose(url, lookups[k->lookup], k->namespace_);
     while ((item = cluster_source_item(w->source, item)) != NULL) {
@@ -257,7 +253,7 @@ CLU_FN void clu_kube_ask(struct clu_web *w, struct clu_text *url, struct cluster
         fields = slices ? fields : "%2C$q";
     }
     clu_web_option(w, url, fields, "field");
-    if (k->phase == CLU_KUBE_ASKS) {
+    if (k->web.step == CLU_KUBE_ASKS) {
         clu_compose(url, "&watch=1&allowWatchBookmarks=true&timeoutSeconds=$u&resourceVersion=$q", CLU_KUBE_WATCH, k->version);
         r->timeout_ns = (CLU_KUBE_WATCH + 10) * CLU_SECOND;
         r->answer_size = UINT64_MAX;
@@ -282,7 +278,7 @@ CLU_FN int clu_kube_send(struct clu_kube *k, uint8_t phase)
     int result = clu_kube_prepare(k);
     if (result)
         return result;
-    k->phase = phase;
+    k->web.step = phase;
     k->dirty = false;
     k->newer[0] = '\0';
     k->item_at = k->web.found.size;
@@ -302,13 +298,13 @@ CLU_FN int clu_kube_round(void *state, uint64_t now)
 {
     struct clu_kube *k = (struct clu_kube *)state;
     (void)now;
-    if (k->phase == CLU_KUBE_WATCHES && cluster_source_same(k->web.source) == 0)
+    if (k->web.step == CLU_KUBE_WATCHES && cluster_source_same(k->web.source) == 0)
         return 0;
     (void)cluster_source_timer(k->web.source, CLUSTER_NEVER);
-    if (k->phase == CLU_KUBE_PUBLISHES)
+    if (k->web.step == CLU_KUBE_PUBLISHES)
         k->version[0] = '\0'; /* that of a list which nobody saw */
     k->fresh = false;
-    return k->watch && *k->version ? clu_kube_send(k, CLU_KUBE_ASKS) : clu_kube_list(k);
+    return k->web.watch && *k->version ? clu_kube_send(k, CLU_KUBE_ASKS) : clu_kube_list(k);
 }
 
 /* The watch is over: in a moment it goes on where it was, or with a new list. */
@@ -316,7 +312,7 @@ CLU_FN int clu_kube_watch_ended(struct clu_kube *k, bool gone)
 {
     if (gone)
         k->version[0] = '\0';
-    k->phase = CLU_KUBE_RESTS;
+    k->web.step = CLU_KUBE_RESTS;
     (void)cluster_source_fetch(k->web.source, 0, NULL);
     (void)cluster_source_timer(k->web.source, cluster_source_now(k->web.source) + CLU_KUBE_PAUSE);
     return 0;
@@ -327,8 +323,8 @@ CLU_FN int clu_kube_published(struct clu_kube *k, int result)
 {
     if (result == CLUSTER_E_AGAIN)
         return 0;
-    k->phase = result ? CLU_KUBE_PUBLISHES : CLU_KUBE_RESTS;
-    return result || !k->watch || !*k->version ? result : clu_kube_send(k, CLU_KUBE_ASKS);
+    k->web.step = result ? CLU_KUBE_PUBLISHES : CLU_KUBE_RESTS;
+    return result || !k->web.watch || !*k->version ? result : clu_kube_send(k, CLU_KUBE_ASKS);
 }
 
 /* The list, or this page of it, is whole. */
@@ -338,7 +334,7 @@ CLU_FN int clu_kube_listed(struct clu_kube *k)
         return clu_web_bad(&k->web);
     if (*k->web.page)
         return clu_kube_send(k, CLU_KUBE_LISTS);
-    k->phase = CLU_KUBE_PUBLISHES;
+    k->web.step = CLU_KUBE_PUBLISHES;
     memcpy(k->version, k->newer, sizeof k->version);
     k->fresh = true;
     return clu_kube_published(k, clu_found_publish(&k->web.found, CLU_FOUND_STEP));
@@ -347,8 +343,8 @@ CLU_FN int clu_kube_listed(struct clu_kube *k)
 /* The request has failed. Without a watch there are lists, round by round. */
 CLU_FN int clu_kube_failed(struct clu_kube *k, const struct cluster_response *r)
 {
-    uint8_t phase = k->phase;
-    k->phase = CLU_KUBE_RESTS;
+    uint8_t phase = k->web.step;
+    k->web.step = CLU_KUBE_RESTS;
     if (phase == CLU_KUBE_WATCHES)
         return clu_kube_watch_ended(k, false);
     if (r->status || k->fresh)
@@ -373,19 +369,19 @@ CLU_FN int clu_kube_read(struct clu_kube *k)
     memset(&r, 0, sizeof r);
     r.size = (uint32_t)sizeof r;
     (void)cluster_source_fetched(k->web.source, 0, &r);
-    if (k->phase == CLU_KUBE_ASKS && !r.error) {
-        k->phase = CLU_KUBE_WATCHES;
+    if (k->web.step == CLU_KUBE_ASKS && !r.error) {
+        k->web.step = CLU_KUBE_WATCHES;
         if (cluster_source_same(k->web.source) != 0)
             return clu_kube_watch_ended(k, true);
     }
     while ((got = cluster_source_body(k->web.source, 0, &data)) > 0) {
         result = clu_web_feed(&k->web, data, (size_t)got);
         if (result == CLUSTER_E_PROTOCOL)
-            return k->phase == CLU_KUBE_WATCHES ? clu_kube_watch_ended(k, true) : clu_web_bad(&k->web);
+            return k->web.step == CLU_KUBE_WATCHES ? clu_kube_watch_ended(k, true) : clu_web_bad(&k->web);
         if (result)
             return result;
     }
-    if (k->phase == CLU_KUBE_WATCHES && k->dirty) {
+    if (k->web.step == CLU_KUBE_WATCHES && k->dirty) {
         k->dirty = false;
         result = clu_found_publish(&k->web.found, SIZE_MAX);
         if (result)
@@ -397,7 +393,7 @@ CLU_FN int clu_kube_read(struct clu_kube *k)
         (void)cluster_source_fetched(k->web.source, 0, &r);
         return clu_kube_failed(k, &r);
     }
-    return k->phase == CLU_KUBE_WATCHES ? clu_kube_watch_ended(k, false) : clu_kube_listed(k);
+    return k->web.step == CLU_KUBE_WATCHES ? clu_kube_watch_ended(k, false) : clu_kube_listed(k);
 }
 
 CLU_FN int clu_kube_ready(void *state, int fd, int revents, uint64_t now)
@@ -406,15 +402,15 @@ CLU_FN int clu_kube_ready(void *state, int fd, int revents, uint64_t now)
     int result;
     (void)revents;
     (void)now;
-    if (fd == -1 && k->phase != CLU_KUBE_PUBLISHES)
+    if (fd == -1 && k->web.step != CLU_KUBE_PUBLISHES)
         return cluster_source_refresh(k->web.source);
-    if (fd != -1 && (fd != CLUSTER_FETCHED || k->phase == CLU_KUBE_RESTS || k->phase == CLU_KUBE_PUBLISHES))
+    if (fd != -1 && (fd != CLUSTER_FETCHED || k->web.step == CLU_KUBE_RESTS || k->web.step == CLU_KUBE_PUBLISHES))
         return 0;
     result = fd == -1 ? clu_kube_published(k, clu_found_go(&k->web.found, CLU_FOUND_STEP)) : clu_kube_read(k);
-    if (result && k->phase != CLU_KUBE_RESTS) { /* what is still under way is of no use */
+    if (result && k->web.step != CLU_KUBE_RESTS) { /* what is still under way is of no use */
         (void)cluster_source_fetch(k->web.source, 0, NULL);
         k->version[0] = '\0';
-        k->phase = CLU_KUBE_RESTS;
+        k->web.step = CLU_KUBE_RESTS;
     }
     return result;
 }
@@ -489,7 +485,6 @@ CLU_FN int clu_kube_open(void *ctx, struct cluster_source *s, const char *target
     k = (struct clu_kube *)*state;
     k->mode = mode;
     k->lookup = (uint8_t)clu_choice(s, "lookup", "endpoints pods endpointslices", 0);
-    k->watch = clu_web_on(&k->web, "watch");
     k->all = clu_choice(s, "ready", "off on", 1) == 0;
     return 0;
 }

@@ -62,18 +62,20 @@ struct clu_web {
     const struct clu_web_kind *kind;
     const char *server;     /* whom to ask */
     const char *token_path; /* where a token may be unless an option says so; NULL: nowhere */
-    struct clu_found found;
-    struct clu_json json;
-    struct clu_web_item item;
+    char *url, *file;
+    size_t url_capacity, file_capacity;
+    size_t answered; /* bytes of answer */
     bool busy;       /* a request is under way */
     bool waits;      /* it is a question that waits for a change */
     bool listed;     /* the document has the list */
+    bool watch;      /* of the option watch= */
     bool changes;    /* somebody tells of changes */
     bool again;      /* something changed meanwhile */
     uint8_t own;     /* how far announcing the own node is */
-    size_t answered; /* bytes of answer */
-    char *url, *file;
-    size_t url_capacity, file_capacity;
+    uint8_t step;    /* how far the round is, where it has steps */
+    struct clu_found found;
+    struct clu_json json;
+    struct clu_web_item item;
     char index[24], lease[24], left[24], text[1024], answer[5120];
     char page[1024]; /* the rest of the list begins there; "": this is all */
 };
@@ -92,6 +94,12 @@ CLU_FN void clu_web_close(void *state)
     clu_free(memory, w, size);
 }
 
+/* An option; NULL: it is not given. */
+CLU_CALLED const char *clu_web_get(const struct clu_web *w, const char *key)
+{
+    return cluster_source_option(w->source, key);
+}
+
 /* Is an option on, which is off where it is not given? */
 CLU_CALLED bool clu_web_on(const struct clu_web *w, const char *key)
 {
@@ -108,7 +116,8 @@ CLU_FN int clu_web_open(struct cluster_source *s, const struct clu_web_kind *kin
     w->kind = kind;
     w->server = server ? server : kind->server;
     w->found.source = s;
-    if (clu_web_on(w, "watch"))
+    w->watch = clu_web_on(w, "watch");
+    if (w->watch)
         (void)cluster_source_streams(s);
     return 0;
 }
@@ -117,14 +126,10 @@ CLU_FN int clu_web_open(struct cluster_source *s, const struct clu_web_kind *kin
 CLU_FN int clu_web_add(struct clu_web *w, const char *name)
 {
     struct cluster_address address;
-    struct clu_text t;
     const char *host = *clu_name_host(name) ? clu_name_host(name) : name;
     if (!*name)
         return 0;
-    if (!clu_found_begin(&w->found, &t, false))
-        return CLUSTER_E_MEMORY;
-    clu_text_add(&t, name);
-    return clu_found_end(&w->found, &t, clu_address_parse(clu_slice_str(host), &address) ? host : "", "");
+    return clu_found_add(&w->found, name, clu_address_parse(clu_slice_str(host), &address) ? host : "", "", false);
 }
 
 /* A variable of the environment; false, and an empty text: it is not set, or does not fit. */
@@ -162,11 +167,11 @@ CLU_FN int64_t clu_web_file(struct clu_web *w, const char *path, size_t offset, 
 /* The token or secret, in its field, as one line ended by LF; an empty text where there is none. */
 CLU_FN int clu_web_secret(struct clu_web *w)
 {
-    const char *token = cluster_source_option(w->source, "token"), *path = cluster_source_option(w->source, "token-file");
+    const char *token = clu_web_get(w, "token"), *path = clu_web_get(w, "token-file");
     size_t field = strlen(w->kind->token_field);
     int64_t size;
-    token = token ? token : cluster_source_option(w->source, "secret");
-    path = path ? path : cluster_source_option(w->source, "secret-file");
+    token = token ? token : clu_web_get(w, "secret");
+    path = path ? path : clu_web_get(w, "secret-file");
     if (path || w->token_path) {
         size = clu_web_file(w, path ? path : w->token_path, field, !path);
     } else {
@@ -189,7 +194,7 @@ CLU_FN int clu_web_secret(struct clu_web *w)
 /* A piece of a URL with the value of an option in it, where that is given. */
 CLU_FN void clu_web_option(const struct clu_web *w, struct clu_text *url, const char *form, const char *option)
 {
-    const char *value = cluster_source_option(w->source, option);
+    const char *value = clu_web_get(w, option);
     if (value)
         clu_compose(url, form, value);
 }
