@@ -14,8 +14,6 @@
 #include "web.h"
 
 #define CLU_EC2_META "http://169.254.169.254"
-#define CLU_EC2_KEY 129      /* bytes of a key, with its NUL */
-#define CLU_EC2_SESSION 4096 /* of the token of temporary keys */
 
 enum { CLU_EC2_RESERVATION = CLU_WEB_MORE, CLU_EC2_INSTANCES, CLU_EC2_STATE, CLU_EC2_PLACEMENT, CLU_EC2_TAGS, CLU_EC2_TAG };
 
@@ -27,11 +25,10 @@ struct clu_ec2 {
     bool any, named; /* of the options match= and host= */
     struct {
         char key[513], value[1024], group[256];
-    } tag;                                   /* or a group: the one at hand */
-    char region[64], server[128], meta[128]; /* a region has at most 32 bytes */
-    char token[256], role[128];
-    char id[CLU_EC2_KEY], secret[CLU_EC2_KEY], session[CLU_EC2_SESSION];
-    char lines[CLU_EC2_SESSION + 1024]; /* of the head of a request */
+    } tag; /* or a group: the one at hand */
+    struct clu_sigv4 keys;
+    char server[128], meta[128], token[256], role[128];
+    char lines[5120]; /* of the head of a request */
 };
 
 /* ---- the list --------------------------------------------------------- */
@@ -136,17 +133,12 @@ CLU_FN void clu_ec2_ask(struct clu_web *w, struct clu_text *url, struct cluster_
     const struct cluster_io *io = cluster_source_io(w->source);
     const char *host = strstr(w->url, "://") + 3;
     struct clu_text lines = clu_text_on(e->lines, sizeof e->lines);
-    struct clu_sigv4 keys;
-    keys.id = e->id;
-    keys.secret = e->secret;
-    keys.session = e->session;
-    keys.region = e->region;
-    keys.service = "ec2";
-    clu_sigv4_time(keys.time, io->wall_time(io->ctx) / CLU_SECOND);
+    e->keys.service = "ec2";
+    clu_sigv4_time(e->keys.time, io->wall_time(io->ctx) / CLU_SECOND);
     clu_text_add(url, "/");
     clu_web_body(url, r);
     clu_ec2_form(e, url);
-    clu_sigv4_post(&lines, &keys, clu_slice_of(host, strcspn(host, "/")), (const char *)r->body);
+    clu_sigv4_post(&lines, &e->keys, clu_slice_of(host, strcspn(host, "/")), (const char *)r->body);
     r->method = "POST";
     r->headers = "Content-Type: " CLU_SIGV4_FORM "\n";
     r->secret = e->lines;
@@ -168,18 +160,18 @@ CLU_FN void clu_ec2_known(struct clu_ec2 *e)
 {
     struct clu_web *w = &e->web;
     const char *id = clu_web_get(w, "key"), *region = clu_web_get(w, "region");
-    e->secret[0] = e->session[0] = e->role[0] = '\0';
+    e->keys.secret[0] = e->keys.session[0] = e->role[0] = '\0';
     if (id) {
-        (void)clu_ec2_copy(id, e->id, sizeof e->id);
-        (void)clu_ec2_copy(w->file, e->secret, sizeof e->secret);
-    } else if (clu_web_variable(w, "AWS_ACCESS_KEY_ID", e->id, sizeof e->id) &&
-               clu_web_variable(w, "AWS_SECRET_ACCESS_KEY", e->secret, sizeof e->secret)) {
-        (void)clu_web_variable(w, "AWS_SESSION_TOKEN", e->session, sizeof e->session);
+        (void)clu_ec2_copy(id, e->keys.id, sizeof e->keys.id);
+        (void)clu_ec2_copy(w->file, e->keys.secret, sizeof e->keys.secret);
+    } else if (clu_web_variable(w, "AWS_ACCESS_KEY_ID", e->keys.id, sizeof e->keys.id) &&
+               clu_web_variable(w, "AWS_SECRET_ACCESS_KEY", e->keys.secret, sizeof e->keys.secret)) {
+        (void)clu_web_variable(w, "AWS_SESSION_TOKEN", e->keys.session, sizeof e->keys.session);
     }
     if (region)
-        (void)clu_ec2_copy(region, e->region, sizeof e->region);
-    else if (!*e->region && !clu_web_variable(w, "AWS_REGION", e->region, sizeof e->region))
-        (void)clu_web_variable(w, "AWS_DEFAULT_REGION", e->region, sizeof e->region);
+        (void)clu_ec2_copy(region, e->keys.region, sizeof e->keys.region);
+    else if (!*e->keys.region && !clu_web_variable(w, "AWS_REGION", e->keys.region, sizeof e->keys.region))
+        (void)clu_web_variable(w, "AWS_DEFAULT_REGION", e->keys.region, sizeof e->keys.region);
 }
 
 /* A request to the metadata service. */
@@ -206,10 +198,10 @@ CLU_FN int clu_ec2_step(struct clu_ec2 *e, uint8_t step)
 {
     struct clu_web *w = &e->web;
     const char *server = clu_web_get(w, "server");
-    size_t length = strlen(e->region);
+    size_t length = strlen(e->keys.region);
     struct clu_text t;
     /* the token serves both, the second step the region, the others the keys */
-    while (step < CLU_EC2_LIST && (step == CLU_EC2_REGION || *e->secret) && (step > CLU_EC2_REGION || length))
+    while (step < CLU_EC2_LIST && (step == CLU_EC2_REGION || *e->keys.secret) && (step > CLU_EC2_REGION || length))
         step++;
     w->step = step;
     if (step < CLU_EC2_LIST) {
@@ -217,11 +209,11 @@ CLU_FN int clu_ec2_step(struct clu_ec2 *e, uint8_t step)
         w->server = clu_web_variable(w, "AWS_EC2_METADATA_SERVICE_ENDPOINT", e->meta, sizeof e->meta) ? e->meta : CLU_EC2_META;
         return clu_web_send(w, CLU_WEB_OWN, clu_ec2_meta);
     }
-    if (length > 32 || strspn(e->region, "abcdefghijklmnopqrstuvwxyz0123456789-") != length)
+    if (length > 32 || strspn(e->keys.region, "abcdefghijklmnopqrstuvwxyz0123456789-") != length)
         return clu_round_fail(w->source, CLUSTER_E_INVALID, "'#' is no region: region= takes one like eu-west-1",
-                              clu_slice_str(e->region), "");
-    clu_compose(clu_text_in(&t, e->server, sizeof e->server), "https://ec2.$s.amazonaws.com$s", e->region,
-                strncmp(e->region, "cn-", 3) == 0 ? ".cn" : "");
+                              clu_slice_str(e->keys.region), "");
+    clu_compose(clu_text_in(&t, e->server, sizeof e->server), "https://ec2.$s.amazonaws.com$s", e->keys.region,
+                strncmp(e->keys.region, "cn-", 3) == 0 ? ".cn" : "");
     w->server = server ? server : e->server;
     return clu_web_ask(w);
 }
@@ -230,13 +222,13 @@ CLU_FN int clu_ec2_step(struct clu_ec2 *e, uint8_t step)
 CLU_FN bool clu_ec2_role_keys(struct clu_ec2 *e)
 {
     static const struct clu_json_path paths[] = {
-        CLU_FIELD(0, "AccessKeyId", struct clu_ec2, id),
-        CLU_FIELD(0, "SecretAccessKey", struct clu_ec2, secret),
-        CLU_FIELD(0, "Token", struct clu_ec2, session),
+        CLU_FIELD(0, "AccessKeyId", struct clu_ec2, keys.id),
+        CLU_FIELD(0, "SecretAccessKey", struct clu_ec2, keys.secret),
+        CLU_FIELD(0, "Token", struct clu_ec2, keys.session),
         CLU_PLACE(0, 0, NULL),
     };
-    e->id[0] = '\0';
-    return clu_web_fields(&e->web, paths, e->lines, sizeof e->lines) && *e->id && *e->secret && *e->session;
+    e->keys.id[0] = '\0';
+    return clu_web_fields(&e->web, paths, e->lines, sizeof e->lines) && *e->keys.id && *e->keys.secret && *e->keys.session;
 }
 
 /* An answer of the metadata service. */
@@ -249,13 +241,13 @@ CLU_FN int clu_ec2_other(struct clu_web *w, uint32_t slot)
         return 0;
     if (got < 0)
         return clu_round_fail(w->source, (int)got,
-                              *e->region ? "no keys: key= and secret-file=, the environment, or a role of the instance: $"
-                                         : "no region: region=, the environment, or an instance that says its own: $",
+                              *e->keys.region ? "no keys: key= and secret-file=, the environment, or a role of the instance: $"
+                                              : "no region: region=, the environment, or an instance that says its own: $",
                               clu_slice_of(NULL, 0), clu_web_why(w, slot));
     if (w->step == CLU_EC2_TOKEN)
         good = clu_ec2_copy(w->answer, e->token, sizeof e->token);
     else if (w->step == CLU_EC2_REGION)
-        good = clu_ec2_copy(w->answer, e->region, sizeof e->region);
+        good = clu_ec2_copy(w->answer, e->keys.region, sizeof e->keys.region);
     else if (w->step == CLU_EC2_ROLE)
         good = clu_ec2_copy(w->answer, e->role, sizeof e->role) && !strpbrk(e->role, "/?%# ");
     else

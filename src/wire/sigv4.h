@@ -13,10 +13,11 @@
 #define CLU_SIGV4_TEXT 320 /* bytes of the longest text in between */
 
 struct clu_sigv4 {
-    const char *id, *secret;      /* at most 128 bytes each */
-    const char *session;          /* the token of temporary keys; "": there is none */
-    const char *region, *service; /* without a '/' */
-    char time[17];                /* clu_sigv4_time */
+    char id[129], secret[129];
+    char session[4096]; /* the token of temporary keys; "": there is none */
+    char region[64];    /* without a '/', as the service */
+    char time[17];      /* clu_sigv4_time */
+    const char *service;
 };
 
 /* 20150830T123600Z. Years begin in March, so that leap days end them; 400 of them have 146097 days. */

@@ -116,7 +116,7 @@ static void running_instances_are_nodes(void **state)
 static void requests_are_signed(void **state)
 {
     char line[256];
-    struct clu_sigv4 k = {"AKIDEXAMPLE", "wJalr", "", "eu-west-1", "ec2", "20150830T123600Z"};
+    struct clu_sigv4 k = {"AKIDEXAMPLE", "wJalr", "", "eu-west-1", "20150830T123600Z", "ec2"};
     struct clu_text t = clu_text_on(line, sizeof line);
     char lines[1024], *at;
     (void)state;

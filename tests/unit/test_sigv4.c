@@ -13,10 +13,10 @@
 static struct clu_sigv4 keys(const char *service)
 {
     struct clu_sigv4 k;
-    k.id = "AKIDEXAMPLE";
-    k.secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
-    k.session = "";
-    k.region = "us-east-1";
+    strcpy(k.id, "AKIDEXAMPLE");
+    strcpy(k.secret, "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY");
+    k.session[0] = '\0';
+    strcpy(k.region, "us-east-1");
     k.service = service;
     clu_sigv4_time(k.time, FIRST);
     return k;
@@ -88,7 +88,7 @@ static void a_session_is_signed_too(void **state)
     char out[1024];
     struct clu_text t = clu_text_on(out, sizeof out);
     (void)state;
-    k.session = "SESSION/token==";
+    strcpy(k.session, "SESSION/token==");
     clu_sigv4_post(&t, &k, clu_slice_str("ec2.us-east-1.amazonaws.com"), "Action=DescribeInstances");
     assert_non_null(strstr(out, "X-Amz-Date: 20150830T123600Z\nX-Amz-Security-Token: SESSION/token==\nAuthorization: "));
     assert_non_null(strstr(out, "/20150830/us-east-1/ec2/aws4_request, "
