@@ -20,8 +20,10 @@ OPENSSL := $(shell $(CC) -E -x c -include openssl/ssl.h /dev/null >/dev/null 2>&
 
 all: cluster.h build/clusterctl
 
+# A clone's files are of one moment, so this runs first of all there: a machine without python takes the file that is committed.
 cluster.h: amalgamate.py LICENSE $(FRAGMENTS)
-	$(PYTHON) amalgamate.py
+	@if command -v $(PYTHON) >/dev/null 2>&1; then $(PYTHON) amalgamate.py; \
+	else echo '$@ is taken as it is: there is no $(PYTHON) to make it of src/'; test -f $@; fi
 
 build/clusterctl: examples/clusterctl.c $(wildcard examples/clusterctl/*.h) examples/tls_openssl.h cluster.h
 	@mkdir -p build

@@ -174,6 +174,19 @@ class Amalgamate(unittest.TestCase):
 
     # ---- what comes out ----
 
+    def test_make_without_python(self):
+        """It takes the file that is there, and says so."""
+        shutil.copy(os.path.join(ROOT, "Makefile"), self.at)
+
+        def make():
+            done = subprocess.run(["make", "-s", "PYTHON=no-python", "cluster.h"], cwd=self.at, capture_output=True, text=True, timeout=60)
+            return done.returncode, done.stdout
+        self.assertEqual(make()[0], 2)
+        self.write("cluster.h", "as it is\n")
+        os.utime(self.path("cluster.h"), (1, 1))
+        self.assertEqual(make(), (0, "cluster.h is taken as it is: there is no no-python to make it of src/\n"))
+        self.assertEqual(self.read("cluster.h"), "as it is\n")
+
     def test_the_same_sources_give_the_same_bytes(self):
         once = self.whole()
         self.assertEqual(once, self.whole())

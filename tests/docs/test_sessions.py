@@ -10,9 +10,15 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "cli")]
 import test_web_sources as shapes  # noqa: E402
-from clitools import FakeEpmd, Running, free_port, until  # noqa: E402
+from clitools import FakeEpmd, Running, ctl, free_port, until  # noqa: E402
 from doctools import blocks  # noqa: E402
 from web import Web  # noqa: E402
+
+sys.path.append("/usr/lib/python3/dist-packages")  # this interpreter may not be the one of Debian's packages
+try:
+    import yaml
+except ImportError:
+    yaml = None
 
 TWO = "10.0.0.1", "10.0.0.2"
 
@@ -76,6 +82,19 @@ class Sessions(unittest.TestCase):
             with open(os.path.join(home, ".hosts.erlang"), "w", encoding="ascii") as f:
                 f.write("'127.0.0.1'.\n")
             self.had("hosts", {}, HOME=home, ERL_EPMD_PORT=epmd.port)
+
+    def test_what_is_to_be_copied(self):
+        """The sample of a file is one; the policy and the role parse."""
+        sample = next(block for block in blocks("docs/urls.md") if block.text.startswith("# name, then")).text
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, "nodes"), "w", encoding="ascii") as f:
+                f.write(sample)
+            self.assertEqual(ctl("list", "file:%s/nodes?node=web" % folder).lines, ["a@10.0.0.1", "b@h2", "web@10.0.0.3"])
+        found = [json.loads(block.text)["Statement"][0]["Action"] for block in blocks("docs/ec2.md") if block.language == "json"]
+        self.assertEqual(found, ["ec2:DescribeInstances"])
+        if yaml:
+            found = [yaml.safe_load(block.text)["kind"] for block in blocks("docs/kubernetes.md") if block.language == "yaml"]
+            self.assertEqual(found, ["Role"])
 
     def test_gossip(self):
         with tempfile.TemporaryDirectory() as home:
