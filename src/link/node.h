@@ -134,18 +134,15 @@ CLU_FN void clu_peer_refuse_asks(struct clu_peer *p, enum clu_why why, int error
 
 /* ---- links ------------------------------------------------------------ */
 
-/* The own name came by this link, or with NULL has gone. What was begun under another begins anew, by its timer; what is up ends. */
-CLU_FN void clu_node_renamed(struct clu_links *home, const struct clu_link *by)
+/* The own name is another one: what a link said, or none but the host. What was begun under the one before begins anew, by its
+ * timer; what is up ends. */
+CLU_FN void clu_node_renamed(struct clu_links *home, const char *name)
 {
     struct clu_link *link, *next;
-    home->name = home->host;
-    if (by) {
-        home->name = by->said;
-        home->creation = by->creation;
-    }
+    home->name = name;
     for (link = home->first; link; link = next) {
         next = link->next;
-        if (link == by || link->state < CLU_LINK_STATUS)
+        if (link->said == name || link->state < CLU_LINK_STATUS)
             continue;
         if (link->state == CLU_LINK_UP) {
             home->ended(link, CLU_WHY_NAMELESS, CLUSTER_E_CLOSED);
@@ -180,7 +177,7 @@ CLU_FN void clu_node_ended(struct clu_link *link, enum clu_why why, int error)
         p->link = NULL;
         p->replaces = why != CLU_WHY_CLOSED;
         if (gave)
-            clu_node_renamed(home, NULL);
+            clu_node_renamed(home, home->host);
         clu_peer_lost(p, why, error);
     }
 }
@@ -226,8 +223,10 @@ CLU_FN int clu_node_up(struct clu_link *link)
     p->replaces = false;
     p->dial.asked = false;
     clu_peer_rise(p);
-    if (clu_links_nameless(home))
-        clu_node_renamed(home, link);
+    if (clu_links_nameless(home)) {
+        home->creation = link->creation;
+        clu_node_renamed(home, link->said);
+    }
     return 0;
 }
 
