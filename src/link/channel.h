@@ -14,11 +14,9 @@
 struct clu_channel {
     struct clu_watcher watcher;
     struct clu_loop *loop;
-    /* A packet came. 0; CLUSTER_E_AGAIN, CLUSTER_E_MEMORY: it is given again later; another error ends the channel. */
-    int (*packet)(struct clu_channel *channel, const uint8_t *data, size_t size);
-    void (*drained)(struct clu_channel *channel); /* all that waited went out */
-    /* The channel ends with this error, or was told to wait. Called last: the channel may go. */
-    void (*ended)(struct clu_channel *channel, int error);
+    uint8_t *in, *out;
+    size_t in_size, in_capacity;
+    size_t out_at, out_size, out_capacity;
     int fd;        /* -1: none */
     uint8_t width; /* of the length before a packet; 0: there is none, and all that came so far is given each time */
     bool held;     /* nothing is read */
@@ -26,14 +24,16 @@ struct clu_channel {
     bool secure;   /* it speaks TLS */
     bool shaken;   /* whose handshake is done */
     void *tls;
-    const char *server, *ca; /* for whom the certificate is, NULL: whoever; and the file with the authorities */
-    uint32_t most;           /* bytes of a packet */
-    uint32_t full;           /* bytes that wait to go out, as answers, before nothing more is read */
-    uint8_t *in, *out;
-    size_t in_size, in_capacity;
-    size_t out_at, out_size, out_capacity;
     size_t owed;                /* of `out`: what answers packets that came; 0 again when all went out */
     uint64_t heard_ns, said_ns; /* the last bytes in and out */
+    uint32_t most;              /* bytes of a packet */
+    uint32_t full;              /* bytes that wait to go out, as answers, before nothing more is read */
+    const char *server, *ca;    /* for whom the certificate is, NULL: whoever; and the file with the authorities */
+    /* A packet came. 0; CLUSTER_E_AGAIN, CLUSTER_E_MEMORY: it is given again later; another error ends the channel. */
+    int (*packet)(struct clu_channel *channel, const uint8_t *data, size_t size);
+    void (*drained)(struct clu_channel *channel); /* all that waited went out */
+    /* The channel ends with this error, or was told to wait. Called last: the channel may go. */
+    void (*ended)(struct clu_channel *channel, int error);
 };
 
 CLU_FN size_t clu_channel_waits(const struct clu_channel *ch)

@@ -58,14 +58,14 @@ struct clu_served {
 
 struct clu_node {
     struct clu_mesh *mesh;
-    struct clu_listener listener;
-    struct clu_lease lease;
     struct clu_process *processes; /* the newest first, as what is served */
     struct clu_served *served;
     size_t served_count;
     struct clu_ask **slots; /* of what is asked, each in one */
     size_t slots_capacity, asked, slot_next;
     uint64_t next_word_ns; /* about a wrong cookie, at the earliest */
+    struct clu_listener listener;
+    struct clu_lease lease;
     char cookie[CLU_COOKIE_MAX + 1], ca[256];
 };
 

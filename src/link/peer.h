@@ -32,22 +32,22 @@ struct clu_peer {
 };
 
 struct clu_mesh {
-    struct clu_links links;
-    struct clu_dials dials;
     struct clu_table *table;
-    struct clu_watch_members watch;
-    struct clu_claims claims; /* those that are linked are members */
-    struct clu_peer *strays[CLU_STRAYS];
-    struct clu_dial_line tells;        /* connect=host: what the host is to be asked for */
+    void *node;                        /* of those who link to nodes */
+    uint8_t connect;                   /* CLU_CONNECT_... */
+    bool probes;                       /* up means that it was there when it was asked last */
+    bool disconnects;                  /* on_leave=disconnect */
+    bool warned;                       /* that anybody can have it dial */
+    bool missed;                       /* some member has no peer for want of memory */
     void (*parts)(struct clu_peer *p); /* on_leave=disconnect: end its link, not from inside this call; NULL: there are none */
     void (*refuses)(struct clu_peer *p, enum clu_why why,
                     int error); /* the answers that are waited for do not come; NULL: none are */
-    void *node;                 /* of those who link to nodes */
-    uint8_t connect;            /* CLU_CONNECT_... */
-    bool probes;                /* up means that it was there when it was asked last */
-    bool disconnects;           /* on_leave=disconnect */
-    bool warned;                /* that anybody can have it dial */
-    bool missed;                /* some member has no peer for want of memory */
+    struct clu_dial_line tells; /* connect=host: what the host is to be asked for */
+    struct clu_watch_members watch;
+    struct clu_links links;
+    struct clu_dials dials;
+    struct clu_claims claims; /* those that are linked are members */
+    struct clu_peer *strays[CLU_STRAYS];
 };
 
 CLU_FN const char *clu_peer_name(const struct clu_peer *p)

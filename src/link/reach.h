@@ -41,12 +41,20 @@ struct clu_control;
 /* What all links of a handle share. */
 struct clu_links {
     struct clu_loop *loop;
+    const char *name; /* of the own node, which is `host` while it waits to be given one; NULL: it is not known yet */
+    const char *host; /* of an own node that others give its name; NULL: it has one by itself */
+    uint32_t creation;
+    uint32_t limit_packet, limit_output;
+    uint32_t halves;
+    uint16_t port; /* where we listen; 0: nowhere yet */
     uint8_t goal;
+    bool secure, verifies;
     uint64_t tick_ns;
+    uint64_t *requests;     /* the last number of one */
     struct clu_link *first; /* all of them, but for those below */
     struct clu_link *half;  /* those that others make to us and that are not up, the newest first */
-    const char *name;       /* of the own node, which is `host` while it waits to be given one; NULL: it is not known yet */
-    const char *host;       /* of an own node that others give its name; NULL: it has one by itself */
+    struct clu_slice cookie;
+    const char *ca; /* of TLS; NULL: the system's authorities */
     /* Ask DNS for the address of a host: clu_link_found or clu_link_end says how it went. And ask no more. NULL: there is no DNS */
     int (*look_up)(struct clu_link *link, struct clu_slice host);
     void (*look_up_end)(struct clu_link *link);
@@ -61,19 +69,9 @@ struct clu_links {
     int (*control)(struct clu_link *link, struct clu_control *c); /* which is used up */
     size_t (*inspect)(struct clu_links *home, const char *function,
                       struct clu_writer *w); /* of module cluster; 0: there is none */
-    struct clu_slice cookie;
-    const char *ca; /* of TLS; NULL: the system's authorities */
-    bool secure, verifies;
-    uint32_t creation;
-    uint32_t limit_packet, limit_output;
-    uint32_t halves;
-    uint16_t port;      /* where we listen; 0: nowhere yet */
-    uint64_t *requests; /* the last number of one */
 };
 
 struct clu_link {
-    struct clu_channel channel;
-    struct clu_timer timer;
     struct clu_links *home;
     struct clu_link *next, **at;   /* what points to it in its list */
     struct clu_question *question; /* to DNS; NULL: none yet */
@@ -88,6 +86,8 @@ struct clu_link {
     uint32_t challenge;
     uint32_t turn;      /* of a host with several addresses: which one */
     uint64_t ticked_ns; /* its last tick */
+    struct clu_timer timer;
+    struct clu_channel channel;
     struct cluster_address address;
 };
 
