@@ -36,7 +36,7 @@ CLU_FN const char *clu_options_read(struct cluster_options *out, const struct cl
 
 CLU_FN int clu_options_status(struct cluster *c, const struct cluster_options *o)
 {
-    int rule = o->quorum_of ? clu_word_find("count majority horde", clu_slice_str(o->quorum_of)) : 0;
+    int rule = clu_word_or("count majority horde", o->quorum_of, 0);
     const char *why = NULL;
     c->status.rule = rule;
     c->status.since_ns = CLUSTER_NEVER;
@@ -72,7 +72,7 @@ CLU_FN int clu_options_map(struct cluster *c, const struct cluster_options *o)
     cluster_map_free(map);
     (void)clu_read_struct(m, sizeof *m, o->map, o->map->size);
     m->size = (uint32_t)sizeof *m;
-    of = m->members ? clu_word_find("all up", clu_slice_str(m->members)) : 0;
+    of = clu_word_or("all up", m->members, 0);
     if (m->settle && !clu_duration(clu_slice_str(m->settle), &c->map_settle_ns))
         why = "options.map.settle is no duration: write it as 500ms, 5s, 1m";
     else if (m->role && strlen(m->role) > CLU_OWN_ATTRIBUTE)

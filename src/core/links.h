@@ -287,9 +287,9 @@ CLU_FN const char *clu_options_mesh(struct cluster *c, const struct cluster_opti
 {
     struct clu_mesh *mesh = &c->mesh;
     struct clu_dials *dials = &mesh->dials;
-    int connect = clu_word_find(CLU_CONNECT_WORDS, clu_slice_str(o->connect ? o->connect : "none"));
-    int once = clu_word_find("on off", clu_slice_str(o->reconnect ? o->reconnect : "on"));
-    int leave = clu_word_find("keep disconnect", clu_slice_str(o->on_leave ? o->on_leave : "keep"));
+    int connect = clu_word_or(CLU_CONNECT_WORDS, o->connect, CLU_CONNECT_NONE);
+    int once = clu_word_or("on off", o->reconnect, 0);
+    int leave = clu_word_or("keep disconnect", o->on_leave, 0);
     uint64_t *tick = &mesh->links.tick_ns;
     if (connect < 0)
         return "options.connect takes \"none\", \"host\", \"tcp\", \"epmd\" or \"erlang\"";
@@ -332,8 +332,8 @@ CLU_FN const char *clu_options_node(struct cluster *c, const struct cluster_opti
 {
     struct clu_node *n = &c->linked;
     struct clu_links *home = &c->mesh.links;
-    bool erlang = o->connect && strcmp(o->connect, "erlang") == 0;
-    int tls = clu_word_find("off on insecure", clu_slice_str(o->tls ? o->tls : "off"));
+    bool erlang = c->mesh.connect == CLU_CONNECT_ERLANG;
+    int tls = clu_word_or("off on insecure", o->tls, 0);
     if (!clu_option_kept(n->cookie, o->cookie) || !clu_option_kept(n->ca, o->ca))
         return "options.cookie and options.ca take up to 255 bytes";
     if (o->listen && !clu_listen_parse(clu_slice_str(o->listen), &n->listener))

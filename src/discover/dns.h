@@ -451,7 +451,7 @@ CLU_FN void clu_dns_choose(struct clu_dns *d)
     const char *type = d->type ? d->type : cluster_source_option(d->source, "type");
     const char *own = cluster_source_own(d->source)->name;
     struct cluster_address address;
-    int place = type ? clu_word_find(CLU_DNS_TYPES, clu_slice_str(type)) : 0;
+    int place = clu_word_or(CLU_DNS_TYPES, type, 0);
     d->families[0] = CLUSTER_DNS_A;
     d->families[1] = CLUSTER_DNS_AAAA;
     if (own && !d->type && clu_address_parse(clu_slice_str(clu_name_host(own)), &address)) {

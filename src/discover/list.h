@@ -59,8 +59,7 @@ CLU_FN int clu_state_new(struct cluster_source *s, size_t size, void **state)
 /* The place of an option's value among its words, or what holds where it is not given. */
 CLU_FN int clu_choice(const struct cluster_source *s, const char *key, const char *words, int otherwise)
 {
-    const char *value = cluster_source_option(s, key);
-    return value ? clu_word_find(words, clu_slice_str(value)) : otherwise;
+    return clu_word_or(words, cluster_source_option(s, key), otherwise);
 }
 
 CLU_FN int clu_static_round(void *state, uint64_t now)

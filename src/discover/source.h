@@ -687,8 +687,7 @@ CLU_FN void clu_source_forget_questions(struct cluster_source *s)
 /* The place of an option's value among its words; 0 also where it is not given. */
 CLU_FN int clu_source_choice(const struct cluster_source *s, const char *key, const char *words)
 {
-    const char *value = cluster_source_option(s, key);
-    int place = value ? clu_word_find(words, clu_slice_str(value)) : 0;
+    int place = clu_word_or(words, cluster_source_option(s, key), 0);
     return place > 0 ? place : 0;
 }
 

@@ -60,6 +60,12 @@ CLU_FN int clu_word_find(const char *words, struct clu_slice word)
     return -1;
 }
 
+/* The same of what somebody chose, or `otherwise` if that is NULL. */
+CLU_CALLED int clu_word_or(const char *words, const char *chosen, int otherwise)
+{
+    return chosen ? clu_word_find(words, clu_slice_str(chosen)) : otherwise;
+}
+
 /* A hexadecimal digit's value, or 256. */
 CLU_FN unsigned clu_hex_digit(char c)
 {
