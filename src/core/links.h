@@ -285,6 +285,7 @@ CLU_FN bool clu_backoff(const char *text, uint64_t *from, uint64_t *to)
 /* What options.connect and those that go with it say; NULL: nothing is wrong. */
 CLU_FN const char *clu_options_mesh(struct cluster *c, const struct cluster_options *o, bool cookie)
 {
+    static const struct clu_link_kind probe = {clu_probe_ended, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL};
     struct clu_mesh *mesh = &c->mesh;
     struct clu_dials *dials = &mesh->dials;
     int connect = clu_word_or(CLU_CONNECT_WORDS, o->connect, CLU_CONNECT_NONE);
@@ -306,8 +307,8 @@ CLU_FN const char *clu_options_mesh(struct cluster *c, const struct cluster_opti
     mesh->connect = (uint8_t)connect;
     mesh->disconnects = leave != 0;
     mesh->probes = connect == CLU_CONNECT_TCP || connect == CLU_CONNECT_EPMD;
-    mesh->links.goal = connect == CLU_CONNECT_EPMD ? CLU_GOAL_PORT : CLU_GOAL_STREAM;
-    mesh->links.ended = clu_probe_ended;
+    mesh->links.asks = connect == CLU_CONNECT_EPMD;
+    mesh->links.kind = &probe;
 #ifndef CLUSTER_NO_DNS
     mesh->links.look_up = clu_name_look_up;
     mesh->links.look_up_end = clu_name_end;
@@ -330,6 +331,9 @@ CLU_FN bool clu_option_kept(char kept[256], const char *text)
 
 CLU_FN const char *clu_options_node(struct cluster *c, const struct cluster_options *o)
 {
+    static const struct clu_link_kind kind = {clu_rpc_ended,        clu_link_hello,      clu_link_takes,
+                                              clu_link_watch,       clu_node_greeted,    clu_process_up,
+                                              clu_process_writable, clu_process_control, clu_inspect};
     struct clu_node *n = &c->linked;
     struct clu_links *home = &c->mesh.links;
     bool erlang = c->mesh.connect == CLU_CONNECT_ERLANG;
@@ -349,16 +353,14 @@ CLU_FN const char *clu_options_node(struct cluster *c, const struct cluster_opti
         return "options.tls needs the tls_ hooks of options.io: examples/tls_openssl.h has them for OpenSSL";
     if (tls && o->listen)
         return "options.tls does not encrypt the links that others make: leave options.listen out";
+    if (*n->cookie)
+        home->kind = &kind;
     home->cookie = clu_slice_str(n->cookie);
     home->secure = tls > 0;
     home->verifies = tls == 1;
     home->ca = *n->ca ? n->ca : NULL;
     home->limit_packet = o->limit_packet ? o->limit_packet : (64 << 20) + (64 << 10);
     home->limit_output = o->limit_output ? o->limit_output : 1 << 20;
-    home->up = clu_process_up;
-    home->control = clu_process_control;
-    home->writable = clu_process_writable;
-    home->inspect = clu_inspect;
     home->requests = &c->next_request;
     return NULL;
 }
@@ -389,7 +391,6 @@ CLU_FN int clu_options_links(struct cluster *c, const struct cluster_options *o)
     }
 #ifndef CLUSTER_NO_ERLANG
     if (!result && cookie) {
-        c->mesh.links.ended = clu_rpc_ended;
         result = clu_node_init(&c->linked, &c->mesh);
         if (!result)
             result = clu_process_add(&c->linked, "net_kernel");

@@ -72,7 +72,7 @@ CLU_FN int clu_link_is_up(struct clu_link *link)
     ch->most = link->home->limit_packet;
     ch->full = link->home->limit_output;
     link->ticked_ns = ch->heard_ns = ch->said_ns = l->now;
-    result = link->home->up(link);
+    result = link->home->kind->up(link);
     if (result)
         return result;
     link->state = CLU_LINK_UP;
@@ -204,7 +204,7 @@ CLU_FN int clu_link_greeted(struct clu_link *link, const uint8_t *data, size_t s
         return CLUSTER_E_PROTOCOL;
     link->name = link->said;
     if (clu_flags_suffice(theirs.flags) && strcmp(link->name, home->name) != 0)
-        word = home->greeted(link);
+        word = home->kind->greeted(link);
     nameless = nameless && word == CLU_SAY_OK;
     result = clu_link_say_status(link, nameless ? "named:" : words[word], nameless ? link->name : NULL);
     if (result)
@@ -264,7 +264,7 @@ CLU_FN int clu_link_control(struct clu_link *link, const uint8_t *data, size_t s
     struct clu_control c;
     if (!size)
         return clu_link_tick_came(link);
-    return clu_control_read(data, size, &c) ? link->home->control(link, &c) : CLUSTER_E_PROTOCOL;
+    return clu_control_read(data, size, &c) ? link->home->kind->control(link, &c) : CLUSTER_E_PROTOCOL;
 }
 
 /* Speak when a quarter of the time was silent; end when it was heard of no more. Of a link that is not read nothing is known. */

@@ -79,7 +79,7 @@ CLU_FN int clu_listen_take(struct clu_watcher *watcher, int fd, const struct clu
         return 0;
     for (oldest = home->half; oldest->next;)
         oldest = oldest->next;
-    home->ended(oldest, CLU_WHY_CROWDED, CLUSTER_E_LIMIT);
+    home->kind->ended(oldest, CLU_WHY_CROWDED, CLUSTER_E_LIMIT);
     return 0;
 }
 

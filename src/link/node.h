@@ -145,7 +145,7 @@ CLU_FN void clu_node_renamed(struct clu_links *home, const char *name)
         if (link->said == name || link->state < CLU_LINK_STATUS)
             continue;
         if (link->state == CLU_LINK_UP) {
-            home->ended(link, CLU_WHY_NAMELESS, CLUSTER_E_CLOSED);
+            home->kind->ended(link, CLU_WHY_NAMELESS, CLUSTER_E_CLOSED);
         } else {
             clu_channel_close(&link->channel);
             clu_link_free_said(link);
@@ -203,7 +203,7 @@ CLU_FN int clu_node_up(struct clu_link *link)
         return CLUSTER_E_MEMORY;
     p->kept++;
     if (p->link)
-        home->ended(p->link, CLU_WHY_ANEW, CLUSTER_E_CLOSED);
+        home->kind->ended(p->link, CLU_WHY_ANEW, CLUSTER_E_CLOSED);
     p->kept--;
     result = clu_peer_join(p);
     if (result)
@@ -263,11 +263,6 @@ CLU_FN int clu_node_init(struct clu_node *n, struct clu_mesh *mesh)
     mesh->node = n;
     mesh->parts = clu_node_parts;
     mesh->refuses = clu_peer_refuse_asks;
-    home->goal = CLU_GOAL_NODE;
-    home->connected = clu_link_hello;
-    home->takes = clu_link_takes;
-    home->watches = clu_link_watch;
-    home->greeted = clu_node_greeted;
     return clu_random(home->loop, &home->creation, sizeof home->creation);
 }
 

@@ -225,14 +225,14 @@ CLU_FN void clu_peer_rise(struct clu_peer *p)
     p->said = 0;
 }
 
-/* Begin to connect to it, as far as the goal of links is. */
+/* Begin to connect to it. */
 CLU_FN int clu_peer_dial(struct clu_dial *d)
 {
     struct clu_peer *p = clu_peer_of(d);
     struct clu_mesh *mesh = p->mesh;
     const char *address = p->member ? p->member->record->view.address : "";
     struct clu_link *link;
-    if (mesh->links.goal == CLU_GOAL_NODE && !mesh->links.name)
+    if (mesh->links.kind->connected && !mesh->links.name)
         return CLUSTER_E_AGAIN; /* name@auto is not known yet */
     link = clu_link_new(&mesh->links, &mesh->links.first);
     if (!link)

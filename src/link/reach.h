@@ -1,7 +1,7 @@
 /*
  * The way to a node: its host's address, by DNS where that takes it; its port, by the epmd there where it is not known; a stream to
- * that port. It ends there, says so, and goes no further than its goal. What is said on the stream of a link that stays, and whom
- * to link to, others say, through the functions in struct clu_links. A link owns its channel, its question and one timer.
+ * that port. It ends there, says so, and goes no further. What is said on the stream of a link that stays, and whom to link to, others
+ * say, through the functions in struct clu_link_kind. A link owns its channel, its question and one timer.
  *
  *   ours:    LOOK -> ASK -> STREAM, or STATUS -> CHALLENGE -> ACK --+
  *                                                                   +--> UP -> gone
@@ -33,21 +33,37 @@ enum {
     CLU_LINK_UP
 };
 
-enum { CLU_GOAL_STREAM, CLU_GOAL_PORT, CLU_GOAL_NODE };
-
 struct clu_link;
+struct clu_links;
 struct clu_control;
+
+/* What becomes of a link: a question whether a member is there, or a link that stays. */
+struct clu_link_kind {
+    void (*ended)(struct clu_link *link, enum clu_why why,
+                  int error); /* frees it; THERE: it was a question, and the member is there */
+    /* of links that stay; NULL */
+    int (*connected)(struct clu_link *link); /* the stream is under way */
+    int (*takes)(struct clu_link *link, const uint8_t *data, size_t size);
+    int (*watches)(struct clu_link *link, uint64_t now); /* its timer, while it is up */
+    int (*greeted)(struct clu_link *link);               /* a name was said to us: CLU_SAY_... */
+    int (*up)(struct clu_link *link);
+    void (*writable)(struct clu_link *link);                      /* it was choked */
+    int (*control)(struct clu_link *link, struct clu_control *c); /* which is used up */
+    size_t (*inspect)(struct clu_links *home, const char *function,
+                      struct clu_writer *w); /* of module cluster; 0: there is none */
+};
 
 /* What all links of a handle share. */
 struct clu_links {
     struct clu_loop *loop;
+    const struct clu_link_kind *kind;
     const char *name; /* of the own node, which is `host` while it waits to be given one; NULL: it is not known yet */
     const char *host; /* of an own node that others give its name; NULL: it has one by itself */
     uint32_t creation;
     uint32_t limit_packet, limit_output;
     uint32_t halves;
     uint16_t port; /* where we listen; 0: nowhere yet */
-    uint8_t goal;
+    bool asks;     /* of epmd alone whether a member is there */
     bool secure, verifies;
     uint64_t tick_ns;
     uint64_t *requests;     /* the last number of one */
@@ -58,17 +74,6 @@ struct clu_links {
     /* Ask DNS for the address of a host: clu_link_found or clu_link_end says how it went. And ask no more. NULL: there is no DNS */
     int (*look_up)(struct clu_link *link, struct clu_slice host);
     void (*look_up_end)(struct clu_link *link);
-    void (*ended)(struct clu_link *link, enum clu_why why, int error); /* frees it; THERE: a goal that is no link is reached */
-    /* of links to nodes */
-    int (*connected)(struct clu_link *link); /* the stream is under way */
-    int (*takes)(struct clu_link *link, const uint8_t *data, size_t size);
-    int (*watches)(struct clu_link *link, uint64_t now); /* its timer, while it is up */
-    int (*greeted)(struct clu_link *link);               /* a name was said to us: CLU_SAY_... */
-    int (*up)(struct clu_link *link);
-    void (*writable)(struct clu_link *link);                      /* it was choked */
-    int (*control)(struct clu_link *link, struct clu_control *c); /* which is used up */
-    size_t (*inspect)(struct clu_links *home, const char *function,
-                      struct clu_writer *w); /* of module cluster; 0: there is none */
 };
 
 struct clu_link {
@@ -168,7 +173,7 @@ CLU_FN enum clu_why clu_link_why(const struct clu_link *link, int error)
 CLU_FN void clu_link_end(struct clu_link *link, int error)
 {
     enum clu_why why = link->why ? (enum clu_why)link->why : clu_link_why(link, error);
-    link->home->ended(link, why, why == CLU_WHY_SYSTEM ? error : clu_why_error(why));
+    link->home->kind->ended(link, why, why == CLU_WHY_SYSTEM ? error : clu_why_error(why));
 }
 
 /* Note the reason; the error ends the channel. */
@@ -191,7 +196,7 @@ CLU_FN int clu_link_open(struct clu_link *link)
     struct clu_links *home = link->home;
     struct clu_channel *ch = &link->channel;
     struct clu_loop *l = home->loop;
-    bool asks = !link->port || home->goal == CLU_GOAL_PORT;
+    bool asks = !link->port || home->asks;
     struct clu_writer w;
     int result;
     link->state = asks ? CLU_LINK_ASK : CLU_LINK_STREAM;
@@ -205,12 +210,12 @@ CLU_FN int clu_link_open(struct clu_link *link)
         return result;
     ch->width = 0;
     ch->most = ch->full = CLU_EPMD_REPLY_MAX;
-    ch->opens = !asks && !home->connected;
+    ch->opens = !asks && !home->kind->connected;
     ch->secure = !asks && home->secure;
     ch->server = home->verifies ? strchr(link->name, '@') + 1 : NULL;
     ch->ca = home->ca;
-    if (!asks && home->connected)
-        return home->connected(link);
+    if (!asks && home->kind->connected)
+        return home->kind->connected(link);
     if (ch->opens) {
         clu_channel_watch(ch);
         return 0;
@@ -233,7 +238,7 @@ CLU_FN int clu_link_asked(struct clu_link *link, const uint8_t *data, size_t siz
         return result == CLU_NEED_MORE ? 0 : CLUSTER_E_PROTOCOL;
     if (!reply.found || !clu_slice_same(reply.name, name))
         return clu_link_fail(link, CLU_WHY_UNKNOWN);
-    if (link->home->goal == CLU_GOAL_PORT)
+    if (link->home->asks)
         return clu_link_fail(link, CLU_WHY_THERE);
     clu_channel_close(&link->channel);
     link->port = reply.port;
@@ -276,7 +281,7 @@ CLU_FN void clu_link_late(struct clu_link *link)
 CLU_FN int clu_link_packet(struct clu_channel *channel, const uint8_t *data, size_t size)
 {
     struct clu_link *link = CLU_CONTAINER(channel, struct clu_link, channel);
-    return link->state == CLU_LINK_ASK ? clu_link_asked(link, data, size) : link->home->takes(link, data, size);
+    return link->state == CLU_LINK_ASK ? clu_link_asked(link, data, size) : link->home->kind->takes(link, data, size);
 }
 
 CLU_FN void clu_link_ready(struct clu_watcher *watcher, int fd, int revents)
@@ -296,7 +301,7 @@ CLU_FN void clu_link_drained(struct clu_channel *channel)
 {
     struct clu_link *link = CLU_CONTAINER(channel, struct clu_link, channel);
     if (link->choked)
-        link->home->writable(link);
+        link->home->kind->writable(link);
 }
 
 CLU_FN void clu_link_ended(struct clu_channel *channel, int error)
@@ -318,7 +323,7 @@ CLU_FN void clu_link_fire(struct clu_timer *timer, uint64_t now)
     if (!link->why && link->state < CLU_LINK_NAME)
         result = clu_link_open(link);
     else if (!link->why)
-        result = link->state < CLU_LINK_UP ? CLUSTER_E_TIMEOUT : link->home->watches(link, now);
+        result = link->state < CLU_LINK_UP ? CLUSTER_E_TIMEOUT : link->home->kind->watches(link, now);
     if (result)
         clu_link_ended(&link->channel, result);
 }

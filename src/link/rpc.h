@@ -104,11 +104,11 @@ CLU_FN int clu_rpc_came(struct clu_served *from, bool cast)
     if (!named || n->served_count >= CLU_SERVED_MAX)
         return cast ? 0 : clu_rpc_refuse(from, named ? "system_limit" : "undef");
     if (!cast && strncmp(name, "cluster:", 8) == 0) {
-        size = home->inspect(home, name + 8, &w);
+        size = home->kind->inspect(home, name + 8, &w);
         if (!size)
             return clu_rpc_refuse(from, "undef");
         w = clu_rpc_begin(from, true, size);
-        (void)home->inspect(home, name + 8, &w);
+        (void)home->kind->inspect(home, name + 8, &w);
         return clu_process_end(link, &w);
     }
     if (!cast && !(s = (struct clu_served *)clu_alloc(&home->loop->memory, size)))
