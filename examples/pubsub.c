@@ -146,7 +146,7 @@ static void on_event(struct pubsub *p, const struct cluster_event *e)
     }
 }
 
-/* The index-th node that is linked, or NULL past the last member; others are NULL's text "". */
+/* The index-th member's name if it is linked, "" if it is not; NULL: there are no more. */
 static const char *linked(const struct pubsub *p, size_t index)
 {
     const struct cluster_member *m = cluster_member_at(p->c, index);

@@ -41,10 +41,18 @@ static inline struct cluster *drill_begin(struct cluster_options *options, const
     signal(SIGINT, drill_stop);
     signal(SIGTERM, drill_stop);
     setvbuf(stdout, NULL, _IOLBF, 0);
+    if (!options->cookie) {
+        fprintf(stderr, "say the cluster's cookie, as in COOKIE=secret\n");
+        return NULL;
+    }
     options->error = error;
     options->error_size = sizeof error;
     if (cluster_create(&c, options) < 0) {
-        fprintf(stderr, "%s\n", error);
+        if (strncmp(error, "options.listen", strlen("options.listen")) == 0)
+            fprintf(stderr, "'%s' is no name for a drill: behind its '@' stands an address of this host, as in a@127.0.0.1\n",
+                    options->node);
+        else
+            fprintf(stderr, "%s\n", error);
         return NULL;
     }
     if (cluster_discover(c, source, NULL) == 0)

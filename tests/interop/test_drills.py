@@ -218,7 +218,10 @@ class Drills(Mixed):
                                       env={key: value for key, value in dict(os.environ, **SANITIZERS).items() if key != "COOKIE"})
                 with self.subTest(name=name, arguments=arguments):
                     self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (2, "", 1), done.stderr)
-                    self.assertIn("cookie" if arguments else "COOKIE=secret ./%s " % name, done.stderr)
+                    self.assertIn("cookie, as in COOKIE=secret" if arguments else "COOKIE=secret ./%s " % name, done.stderr)
+        a = self.drill("1_call", "a@localhost", self.url)
+        self.assertEqual((a.end(), a.lines, len(a.errors)), (2, [], 1))
+        self.assertIn("behind its '@' stands an address of this host, as in a@127.0.0.1", a.errors[0])
 
     def test_1_call(self):
         a = self.drill("1_call", "a@" + LOOPBACK, self.url)
