@@ -338,10 +338,10 @@ class Names(OwnNodes):
             def answer(self, query, tcp):
                 said.wait(60)
                 return super().answer(query, tcp)
-        resolv = os.path.join(slow.folder, "resolv.conf")
+        resolv, address = os.path.join(slow.folder, "resolv.conf"), "127.%d.%d.77" % (64 + os.getpid() // 256 % 128, os.getpid() % 256)
         with open(resolv, "w", encoding="ascii") as file:
-            file.write("nameserver 127.0.0.77\n")
-        with Late({("own.test", TYPES["a"]): [socket.inet_aton(HERE)]}, port=53, address="127.0.0.77"):
+            file.write("nameserver %s\n" % address)
+        with Late({("own.test", TYPES["a"]): [socket.inet_aton(HERE)]}, port=53, address=address):
             begun = Begun("static:one@" + HERE, "--node", "pod@own.test", "--cookie", "c", ERL_EPMD_PORT=self.port, prefix=(
                 "unshare", "--mount", "sh", "-ec", "mount --bind %s /etc/resolv.conf; exec \"$0\" \"$@\"" % resolv))
             begun.running.line(lambda line: "name-taken" in line)
