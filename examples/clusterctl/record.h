@@ -115,16 +115,18 @@ static void record_write(unsigned number, const char *kind, const char *peer, co
     char path[1024];
     int fd;
     FILE *f;
+    bool bad = true;
     snprintf(path, sizeof path, "%s/%04u-%s", recorder.folder, number, kind);
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     f = fd < 0 ? NULL : fdopen(fd, "wb");
-    if (!f) {
-        fprintf(stderr, "clusterctl: warning: cannot write %s: %s\n", path, strerror(errno));
-        return;
+    if (f) {
+        fprintf(f, "# %s %s, %lu bytes%s\n", kind, peer, (unsigned long)size, cut ? ", cut" : "");
+        fwrite(bytes, 1, size, f);
+        bad = ferror(f) != 0;
+        bad = fclose(f) != 0 || bad;
     }
-    fprintf(f, "# %s %s, %lu bytes%s\n", kind, peer, (unsigned long)size, cut ? ", cut" : "");
-    fwrite(bytes, 1, size, f);
-    fclose(f);
+    if (bad)
+        fprintf(stderr, "clusterctl: warning: cannot write %s: %s\n", path, strerror(errno));
 }
 
 static void record_finish(struct record_socket *s)

@@ -52,6 +52,14 @@ class Record(CtlTest):
         for name in ("note.txt", "0001-tcp"):
             self.assertEqual(os.stat(os.path.join(self.folder, name)).st_mode & 0o777, 0o600)
 
+    def test_what_cannot_be_written_is_said(self):
+        with FakeDns({("web.test", TYPES["a"]): [socket.inet_aton("10.0.0.1")]}) as dns:
+            outcome = ctl("watch", "dns:web.test?node=web&type=a&server=" + dns.server, "--record", self.folder, "--until", "1", "--for", "30s",
+                          prefix=("sh", "-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\""))
+        self.assertEqual(outcome.code, 0, outcome.err)
+        for name in ("0001-udp", "note.txt"):
+            self.assertIn("cannot write %s: File too large" % os.path.join(self.folder, name), outcome.err)
+
     def test_keys_of_an_instance_are_not_kept(self):
         def answer(request):
             paths = {"/latest/api/token": "FIRSTTOKEN", "/latest/meta-data/placement/region": "eu-west-1",
