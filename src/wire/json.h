@@ -11,6 +11,8 @@
 #define CLU_WIRE_JSON_H
 
 #include "../base/bytes.h"
+#include "../base/hash.h"
+#include "number.h"
 
 #define CLU_JSON_DEPTH 64
 
@@ -76,7 +78,7 @@ struct clu_json {
     uint8_t low, high;
     uint32_t code, lead; /* lead: the first half of a pair, whose second has to come */
     const char *word;
-    uint64_t arrays; /* a bit for each level */
+    uint64_t arrays; /* a bit for each level, the last for the innermost */
     uint8_t places[CLU_JSON_DEPTH];
 };
 
@@ -125,23 +127,13 @@ CLU_FN void clu_json_put_byte(struct clu_json *j, unsigned byte)
 /* A character of an escape, as UTF-8. No text goes on after a NUL. */
 CLU_FN void clu_json_put_code(struct clu_json *j, uint32_t code)
 {
-    if (code < 0x80) {
-        clu_json_put_byte(j, code);
-        j->cut = j->cut || !code;
-        return;
+    unsigned shift = code < 0x80 ? 0 : code < 0x800 ? 6 : code < 0x10000 ? 12 : 18;
+    j->cut = j->cut || !code;
+    clu_json_put_byte(j, (shift ? 0x3f80u >> shift / 6 : 0) | code >> shift);
+    while (shift) {
+        shift -= 6;
+        clu_json_put_byte(j, 0x80 | (code >> shift & 63));
     }
-    if (code < 0x800) {
-        clu_json_put_byte(j, 0xc0 | code >> 6);
-    } else {
-        if (code < 0x10000) {
-            clu_json_put_byte(j, 0xe0 | code >> 12);
-        } else {
-            clu_json_put_byte(j, 0xf0 | code >> 18);
-            clu_json_put_byte(j, 0x80 | (code >> 12 & 63));
-        }
-        clu_json_put_byte(j, 0x80 | (code >> 6 & 63));
-    }
-    clu_json_put_byte(j, 0x80 | (code & 63));
 }
 
 /* The place of a key, or with NULL of an element, in the container at hand. */
@@ -151,7 +143,7 @@ CLU_FN uint8_t clu_json_place(struct clu_json *j, const char *key)
     uint8_t within = j->places[j->depth - 1];
     if (within != CLU_JSON_NOWHERE && !(key && j->cut))
         for (; p->id; p++)
-            if (p->within == within && (key && p->key ? strcmp(p->key, key) == 0 : key == p->key)) {
+            if (p->within == within && (key && p->key ? *p->key == *key && strcmp(p->key, key) == 0 : key == p->key)) {
                 j->path = p;
                 return p->id;
             }
@@ -186,7 +178,7 @@ CLU_FN int clu_json_open(struct clu_json *j, uint8_t c)
 {
     if (j->depth == CLU_JSON_DEPTH)
         return CLU_JSON_BAD;
-    j->arrays = (j->arrays & ~(UINT64_C(1) << j->depth)) | (uint64_t)(c == '[') << j->depth;
+    j->arrays = j->arrays << 1 | (c == '[');
     j->places[j->depth++] = j->id;
     j->state = c == '[' ? CLU_JSON_FIRST : CLU_JSON_KEY_FIRST;
     return j->id == CLU_JSON_NOWHERE ? 0 : c;
@@ -194,8 +186,9 @@ CLU_FN int clu_json_open(struct clu_json *j, uint8_t c)
 
 CLU_FN int clu_json_close(struct clu_json *j, uint8_t c)
 {
-    if ((j->arrays >> (j->depth - 1) & 1) != (c == ']'))
+    if ((j->arrays & 1) != (c == ']'))
         return CLU_JSON_BAD;
+    j->arrays >>= 1;
     j->id = j->places[--j->depth];
     return clu_json_ended(j, c);
 }
@@ -214,7 +207,7 @@ CLU_FN int clu_json_value(struct clu_json *j, uint8_t c)
 {
     if (!j->depth)
         j->id = 0;
-    else if (j->arrays >> (j->depth - 1) & 1)
+    else if (j->arrays & 1)
         j->id = clu_json_place(j, NULL);
     if (c == '{' || c == '[')
         return clu_json_open(j, c);
@@ -270,7 +263,8 @@ CLU_FN int clu_json_special(struct clu_json *j, uint8_t c)
     if (c == '"') {
         if (!j->is_key)
             return clu_json_ended(j, '"');
-        j->id = clu_json_place(j, j->text);
+        if (j->id != CLU_JSON_NOWHERE)
+            j->id = clu_json_place(j, j->text);
         j->state = CLU_JSON_COLON;
         return CLU_JSON_MORE;
     }
@@ -304,11 +298,11 @@ CLU_FN int clu_json_escape(struct clu_json *j, uint8_t c)
 
 CLU_FN int clu_json_hex(struct clu_json *j, uint8_t c)
 {
-    uint8_t letter = (uint8_t)((c | 0x20) - 'a'), digit = (uint8_t)(c - '0');
+    unsigned digit = clu_hex_digit((char)c);
     bool second;
-    if (digit > 9 && letter > 5)
+    if (digit > 15)
         return CLU_JSON_BAD;
-    j->code = j->code << 4 | (digit > 9 ? letter + 10u : digit);
+    j->code = j->code << 4 | digit;
     if (--j->digits)
         return CLU_JSON_MORE;
     j->state = CLU_JSON_STRING;
@@ -329,19 +323,20 @@ CLU_FN int clu_json_hex(struct clu_json *j, uint8_t c)
 /* Plain bytes of a string, as many as there are. */
 CLU_FN void clu_json_plain(struct clu_json *j)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    const uint64_t ones = UINT64_C(0x0101010101010101);
     const uint8_t *at = j->at, *end = j->end;
     if (j->lead)
         return;
-    while (end - at >= 8) {
-        uint64_t w, quote, slash;
-        memcpy(&w, at, 8);
-        quote = w ^ ones * '"';
-        slash = w ^ ones * '\\';
-        /* a byte with its top bit, under 0x20, a quote, a backslash: the borrow of a byte can only make this find too much */
-        if ((w | (w - ones * 0x20) | (quote - ones) | (slash - ones)) & tops)
-            break;
-        at += 8;
+    for (; end - at >= 8; at += 8) {
+        uint64_t w = clu_le64(at), quote = w ^ ones * '"', slash = w ^ ones * '\\';
+        /* the top bit of each byte that has it, is under 0x20, a quote, a backslash; a borrow reaches only bytes after such a one */
+        uint64_t found = (w | (w - ones * 0x20) | (quote - ones) | (slash - ones)) & ones << 7;
+        if (!found)
+            continue;
+#if defined(__GNUC__) || defined(__clang__)
+        at += __builtin_ctzll(found) >> 3;
+#endif
+        break;
     }
     while (at < end && *at >= 0x20 && *at < 0x80 && *at != '"' && *at != '\\')
         at++;
@@ -357,7 +352,7 @@ CLU_FN int clu_json_structure(struct clu_json *j, uint8_t c)
     if (c == ' ' || c == '\n' || c == '\r' || c == '\t')
         return CLU_JSON_MORE;
     if (s == CLU_JSON_AFTER && c == ',') {
-        j->state = j->arrays >> (j->depth - 1) & 1 ? CLU_JSON_VALUE : CLU_JSON_KEY;
+        j->state = j->arrays & 1 ? CLU_JSON_VALUE : CLU_JSON_KEY;
         return CLU_JSON_MORE;
     }
     if ((c == '}' && (s == CLU_JSON_AFTER || s == CLU_JSON_KEY_FIRST)) ||
