@@ -194,11 +194,11 @@ struct cluster_io {
     int (*random)(void *ctx, void *data, size_t size); /* unpredictable bytes */
     uint64_t (*wall_time)(void *ctx);                  /* ns since 1970-01-01 UTC */
     /* TLS, which is the host's: there is no default, and without all five https is refused (examples/tls_openssl.h has them).
-     * start: make a client's session on a connected fd. `server`: the name or address that the certificate has to be for; NULL: verify
-     * nothing. `ca`: a PEM file with the authorities to trust; NULL: the system's. The session goes to *tls, nothing is said on the
-     * network yet. step: go on with the handshake; POLLIN or POLLOUT: wait for that, 0: done, CLUSTER_E_PERMISSION: the certificate
-     * is not to be trusted. recv, send: as above, CLUSTER_E_AGAIN: wait; recv gives 0 only for an end that the peer said itself. close:
-     * end the session and free it; the fd stays open. */
+     * start: make a client's session on a connected fd. `server`: the name or address that the certificate has to be for; NULL:
+     * verify nothing. `ca`: a PEM file with the authorities to trust; NULL: the system's. The session goes to *tls, nothing is
+     * said on the network yet. step: go on with the handshake; POLLIN or POLLOUT: wait for that, 0: done, CLUSTER_E_PERMISSION:
+     * the certificate is not to be trusted. recv, send: as above, CLUSTER_E_AGAIN: wait; recv gives 0 only for an end that the
+     * peer said itself. close: end the session and free it; the fd stays open. */
     int (*tls_start)(void *ctx, int fd, const char *server, const char *ca, void **tls);
     int (*tls_step)(void *ctx, void *tls);
     int64_t (*tls_recv)(void *ctx, void *tls, void *data, size_t size);
@@ -253,9 +253,9 @@ struct cluster_options {
     char *error;         /* where cluster_create writes its sentence when it fails; may be NULL */
     uint64_t error_size; /* bytes there */
     /* What being connected means, for every member that a source lists and that does not drain; see "connecting" below. "none"
-     * (default); "host": the program connects, CLUSTER_CONNECT asks it to; "tcp": its port can be connected to; "epmd": the epmd of
-     * its host knows it; "erlang": there is a link to it as to an Erlang node, docs/erlang.md. Not in a build with CLUSTER_NO_CONNECT,
-     * and without "erlang" in one with CLUSTER_NO_ERLANG */
+     * (default); "host": the program connects, CLUSTER_CONNECT asks it to; "tcp": its port can be connected to; "epmd": the
+     * epmd of its host knows it; "erlang": there is a link to it as to an Erlang node, docs/erlang.md. Not in a build with
+     * CLUSTER_NO_CONNECT, and without "erlang" in one with CLUSTER_NO_ERLANG */
     const char *connect;
     const char *cookie;  /* of Erlang nodes: what all of the cluster know; needed for links to them, and there is no default */
     const char *backoff; /* between dials of one node: "200ms..30s" is the default; a random part of it is waited */
@@ -268,16 +268,17 @@ struct cluster_options {
     uint32_t limit_packet; /* bytes of a packet from another node; 0: 64 MiB and 64 KiB */
     uint32_t limit_output; /* bytes that wait for a node to take them before it is not read any more; 0: 1 MiB */
     uint32_t reserved_links;
-    /* "embedded": serve epmd while no other program of this host does, on its loopback, where its programs alone may register, and
-     * where `listen` says, where others look names up; "embedded:ADDRESS" or "embedded:ADDRESS:PORT": there in its place. Port:
-     * ERL_EPMD_PORT of the environment, or 4369. NULL or "": serve none */
+    /* "embedded": serve epmd while no other program of this host does, on its loopback, where its programs alone may register,
+     * and where `listen` says, where others look names up; "embedded:ADDRESS" or "embedded:ADDRESS:PORT": there in its place.
+     * Port: ERL_EPMD_PORT of the environment, or 4369. NULL or "": serve none */
     const char *epmd;
     const char *listen; /* ADDRESS:PORT or ADDRESS:FIRST-LAST (port 0: any that is free): take links from other nodes there, and
                          * register with this host's epmd. NULL: others cannot link to this node */
     /* Encrypted distribution, as of nodes with -proto_dist inet_tls: "off" (default), "on", or "insecure", which verifies no
      * certificate. For links that this node makes, by the tls_ hooks of io; so not with `listen` */
     const char *tls;
-    /* The PEM file with the authorities to trust; NULL: the system's. A certificate has to be for the host in the node's name */
+    /* The PEM file with the authorities to trust; NULL: the system's. A certificate has to be for the host in the node's
+     * name */
     const char *ca;
 };
 
@@ -438,7 +439,8 @@ struct cluster_event {
     int32_t error;    /* 0 or CLUSTER_E... */
     uint32_t changed; /* CHANGE: CLUSTER_CHANGED_... */
     uint32_t state;   /* STATUS: CLUSTER_FORMING ...; SOURCE: CLUSTER_SOURCE_... */
-    /* STATUS: nodes counted; MAP: places that moved, one a shard and replica; REPLY of cluster_resolve: good for so many seconds */
+    /* STATUS: nodes counted; MAP: places that moved, one a shard and replica; REPLY of cluster_resolve: good for so many
+     * seconds */
     uint32_t count;
     uint32_t quorum; /* STATUS: how many are needed */
     uint32_t reserved;
@@ -454,9 +456,9 @@ struct cluster_event {
     uint64_t term_size;
 };
 
-/* The oldest event not yet seen, or NULL. Membership events come first, in order, with UP, DOWN, messages and replies; then CONNECT
- * and DISCONNECT, which no full queue loses; then SOURCE, STATUS and MAP, of which only the newest is kept. Replaying all
- * events over an empty set gives exactly the member list. */
+/* The oldest event not yet seen, or NULL. Membership events come first, in order, with UP, DOWN, messages and replies; then
+ * CONNECT and DISCONNECT, which no full queue loses; then SOURCE, STATUS and MAP, of which only the newest is kept. Replaying
+ * all events over an empty set gives exactly the member list. */
 CLUSTER_API const struct cluster_event *cluster_next_event(struct cluster *c);
 
 /* "join", "leave" ... Static storage. */
@@ -469,9 +471,10 @@ CLUSTER_API const char *cluster_event_name(uint32_t type);
  * without an own node; CLUSTER_E_MEMORY. */
 CLUSTER_API int cluster_drain(struct cluster *c, int on);
 
-/* Withdraw every announcement of the own node, for good: the others need not wait for it to age out. CLUSTER_LEFT says that it is
- * done, or with CLUSTER_E_TIMEOUT that a source did not manage it within timeout_ms (-1: as long as it takes; text says which).
- * The handle goes on seeing the others until it is destroyed. CLUSTER_E_AGAIN: too many events are pending, or it is under way. */
+/* Withdraw every announcement of the own node, for good: the others need not wait for it to age out. CLUSTER_LEFT says that it
+ * is done, or with CLUSTER_E_TIMEOUT that a source did not manage it within timeout_ms (-1: as long as it takes; text says
+ * which). The handle goes on seeing the others until it is destroyed. CLUSTER_E_AGAIN: too many events are pending, or it is
+ * under way. */
 CLUSTER_API int cluster_leave(struct cluster *c, int timeout_ms, uint64_t *request);
 
 /* ---- status ----------------------------------------------------------- */
@@ -563,17 +566,17 @@ CLUSTER_API int64_t cluster_source_add(struct cluster_source *s, const struct cl
 CLUSTER_API int cluster_source_same(struct cluster_source *s);
 
 /* For strategies with CLUSTER_STRATEGY_HEARS, that hear of one node at a time (gossip): it is there now, and leaves after
- * max-age without another word; with CLUSTER_NODE_LEAVING it leaves now. New names are taken at a bounded rate: CLUSTER_E_LIMIT.
- * From inside round and ready only. */
+ * max-age without another word; with CLUSTER_NODE_LEAVING it leaves now. New names are taken at a bounded rate:
+ * CLUSTER_E_LIMIT. From inside round and ready only. */
 CLUSTER_API int cluster_source_heard(struct cluster_source *s, const struct cluster_node *node);
 CLUSTER_API int cluster_source_gone(struct cluster_source *s, const char *name); /* it said that it left */
 
-/* How a kind of source works. open: parse target and options, do no I/O; its error sentence goes to cluster_source_fail. target: what
- * stands between scheme and options, as it is written; cluster_source_item gives its items decoded. It lives as long as the source.
- * round: start one (an older one still under way is void). ready: a watched fd fired (fd >= 0; POLLNVAL: the fd is lost, it
- * is no longer watched and must not be closed), or the timer did (fd -1), or a question to DNS has ended (CLUSTER_ANSWERED), or
- * something came of a request by HTTP (CLUSTER_FETCHED). It reads until CLUSTER_E_AGAIN. close: free state; what is still
- * watched is retired. round and ready: 0, or a negative CLUSTER_E..., which fails the round. */
+/* How a kind of source works. open: parse target and options, do no I/O; its error sentence goes to cluster_source_fail.
+ * target: what stands between scheme and options, as it is written; cluster_source_item gives its items decoded. It lives as
+ * long as the source. round: start one (an older one still under way is void). ready: a watched fd fired (fd >= 0; POLLNVAL:
+ * the fd is lost, it is no longer watched and must not be closed), or the timer did (fd -1), or a question to DNS has ended
+ * (CLUSTER_ANSWERED), or something came of a request by HTTP (CLUSTER_FETCHED). It reads until CLUSTER_E_AGAIN. close: free
+ * state; what is still watched is retired. round and ready: 0, or a negative CLUSTER_E..., which fails the round. */
 struct cluster_strategy {
     uint32_t size; /* sizeof(struct cluster_strategy) */
     int (*open)(void *ctx, struct cluster_source *s, const char *target, void **state);
@@ -607,7 +610,8 @@ CLUSTER_API int64_t cluster_source_send(struct cluster_source *s, int fd, const 
 CLUSTER_API int64_t cluster_source_recv(struct cluster_source *s, int fd, void *data, size_t size,
                                         struct cluster_address *from);
 CLUSTER_API int cluster_source_timer(struct cluster_source *s, uint64_t at_ns); /* one timer; CLUSTER_NEVER: off */
-/* From inside open: the source is told of changes rather than asking again and again, so that misses= is 1 where it is not given. */
+/* From inside open: the source is told of changes rather than asking again and again, so that misses= is 1 where it is not
+ * given. */
 CLUSTER_API int cluster_source_streams(struct cluster_source *s);
 /* The value of an option, decoded; NULL: not given. */
 CLUSTER_API const char *cluster_source_option(const struct cluster_source *s, const char *key);
@@ -627,9 +631,9 @@ CLUSTER_API void cluster_source_log(struct cluster_source *s, int level, const c
 #ifndef CLUSTER_NO_DNS
 /* ---- for strategies: questions to DNS --------------------------------- */
 
-/* Questions to DNS are asked by a resolver of the library's own or, where the implementation is compiled with CLUSTER_USE_CARES,
- * by c-ares (link with -lcares): through the same hooks, watches and times, with the same answers. c-ares' memory is not the
- * allocator's: it comes from malloc, or from what ares_library_init_mem was given before the first handle. */
+/* Questions to DNS are asked by a resolver of the library's own or, where the implementation is compiled with
+ * CLUSTER_USE_CARES, by c-ares (link with -lcares): through the same hooks, watches and times, with the same answers. c-ares'
+ * memory is not the allocator's: it comes from malloc, or from what ares_library_init_mem was given before the first handle. */
 #define CLUSTER_ANSWERED (-2)  /* the fd that ready gets when a question has ended; revents is its slot */
 #define CLUSTER_DNS_SLOTS 4096 /* slots of a source: 0..4095 */
 
@@ -663,12 +667,12 @@ struct cluster_record {
 };
 
 /* Ask DNS for the records of a name. `slot` is a small number of the strategy's choosing, 0..4095; an older question there is
- * given up. 0: it is under way, and ready(state, CLUSTER_ANSWERED, slot, now) will say when it has ended, never from inside this
- * call. CLUSTER_E_INVALID: no DNS name, or no such slot; CLUSTER_E_MEMORY. It has until shortly before the round's timeout, or
- * else timeout=. The name is absolute. A strategy whose options have the key `search` gives its users these: search=on, then
- * the search list of /etc/resolv.conf counts; hosts=on, then /etc/hosts is read first; server=ADDRESS:PORT,... in place of the
- * servers of /etc/resolv.conf; tcp=on or tcp=keep, no UDP, and the connection kept. Slots keep their memory: to ask again
- * allocates nothing. */
+ * given up. 0: it is under way, and ready(state, CLUSTER_ANSWERED, slot, now) will say when it has ended, never from inside
+ * this call. CLUSTER_E_INVALID: no DNS name, or no such slot; CLUSTER_E_MEMORY. It has until shortly before the round's
+ * timeout, or else timeout=. The name is absolute. A strategy whose options have the key `search` gives its users these:
+ * search=on, then the search list of /etc/resolv.conf counts; hosts=on, then /etc/hosts is read first; server=ADDRESS:PORT,...
+ * in place of the servers of /etc/resolv.conf; tcp=on or tcp=keep, no UDP, and the connection kept. Slots keep their memory: to
+ * ask again allocates nothing. */
 CLUSTER_API int cluster_source_resolve(struct cluster_source *s, uint32_t slot, const char *name, uint32_t type);
 
 /* The answer, which stays until the slot is asked again; its records begin anew. CLUSTER_E_AGAIN: it is under way;
@@ -737,11 +741,12 @@ struct cluster_response {
     const char *why; /* of a failure: one sentence, with what the server said of it; else "" */
 };
 
-/* Send a request. `slot` is a small number of the strategy's choosing, 0..7; an older request there is given up, and with `request`
- * NULL that is all. 0: it is under way, and ready(state, CLUSTER_FETCHED, slot, now) is called when a response with status 2xx has
- * begun, whenever more of its body came, and when it failed; never from inside this call. Any other status is a failure: redirects are
- * not followed. CLUSTER_E_INVALID: no such slot, or a malformed request; CLUSTER_E_MEMORY. The host is an address or a name of
- * /etc/hosts or DNS (with the search list). Connections are kept for the next request of the slot to the same server. */
+/* Send a request. `slot` is a small number of the strategy's choosing, 0..7; an older request there is given up, and with
+ * `request` NULL that is all. 0: it is under way, and ready(state, CLUSTER_FETCHED, slot, now) is called when a response with
+ * status 2xx has begun, whenever more of its body came, and when it failed; never from inside this call. Any other status is a
+ * failure: redirects are not followed. CLUSTER_E_INVALID: no such slot, or a malformed request; CLUSTER_E_MEMORY. The host is
+ * an address or a name of /etc/hosts or DNS (with the search list). Connections are kept for the next request of the slot to
+ * the same server. */
 CLUSTER_API int cluster_source_fetch(struct cluster_source *s, uint32_t slot, const struct cluster_request *request);
 
 /* CLUSTER_E_NOT_FOUND: the slot has no request. */
@@ -761,10 +766,10 @@ CLUSTER_API int64_t cluster_source_body(struct cluster_source *s, uint32_t slot,
 /* ---- one-off queries -------------------------------------------------- */
 
 #ifndef CLUSTER_NO_DNS
-/* Look a name up in DNS. name: NAME or NAME?server=10.0.0.53&search=on, with the options of a dns: URL. type: "a" "aaaa" "a+aaaa"
- * "srv" "cname" "ptr" "txt"; NULL: a+aaaa. CLUSTER_REPLY: text has a line for each record, sorted as text: the address, or
- * `PRIORITY WEIGHT PORT TARGET`, the target, the text in quotes with \xHH in it; count is for how many seconds they are good.
- * CLUSTER_E_NOT_FOUND: there is no such name, or no such record. */
+/* Look a name up in DNS. name: NAME or NAME?server=10.0.0.53&search=on, with the options of a dns: URL. type: "a" "aaaa"
+ * "a+aaaa" "srv" "cname" "ptr" "txt"; NULL: a+aaaa. CLUSTER_REPLY: text has a line for each record, sorted as text: the
+ * address, or `PRIORITY WEIGHT PORT TARGET`, the target, the text in quotes with \xHH in it; count is for how many seconds they
+ * are good. CLUSTER_E_NOT_FOUND: there is no such name, or no such record. */
 CLUSTER_API int cluster_resolve(struct cluster *c, const char *name, const char *type, uint64_t *request);
 
 #endif
@@ -782,21 +787,21 @@ CLUSTER_API int cluster_epmd_port(struct cluster *c, const char *node, uint64_t 
 #ifndef CLUSTER_NO_CONNECT
 /* ---- connecting ------------------------------------------------------- */
 
-/* In every mode of options.connect a member is dialled as soon as a source lists it: options.limit_dials at a time, each for 7 s at
- * most. A dial that fails is tried again, after a random part of a time that doubles with each failure in a row, within
- * options.backoff; one that goes well begins anew. Failures are remembered while a member is away, for as long as the longest time
- * of options.backoff: who comes and goes is not dialled more often. Members that drain are not dialled. CLUSTER_UP and CLUSTER_DOWN
- * tell; who is UP counts for the quorum, and nobody else but the own node.
+/* In every mode of options.connect a member is dialled as soon as a source lists it: options.limit_dials at a time, each for 7
+ * s at most. A dial that fails is tried again, after a random part of a time that doubles with each failure in a row, within
+ * options.backoff; one that goes well begins anew. Failures are remembered while a member is away, for as long as the longest
+ * time of options.backoff: who comes and goes is not dialled more often. Members that drain are not dialled. CLUSTER_UP and
+ * CLUSTER_DOWN tell; who is UP counts for the quorum, and nobody else but the own node.
  *
- *   tcp    the port of the member, or without one that which the epmd of its host says, takes a connection; it is closed at once,
- *          and made again as options.tick says. The member may be any program that listens.
+ *   tcp    the port of the member, or without one that which the epmd of its host says, takes a connection; it is closed at
+ *          once, and made again as options.tick says. The member may be any program that listens.
  *   epmd   the epmd of its host knows the name; asked again as options.tick says
  *   host   the program does it, and calls cluster_report
  *
- * A member that leaves while it is UP is gone with CLUSTER_LEAVE in these two first modes. In host and erlang it stays a member, with
- * CLUSTER_MEMBER_ACCEPTED, until its link ends: by itself, or with options.on_leave "disconnect" at once. A node to which there is a
- * link is such a member too where no source ever listed it. Hosts that are names are looked up in /etc/hosts, then in DNS (with the
- * search list), for each dial anew. */
+ * A member that leaves while it is UP is gone with CLUSTER_LEAVE in these two first modes. In host and erlang it stays a
+ * member, with CLUSTER_MEMBER_ACCEPTED, until its link ends: by itself, or with options.on_leave "disconnect" at once. A node
+ * to which there is a link is such a member too where no source ever listed it. Hosts that are names are looked up in
+ * /etc/hosts, then in DNS (with the search list), for each dial anew. */
 
 enum {
     CLUSTER_REPORT_UP = 1,     /* there is a connection now, whoever made it */
@@ -807,8 +812,8 @@ enum {
 
 /* connect=host: how connecting to a node went, or what became of a connection; at any time, asked for or not. `error`: why, a
  * CLUSTER_E..., which CLUSTER_DOWN shows; 0: CLUSTER_E_CLOSED. A CLUSTER_CONNECT that is not answered within 7 s has failed; it
- * comes again, as after FAILED and DOWN. One that waits to be read is taken back when the member leaves; when it leaves after that,
- * its CLUSTER_LEAVE says to give up. CLUSTER_DISCONNECT is answered with DOWN, and comes again until it is.
+ * comes again, as after FAILED and DOWN. One that waits to be read is taken back when the member leaves; when it leaves after
+ * that, its CLUSTER_LEAVE says to give up. CLUSTER_DISCONNECT is answered with DOWN, and comes again until it is.
  * CLUSTER_E_NOT_FOUND: there is no such member. CLUSTER_E_LIMIT: options.limit_members leaves no room for a node that no source
  * lists. CLUSTER_E_MEMORY. */
 CLUSTER_API int cluster_report(struct cluster *c, const char *node, int outcome, int error);
@@ -819,8 +824,8 @@ CLUSTER_API int cluster_report(struct cluster *c, const char *node, int outcome,
 /* ---- links to Erlang nodes -------------------------------------------- */
 
 /* Is the node there, and does it know the cookie? CLUSTER_REPLY: text is "pong", or error and text say why not. There need be
- * no source that lists it: a link to it is made, and kept. Needs options.node and options.cookie. The answer takes 10 s at most.
- * CLUSTER_E_AGAIN: too many queries and events are pending. */
+ * no source that lists it: a link to it is made, and kept. Needs options.node and options.cookie. The answer takes 10 s at
+ * most. CLUSTER_E_AGAIN: too many queries and events are pending. */
 CLUSTER_API int cluster_ping(struct cluster *c, const char *node, uint64_t *request);
 
 /* Terms go in and come out in Erlang's external format, whole, the 131 first (cluster_term_parse makes one of text). What is
@@ -843,15 +848,15 @@ CLUSTER_API int cluster_register(struct cluster *c, const char *process);
  * name yet. */
 CLUSTER_API int cluster_self(struct cluster *c, const char *process, void *out, size_t capacity, size_t *size);
 
-/* Call a function of a node, as rpc:call does; arguments: a list. CLUSTER_REPLY: term is the result, of a call that failed there
- * {badrpc, Reason}; or error and text say why there is none. timeout_ns 0: 5 s; CLUSTER_NEVER: none. Without a link to the node
- * one is made. When the link ends before the answer, or the time is over, the function may have run: nothing is ever called
- * twice. What it prints appears on the node called. CLUSTER_E_AGAIN: too many queries and events are pending. */
+/* Call a function of a node, as rpc:call does; arguments: a list. CLUSTER_REPLY: term is the result, of a call that failed
+ * there {badrpc, Reason}; or error and text say why there is none. timeout_ns 0: 5 s; CLUSTER_NEVER: none. Without a link to
+ * the node one is made. When the link ends before the answer, or the time is over, the function may have run: nothing is ever
+ * called twice. What it prints appears on the node called. CLUSTER_E_AGAIN: too many queries and events are pending. */
 CLUSTER_API int cluster_call(struct cluster *c, const char *node, const char *module, const char *function,
                              const void *arguments, size_t size, uint64_t timeout_ns, uint64_t *request);
 
-/* Answer a CLUSTER_CALL, once, now or later; term NULL: the function is undefined. CLUSTER_E_NOT_FOUND: it was answered already,
- * or the link has ended. CLUSTER_E_AGAIN: too much waits for the node; try again at CLUSTER_WRITABLE. */
+/* Answer a CLUSTER_CALL, once, now or later; term NULL: the function is undefined. CLUSTER_E_NOT_FOUND: it was answered
+ * already, or the link has ended. CLUSTER_E_AGAIN: too much waits for the node; try again at CLUSTER_WRITABLE. */
 CLUSTER_API int cluster_answer(struct cluster *c, uint64_t request, const void *term, size_t size);
 
 /* Watch a registered process of a node. One CLUSTER_REPLY says when it has ended: term is the reason, noproc when there is none
@@ -870,8 +875,8 @@ CLUSTER_API uint64_t cluster_siphash(const void *data, size_t size, uint64_t key
 
 #ifndef CLUSTER_NO_RING
 
-/* Erlang's phash2(Term, Range) of a term in the external format, its 131 first. range: 1 to 2^32; 0: 2^27, which is phash2(Term).
- * CLUSTER_E_UNSUPPORTED for pids, ports, references, funs and compressed terms, whose hash is no use to others;
+/* Erlang's phash2(Term, Range) of a term in the external format, its 131 first. range: 1 to 2^32; 0: 2^27, which is
+ * phash2(Term). CLUSTER_E_UNSUPPORTED for pids, ports, references, funs and compressed terms, whose hash is no use to others;
  * CLUSTER_E_LIMIT for more than 64 containers within each other; CLUSTER_E_INVALID for what is no term, for bytes after it and
  * for ranges over 2^32; *out is then as it was. (That no map has a key twice is not checked: such a term does not exist.) */
 CLUSTER_API int cluster_phash2(const void *term, size_t size, uint64_t range, uint32_t *out);
@@ -898,10 +903,10 @@ CLUSTER_API uint32_t cluster_jump(uint64_t key, uint32_t buckets);
  *   jump             cluster_jump of cluster_hash64 of the key, of the nodes in their order
  *   rendezvous       cluster_rendezvous, prepared   its weight (1), relative to all
  *
- * Keys are bytes; to Erlang's kinds an Elixir binary, or with CLUSTER_RING_TERM_KEYS a term in the external format, its 131 first.
- * A node's name is what that system calls it: an atom to libring and horde, host:port to ketama, libmemcached and nginx.
- * Where points of two nodes are equal, one owns them: the node given first (ex_hash_ring of up to 8192 points: last). So
- * give nodes in the order in which the other system got them, or, where that is not known, in one order everywhere. */
+ * Keys are bytes; to Erlang's kinds an Elixir binary, or with CLUSTER_RING_TERM_KEYS a term in the external format, its 131
+ * first. A node's name is what that system calls it: an atom to libring and horde, host:port to ketama, libmemcached and nginx.
+ * Where points of two nodes are equal, one owns them: the node given first (ex_hash_ring of up to 8192 points: last). So give
+ * nodes in the order in which the other system got them, or, where that is not known, in one order everywhere. */
 #define CLUSTER_RING_TERM_KEYS 1u    /* libring, horde, modulo, nebulex, cachex, cachex-jump, phoenix-tracker */
 #define CLUSTER_RING_BINARY_NODES 2u /* libring: nodes are binaries, not atoms */
 #define CLUSTER_RING_OTP25 4u        /* libring: the other side runs OTP 25 or older, which matters for keys that are atoms */
@@ -929,8 +934,8 @@ struct cluster_ring_options {
 };
 
 /* Build one; an index is a node's place in `nodes`. Nodes that are flagged excluded or draining own nothing. Riak's partitions
- * go to the nodes in turn. options NULL: defaults. CLUSTER_E_UNSUPPORTED: no such kind. CLUSTER_E_LIMIT: more than 65534 nodes, or
- * 2^26 points. CLUSTER_E_INVALID: a name that is empty, there twice or no atom where it has to be one, a weight over 1 where
+ * go to the nodes in turn. options NULL: defaults. CLUSTER_E_UNSUPPORTED: no such kind. CLUSTER_E_LIMIT: more than 65534 nodes,
+ * or 2^26 points. CLUSTER_E_INVALID: a name that is empty, there twice or no atom where it has to be one, a weight over 1 where
  * there are none, an option that the kind does not take, a horde without a name. */
 CLUSTER_API int cluster_ring_build(struct cluster_ring **out, const char *kind, const struct cluster_node *nodes, size_t count,
                                    const struct cluster_ring_options *options);
@@ -941,8 +946,8 @@ CLUSTER_API const char *cluster_ring_node(const struct cluster_ring *ring, uint3
 /* The index of a key's owner; CLUSTER_NOBODY if there is none, or the key is no term where it has to be one. */
 CLUSTER_API uint32_t cluster_ring_owner(const struct cluster_ring *ring, const void *key, size_t size);
 
-/* The first `capacity` distinct owners, the first one first, as ex_hash_ring's find_nodes gives them; returns how many those are.
- * Routers have one. (libring's key_to_nodes does not go on at the ring's begin, so it may give fewer.) */
+/* The first `capacity` distinct owners, the first one first, as ex_hash_ring's find_nodes gives them; returns how many those
+ * are. Routers have one. (libring's key_to_nodes does not go on at the ring's begin, so it may give fewer.) */
 CLUSTER_API size_t cluster_ring_owners(const struct cluster_ring *ring, const void *key, size_t size, uint32_t *out,
                                        size_t capacity);
 
@@ -961,11 +966,11 @@ CLUSTER_API uint32_t cluster_rendezvous(const void *key, size_t size, const char
 
 #ifndef CLUSTER_NO_MAP
 
-/* Build a map: a function of the set of nodes (names, weights, zones, flags, roles) and the options alone, in any order. At most
- * 2^20 nodes, names unique, weights to 65535 (0: 1). zone: parts with '/' between them, the outermost first, as region/zone;
- * replicas are in distinct ones while there are enough, and always on distinct nodes. No node at all is a map too: every
- * owner is CLUSTER_NOBODY. options NULL: defaults; allocator NULL: malloc's family. CLUSTER_E_INVALID for duplicates and empty
- * names, too large weights, more than 2^24 shards or 16 replicas, and shards that are no power of two. */
+/* Build a map: a function of the set of nodes (names, weights, zones, flags, roles) and the options alone, in any order. At
+ * most 2^20 nodes, names unique, weights to 65535 (0: 1). zone: parts with '/' between them, the outermost first, as
+ * region/zone; replicas are in distinct ones while there are enough, and always on distinct nodes. No node at all is a map too:
+ * every owner is CLUSTER_NOBODY. options NULL: defaults; allocator NULL: malloc's family. CLUSTER_E_INVALID for duplicates and
+ * empty names, too large weights, more than 2^24 shards or 16 replicas, and shards that are no power of two. */
 CLUSTER_API int cluster_map_build(struct cluster_map **out, const struct cluster_node *nodes, size_t count,
                                   const struct cluster_map_options *options);
 CLUSTER_API int cluster_map_build_in(struct cluster_map **out, const struct cluster_node *nodes, size_t count,
@@ -984,8 +989,8 @@ CLUSTER_API uint32_t cluster_map_owner(const struct cluster_map *map, const void
 CLUSTER_API uint32_t cluster_map_shard(const struct cluster_map *map, const void *key, size_t size);
 CLUSTER_API uint32_t cluster_map_shard_owner(const struct cluster_map *map, uint32_t shard);
 
-/* All its owners, the first one first; returns how many there are, fills at most capacity. When the first owner goes, the second
- * one mostly takes its place. */
+/* All its owners, the first one first; returns how many there are, fills at most capacity. When the first owner goes, the
+ * second one mostly takes its place. */
 CLUSTER_API size_t cluster_map_owners(const struct cluster_map *map, const void *key, size_t size, uint32_t *out,
                                       size_t capacity);
 CLUSTER_API size_t cluster_map_shard_owners(const struct cluster_map *map, uint32_t shard, uint32_t *out, size_t capacity);
@@ -1024,9 +1029,9 @@ struct cluster_move {
 CLUSTER_API size_t cluster_map_plan(const struct cluster_map *from, const struct cluster_map *to, struct cluster_move *out,
                                     size_t capacity);
 
-/* Spread a plan over batches, in each of which no node gives or takes more than `each` places (0: 1): sets `batch` of the moves,
- * returns how many batches there are. Batch by batch, and in each in the order of the list, is as safe as the list. give and
- * take are zeroed room for a number per node of the old and of the new map. */
+/* Spread a plan over batches, in each of which no node gives or takes more than `each` places (0: 1): sets `batch` of the
+ * moves, returns how many batches there are. Batch by batch, and in each in the order of the list, is as safe as the list. give
+ * and take are zeroed room for a number per node of the old and of the new map. */
 CLUSTER_API uint32_t cluster_map_batches(struct cluster_move *moves, size_t count, uint32_t each, uint32_t *give,
                                          uint32_t *take);
 

@@ -1,6 +1,6 @@
 /*
- * What MD5, SHA-1 and SHA-256 have in common: bytes are gathered to blocks of 64, and the last one says how many there were. State is
- * the caller's; never allocates.
+ * What MD5, SHA-1 and SHA-256 have in common: bytes are gathered to blocks of 64, and the last one says how many there were.
+ * State is the caller's; never allocates.
  */
 #ifndef CLU_BASE_DIGEST_H
 #define CLU_BASE_DIGEST_H

@@ -1,5 +1,6 @@
 /*
- * SHA-1 (FIPS 180-4), because other systems place keys with it: no security rests on it. State is the caller's; never allocates.
+ * SHA-1 (FIPS 180-4), because other systems place keys with it: no security rests on it. State is the caller's; never
+ * allocates.
  */
 #ifndef CLU_BASE_SHA1_H
 #define CLU_BASE_SHA1_H

@@ -11,8 +11,8 @@ struct clu_shared {
     size_t references;
 };
 
-/* An object of `size` bytes that begins with a struct clu_shared, with one reference, its first `zeroed` bytes zero but for that;
- * NULL: no memory. */
+/* An object of `size` bytes that begins with a struct clu_shared, with one reference, its first `zeroed` bytes zero but for
+ * that; NULL: no memory. */
 CLU_CALLED void *clu_share_begin(const struct cluster_allocator *a, size_t size, size_t zeroed)
 {
     struct clu_shared *shared = (struct clu_shared *)clu_alloc(a, size);

@@ -1,6 +1,6 @@
 /*
- * Where the host of a member is, when that takes DNS: asked for one dial, within the time of that dial, and then forgotten. IPv4
- * is asked for first, IPv6 when there is none; of several addresses each dial that failed moves on to the next.
+ * Where the host of a member is, when that takes DNS: asked for one dial, within the time of that dial, and then forgotten.
+ * IPv4 is asked for first, IPv6 when there is none; of several addresses each dial that failed moves on to the next.
  */
 #ifndef CLU_CORE_NAMES_H
 #define CLU_CORE_NAMES_H

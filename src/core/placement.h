@@ -1,6 +1,6 @@
 /*
- * The handle's map: built anew after the members changed, or their links where only those up count, at most once a step and, with
- * a settle time, once in that time. When there is no memory for it the old one stays and it is tried again.
+ * The handle's map: built anew after the members changed, or their links where only those up count, at most once a step and,
+ * with a settle time, once in that time. When there is no memory for it the old one stays and it is tried again.
  */
 #ifndef CLU_CORE_PLACEMENT_H
 #define CLU_CORE_PLACEMENT_H

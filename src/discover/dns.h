@@ -1,7 +1,7 @@
 /*
- * dns: the nodes behind names in DNS. A round asks for every name's records; with type=srv, for the addresses of those targets too
- * that came without. If one question fails the round has failed. When the answers hold the same records as those that were published
- * last, in whatever order, they are not read any further.
+ * dns: the nodes behind names in DNS. A round asks for every name's records; with type=srv, for the addresses of those targets
+ * too that came without. If one question fails the round has failed. When the answers hold the same records as those that were
+ * published last, in whatever order, they are not read any further.
  *
  *   round -> a question a name and type -> (SRV: sort the addresses that came, ask for those that lack) -> publish, or the same
  *

@@ -118,8 +118,8 @@ CLU_FN int clu_epmd_open(void *ctx, struct cluster_source *s, const char *target
 
 /* ---- questions -------------------------------------------------------- */
 
-/* Where the epmd of a host listens, and what its nodes are called: as written without port; of the local one, by the own host or
- * the short host name. */
+/* Where the epmd of a host listens, and what its nodes are called: as written without port; of the local one, by the own host
+ * or the short host name. */
 CLU_FN int clu_epmd_locate(struct clu_epmd *e, struct clu_epmd_host *host)
 {
     const struct cluster_io *io = cluster_source_io(e->source);

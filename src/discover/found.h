@@ -1,6 +1,6 @@
 /*
- * The nodes that a document names, in the making: one block of bytes that grows, and is published when it holds another list than the
- * one before.
+ * The nodes that a document names, in the making: one block of bytes that grows, and is published when it holds another list
+ * than the one before.
  */
 #ifndef CLU_DISCOVER_FOUND_H
 #define CLU_DISCOVER_FOUND_H
@@ -48,8 +48,8 @@ CLU_FN size_t clu_found_next(const struct clu_found *l, size_t at)
     return (size_t)(clu_url_next(clu_url_next(clu_url_next(l->bytes + at + CLU_FOUND_HEAD))) - l->bytes);
 }
 
-/* Publish the list from where that is, at most so many nodes of it now. CLUSTER_E_AGAIN: the rest in the next step, when the source's
- * timer fires. */
+/* Publish the list from where that is, at most so many nodes of it now. CLUSTER_E_AGAIN: the rest in the next step, when the
+ * source's timer fires. */
 CLU_FN int clu_found_go(struct clu_found *l, size_t most)
 {
     struct clu_nodes list = {l->source, NULL, 0, 0};

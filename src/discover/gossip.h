@@ -1,13 +1,13 @@
 /*
  * gossip: libcluster's multicast, and with wire= that of nodefinder and of peerage. Says the own name every interval, where it
- * may, and hears those of others, who leave when they were silent for max-age. It answers no packet and dials nobody. Packets are
- * judged one by one: what is malformed, forged or old is counted and dropped. If the own packets do not come back the source
- * fails, and its members keep their time.
+ * may, and hears those of others, who leave when they were silent for max-age. It answers no packet and dials nobody. Packets
+ * are judged one by one: what is malformed, forged or old is counted and dropped. If the own packets do not come back the
+ * source fails, and its members keep their time.
  *
- * A packet of one who knows the secret bears the sender's wall clock. Of an instance that was heard before it must be later than
- * the last one, whatever the clocks say; of a new instance it must be near our own time. So a replay is refused, and a clock that
- * jumps cuts nobody off: ours does not matter for known instances, and one who jumps back speaks as two. (The table of instances
- * has a fixed size: of names that share a place the one heard last is known.)
+ * A packet of one who knows the secret bears the sender's wall clock. Of an instance that was heard before it must be later
+ * than the last one, whatever the clocks say; of a new instance it must be near our own time. So a replay is refused, and a
+ * clock that jumps cuts nobody off: ours does not matter for known instances, and one who jumps back speaks as two. (The table
+ * of instances has a fixed size: of names that share a place the one heard last is known.)
  *
  * Of the others, nodefinder's packets are proven by the cookie and their time, within 5 minutes of ours; peerage's are proven
  * by nothing.

@@ -1,6 +1,6 @@
 /*
- * hosts: every node at the epmds of the hosts that a .hosts.erlang names, as net_adm:world finds them. The file is read in each round;
- * what comes then is the work of epmd:.
+ * hosts: every node at the epmds of the hosts that a .hosts.erlang names, as net_adm:world finds them. The file is read in each
+ * round; what comes then is the work of epmd:.
  */
 #ifndef CLU_DISCOVER_HOSTS_H
 #define CLU_DISCOVER_HOSTS_H

@@ -1,6 +1,6 @@
 /*
- * The reference of URLs for programs that print it: the parser's rows, with the defaults of the strategies. It owns nothing, and
- * a program that does not call it does not carry its texts where the linker drops what is not used.
+ * The reference of URLs for programs that print it: the parser's rows, with the defaults of the strategies. It owns nothing,
+ * and a program that does not call it does not carry its texts where the linker drops what is not used.
  */
 #ifndef CLU_DISCOVER_REFERENCE_H
 #define CLU_DISCOVER_REFERENCE_H

@@ -1,7 +1,7 @@
 /*
- * When somebody is dialled: at once when he comes, so many at a time, each with one deadline, and again after a time that doubles
- * with each failure, of which a random part is waited, so that nodes that lost the same peer do not all come back together. It
- * knows neither members nor how a dial is made: it says `begin`, and is told how that went.
+ * When somebody is dialled: at once when he comes, so many at a time, each with one deadline, and again after a time that
+ * doubles with each failure, of which a random part is waited, so that nodes that lost the same peer do not all come back
+ * together. It knows neither members nor how a dial is made: it says `begin`, and is told how that went.
  *
  *            due           turn           clu_dial_is_up
  *   WAITS ---------> LINE -------> BUSY ------------------> UP
@@ -10,8 +10,8 @@
  *     +------------------------------+------------------------+
  *                      clu_dial_failed
  *
- * Failures outlive a time in which nobody wants the dial, for as long as the longest time between two: who comes and goes is not
- * dialled more often than who stays.
+ * Failures outlive a time in which nobody wants the dial, for as long as the longest time between two: who comes and goes is
+ * not dialled more often than who stays.
  */
 #ifndef CLU_LINK_DIAL_H
 #define CLU_LINK_DIAL_H
@@ -52,8 +52,8 @@ struct clu_dials {
     bool once; /* who failed is not dialled again */
     uint64_t backoff_ns, backoff_most_ns;
     uint64_t again_ns; /* after one that went well; CLUSTER_NEVER */
-    /* 0: it is under way, or has ended already; CLUSTER_E_AGAIN: it cannot begin yet. Whom nobody wants may be gone afterwards, as
-     * after each of these. */
+    /* 0: it is under way, or has ended already; CLUSTER_E_AGAIN: it cannot begin yet. Whom nobody wants may be gone afterwards,
+     * as after each of these. */
     int (*begin)(struct clu_dial *d);
     void (*expired)(struct clu_dial *d);   /* its deadline is over: end it */
     void (*forgotten)(struct clu_dial *d); /* nothing is known of it any more */

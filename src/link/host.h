@@ -1,6 +1,7 @@
 /*
- * connect=host: the program connects by itself. It is asked to, and says how that went; what it leaves unsaid, or what failed, is
- * asked for again. What is to be asked waits in a line until the program reads its events, so none is lost and none is said twice.
+ * connect=host: the program connects by itself. It is asked to, and says how that went; what it leaves unsaid, or what failed,
+ * is asked for again. What is to be asked waits in a line until the program reads its events, so none is lost and none is said
+ * twice.
  */
 #ifndef CLU_LINK_HOST_H
 #define CLU_LINK_HOST_H

@@ -1,7 +1,7 @@
 /*
  * Where others connect to: the first port of a range that is free. What they make are links that are not up yet, of which there
- * are only so many: the one that waits longest gives way to a new one, so that nobody can fill the places and stay silent. It owns
- * its descriptor and one timer.
+ * are only so many: the one that waits longest gives way to a new one, so that nobody can fill the places and stay silent. It
+ * owns its descriptor and one timer.
  */
 #ifndef CLU_LINK_LISTEN_H
 #define CLU_LINK_LISTEN_H

@@ -1,7 +1,7 @@
 /*
  * connect=tcp, connect=epmd: is a member there? Asked again and again, for an open stream on which nothing is said is closed by
- * most programs, by an Erlang node after some seconds, and tells nothing of one that hangs or was cut off. So a stream is closed
- * as soon as it is there.
+ * most programs, by an Erlang node after some seconds, and tells nothing of one that hangs or was cut off. So a stream is
+ * closed as soon as it is there.
  */
 #ifndef CLU_LINK_PROBE_H
 #define CLU_LINK_PROBE_H

@@ -394,8 +394,8 @@ CLU_CALLED int clu_listen(struct clu_loop *l, struct clu_watcher *owner, const s
     return result;
 }
 
-/* Take those who connected, as long as there is somebody. What cannot be taken now, for want of descriptors or memory, waits where
- * it is, and is not asked for meanwhile: an error. */
+/* Take those who connected, as long as there is somebody. What cannot be taken now, for want of descriptors or memory, waits
+ * where it is, and is not asked for meanwhile: an error. */
 CLU_FN int clu_accept(struct clu_loop *l, struct clu_watcher *owner, int fd,
                       int (*take)(struct clu_watcher *owner, int fd, const struct cluster_address *from))
 {
@@ -420,8 +420,8 @@ CLU_FN bool clu_tls_is_there(const struct cluster_io *io)
     return io->tls_start && io->tls_step && io->tls_recv && io->tls_send && io->tls_close;
 }
 
-/* TLS, once a stream is connected, up to the end of its handshake: for `server`, or NULL: whoever it is. 0: done; CLUSTER_E_AGAIN: it
- * waits, and that is watched. */
+/* TLS, once a stream is connected, up to the end of its handshake: for `server`, or NULL: whoever it is. 0: done;
+ * CLUSTER_E_AGAIN: it waits, and that is watched. */
 CLU_CALLED int clu_secure(struct clu_loop *l, struct clu_watcher *owner, int fd, void **tls, const char *server, const char *ca)
 {
     int64_t result = 0;

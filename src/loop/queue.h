@@ -1,8 +1,8 @@
 /*
- * The event queue: a ring of membership events, messages and replies, bounded. When it is full, one RESYNC takes the place of all
- * queued membership events; while that one waits no further ones are kept, for its reader reads the members anyway. Replies have
- * their places from the time of the request. Messages take no more than three quarters of the places, and wait outside when those
- * are taken. It holds a reference on what an event shows.
+ * The event queue: a ring of membership events, messages and replies, bounded. When it is full, one RESYNC takes the place of
+ * all queued membership events; while that one waits no further ones are kept, for its reader reads the members anyway. Replies
+ * have their places from the time of the request. Messages take no more than three quarters of the places, and wait outside
+ * when those are taken. It holds a reference on what an event shows.
  */
 #ifndef CLU_LOOP_QUEUE_H
 #define CLU_LOOP_QUEUE_H

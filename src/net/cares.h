@@ -97,7 +97,8 @@ CLU_FN ares_ssize_t clu_cares_recv(ares_socket_t fd, void *data, size_t size, in
     return clu_cares_result(q, got);
 }
 
-/* What is sent has the id that its answer must have. c-ares waits for room on a stream alone: a datagram that has none is lost. */
+/* What is sent has the id that its answer must have. c-ares waits for room on a stream alone: a datagram that has none is
+ * lost. */
 CLU_FN ares_ssize_t clu_cares_send(ares_socket_t fd, const struct iovec *parts, int count, void *user)
 {
     struct clu_question *q = (struct clu_question *)user;
@@ -203,8 +204,8 @@ CLU_FN int clu_cares_error(const struct clu_question *q)
                                             : CLUSTER_E_PROTOCOL;
 }
 
-/* Ask the server, on the connection that was kept if q->reused says so. 0, or an error; with q->fd still -1 if no socket is to be
- * had. */
+/* Ask the server, on the connection that was kept if q->reused says so. 0, or an error; with q->fd still -1 if no socket is to
+ * be had. */
 CLU_FN int clu_exchange_begin(struct clu_question *q)
 {
     uint8_t query[CLU_DNS_QUERY_MAX];

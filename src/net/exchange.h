@@ -1,6 +1,7 @@
 /*
- * One try of a question: a query to one server, and the message that answers it. Over UDP on a fresh connected socket, where all
- * that does not fit the question is dropped; over TCP on a connection that may be kept. It decides nothing about further tries.
+ * One try of a question: a query to one server, and the message that answers it. Over UDP on a fresh connected socket, where
+ * all that does not fit the question is dropped; over TCP on a connection that may be kept. It decides nothing about further
+ * tries.
  */
 #ifndef CLU_NET_EXCHANGE_H
 #define CLU_NET_EXCHANGE_H
@@ -39,8 +40,8 @@ CLU_FN int clu_exchange_send(struct clu_question *q)
     return clu_watch(l, &q->watcher, q->fd, q->written ? POLLIN : POLLOUT);
 }
 
-/* Ask the server, on the connection that was kept if q->reused says so. 0, or an error; with q->fd negative if no socket is to be
- * had. */
+/* Ask the server, on the connection that was kept if q->reused says so. 0, or an error; with q->fd negative if no socket is to
+ * be had. */
 CLU_FN int clu_exchange_begin(struct clu_question *q)
 {
     struct clu_loop *l = q->resolver->loop;

@@ -1,7 +1,7 @@
 /*
- * The resolver: what becomes of one question to DNS on the network, from its name to its answer. A question owns its socket, its
- * timer and the message that answered it; all questions of a handle share what /etc/resolv.conf and /etc/hosts said last. It
- * caches no answer, uses no part of one that is cut, and takes nothing that does not fit the question: such datagrams are
+ * The resolver: what becomes of one question to DNS on the network, from its name to its answer. A question owns its socket,
+ * its timer and the message that answered it; all questions of a handle share what /etc/resolv.conf and /etc/hosts said last.
+ * It caches no answer, uses no part of one that is cut, and takes nothing that does not fit the question: such datagrams are
  * dropped, and the question goes on waiting.
  *
  *          a name of the search list             TC
@@ -270,9 +270,9 @@ CLU_FN void clu_question_fire(struct clu_timer *timer, uint64_t now)
         clu_question_end(q, q->error);
 }
 
-/* Ask, and have the answer within `span` ns; what was asked before is given up. The type CLU_DNS_EITHER asks for A, and for AAAA
- * if there is none. CLUSTER_E_INVALID: this is no DNS name, or a type
- * whose records nobody here can read; CLUSTER_E_MEMORY. */
+/* Ask, and have the answer within `span` ns; what was asked before is given up. The type CLU_DNS_EITHER asks for A, and for
+ * AAAA if there is none. CLUSTER_E_INVALID: this is no DNS name, or a type whose records nobody here can read;
+ * CLUSTER_E_MEMORY. */
 CLU_FN int clu_question_ask(struct clu_question *q, struct clu_slice name, uint32_t type, uint64_t span)
 {
     static const char types[] = {CLUSTER_DNS_A,   CLUSTER_DNS_CNAME, CLUSTER_DNS_PTR,

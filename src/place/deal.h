@@ -1,11 +1,11 @@
 /*
- * A map of a set of nodes: a function of their names, weights and zones and of the options, with integers only: the same on every
- * platform, in whatever order the nodes came.
+ * A map of a set of nodes: a function of their names, weights and zones and of the options, with integers only: the same on
+ * every platform, in whatever order the nodes came.
  *
- * How shards are dealt: every node draws shards without end, two a turn, in a sequence that its name alone decides. A shard goes
- * to the first node that draws it while below its cap. A node's weight says how often it is its turn: turn 1, 2, 3 ... belongs to
- * the nodes whose weight has the bit that the turn's lowest bit points to, counted from the highest, so a weight of 5 draws
- * four times while a weight of 1 draws once:
+ * How shards are dealt: every node draws shards without end, two a turn, in a sequence that its name alone decides. A shard
+ * goes to the first node that draws it while below its cap. A node's weight says how often it is its turn: turn 1, 2, 3 ...
+ * belongs to the nodes whose weight has the bit that the turn's lowest bit points to, counted from the highest, so a weight of
+ * 5 draws four times while a weight of 1 draws once:
  *
  *     turn        1   2   3   4   5   6   7   8
  *     bit 4       x       x       x       x        a: weight 4     one more weight never makes a draw come later, so a node
@@ -13,16 +13,16 @@
  *     bit 1                   x                    c: weight 1
  *
  * The nodes of a turn are asked in the order of their names' hashes, every other time backwards. This is the stable matching of
- * shards and nodes in which both prefer the earlier draw. There is only one, so no order in which nodes were learned can show in
- * it. When a node goes, all other draws stay where they are: only its shards move, and those that the cap then shifts.
+ * shards and nodes in which both prefer the earlier draw. There is only one, so no order in which nodes were learned can show
+ * in it. When a node goes, all other draws stay where they are: only its shards move, and those that the cap then shifts.
  *
  * When a twentieth of the shards is left, a light node far below its share draws twice as often (clu_deal_late). A shard that
  * those with room may not have, for the zones of its other owners, is fitted in at the end (clu_deal_rest). A draw costs one
  * product and a look at one bit, and there are about shards * ln(shards) of them, however many nodes there are.
  *
  * A further replica is dealt the same way, from each node's first draw on, to the first node that does not share the zone of an
- * owner that the shard has: its outermost part while there are enough of these, then more of its parts, at last the node itself.
- * So when the first owner goes the second one takes its place.
+ * owner that the shard has: its outermost part while there are enough of these, then more of its parts, at last the node
+ * itself. So when the first owner goes the second one takes its place.
  */
 #ifndef CLU_PLACE_DEAL_H
 #define CLU_PLACE_DEAL_H
@@ -296,8 +296,8 @@ CLU_FN bool clu_deal_bit(const uint64_t *bits, uint64_t at)
     return bits[at >> 6] >> (at & 63) & 1;
 }
 
-/* One turn of the nodes on a list, a block of them at a time: first what they draw that may be free, then who gets it. Returns how
- * many nodes have no more room. */
+/* One turn of the nodes on a list, a block of them at a time: first what they draw that may be free, then who gets it. Returns
+ * how many nodes have no more room. */
 CLU_FN uint32_t clu_deal_turn(struct clu_deal *d, uint32_t replica, const uint32_t *list, size_t count, bool backwards)
 {
     const unsigned shift = d->map->shift - 31u;
@@ -337,7 +337,8 @@ CLU_FN uint32_t clu_deal_turn(struct clu_deal *d, uint32_t replica, const uint32
     return filled;
 }
 
-/* With few shards left, a light node under four fifths of its share draws twice as often, if the heaviest leave turns for that. */
+/* With few shards left, a light node under four fifths of its share draws twice as often, if the heaviest leave turns for
+ * that. */
 CLU_FN void clu_deal_late(struct clu_deal *d, int top)
 {
     uint32_t i;
@@ -351,8 +352,8 @@ CLU_FN void clu_deal_late(struct clu_deal *d, int top)
 
 /* ---- the rest --------------------------------------------------------- */
 
-/* What there is room for, of all and of each group that must not have two owners of a shard, and who has it: d->lists, by the hashes
- * of their names. */
+/* What there is room for, of all and of each group that must not have two owners of a shard, and who has it: d->lists, by the
+ * hashes of their names. */
 CLU_FN void clu_deal_roomy(struct clu_deal *d, uint32_t replica)
 {
     const uint32_t level = d->level[replica];
@@ -370,8 +371,8 @@ CLU_FN void clu_deal_roomy(struct clu_deal *d, uint32_t replica)
         }
 }
 
-/* Of the nodes with room that may have a shard, the first one behind it on a circle of hashes; NULL: there is none. It has one less
- * from now on. */
+/* Of the nodes with room that may have a shard, the first one behind it on a circle of hashes; NULL: there is none. It has one
+ * less from now on. */
 CLU_FN struct clu_bin *clu_deal_behind(struct clu_deal *d, uint32_t shard, uint32_t replica)
 {
     const uint32_t level = d->level[replica];

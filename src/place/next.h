@@ -1,6 +1,6 @@
 /*
- * The next map from the one before: every place keeps its node unless it must not, and what is vacant then goes to the nodes that
- * lack most. What a node lacks is told by its share less what it holds, so weights count.
+ * The next map from the one before: every place keeps its node unless it must not, and what is vacant then goes to the nodes
+ * that lack most. What a node lacks is told by its share less what it holds, so weights count.
  *
  * It depends on the map before, so it is no function of the nodes: for a program in which one place decides.
  */
@@ -11,9 +11,10 @@
 
 #define CLU_NEXT_GONE UINT32_MAX
 
-/* Of the bins of a deal here: `rate` is what the node will hold once it gave what it has to, `moves` how much that is, `room` what a
- * new node gets before all others, `lack` how much it lacks of its share, in 1/4096, from a number up that no load reaches; above
- * that, of new nodes, how much they lack in proportion, so that all of them fill alike and zones do not run out one by one. */
+/* Of the bins of a deal here: `rate` is what the node will hold once it gave what it has to, `moves` how much that is, `room`
+ * what a new node gets before all others, `lack` how much it lacks of its share, in 1/4096, from a number up that no load
+ * reaches; above that, of new nodes, how much they lack in proportion, so that all of them fill alike and zones do not run out
+ * one by one. */
 CLU_FN void clu_next_weigh(struct clu_bin *bin)
 {
     if (bin->rate < bin->room)
@@ -43,8 +44,8 @@ CLU_FN void clu_next_heap(void **heap, uint32_t count, int (*compare)(const void
         clu_sift(heap, count, i, heap[i], compare);
 }
 
-/* Who lacks most of any of the nodes that are next to each other when sorted by zone: the bin of the i-th is entry `able` + i, and
- * what lies below 2 * i and 2 * i + 1 has its better one in entry i, so entry 1 has the best of all. */
+/* Who lacks most of any of the nodes that are next to each other when sorted by zone: the bin of the i-th is entry `able` + i,
+ * and what lies below 2 * i and 2 * i + 1 has its better one in entry i, so entry 1 has the best of all. */
 struct clu_next {
     uint32_t *best;
     const uint32_t *place; /* of each node by index, in that order; NULL: bins are in it */
@@ -157,8 +158,8 @@ CLU_FN void clu_next_gives(struct clu_deal *d, void **heap, uint64_t vacant)
     }
 }
 
-/* The node that lacks most of those that may have a place: of all that do not share a zone with the shard's other owners. It will
- * hold one more. */
+/* The node that lacks most of those that may have a place: of all that do not share a zone with the shard's other owners. It
+ * will hold one more. */
 CLU_FN uint32_t clu_next_best(struct clu_deal *d, const struct clu_next *next, uint32_t shard, uint32_t replica)
 {
     uint32_t bin = next->best[1], from, end, at;

@@ -2,10 +2,10 @@
  * Rings and routers, bit for bit those of other systems, and rendezvous with what is known of the nodes beforehand. Immutable
  * once built, in one block of memory.
  *
- * In a ring each node has points on a circle of hashes, and a key belongs to the node of the first point at or after its hash. A
- * lookup takes the cell of a table from the top bits of the hash, of which there are at least as many as points, and looks only
- * at the points in it: mostly none, one or two. A point is kept as what its cell does not say of its hash, with its node below:
- * there are no more nodes than cells, so both fit into 64 bits, whatever the hash.
+ * In a ring each node has points on a circle of hashes, and a key belongs to the node of the first point at or after its hash.
+ * A lookup takes the cell of a table from the top bits of the hash, of which there are at least as many as points, and looks
+ * only at the points in it: mostly none, one or two. A point is kept as what its cell does not say of its hash, with its node
+ * below: there are no more nodes than cells, so both fit into 64 bits, whatever the hash.
  *
  *     cell    0      1             2      3             the first point of each cell, and one past the last
  *     points  | p0   | p1   p2     |      | p3   p4 |   sorted; then p0 again, for hashes past the last

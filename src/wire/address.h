@@ -1,6 +1,6 @@
 /*
- * IP addresses: text to bytes and back, by the system's own two functions, HOST:PORT, ranges like 10.0.0.0/8, order and kind. An
- * IPv4-mapped IPv6 address is read as its IPv4. Never resolves a name.
+ * IP addresses: text to bytes and back, by the system's own two functions, HOST:PORT, ranges like 10.0.0.0/8, order and kind.
+ * An IPv4-mapped IPv6 address is read as its IPv4. Never resolves a name.
  */
 #ifndef CLU_WIRE_ADDRESS_H
 #define CLU_WIRE_ADDRESS_H
@@ -63,8 +63,8 @@ CLU_FN void clu_address_port_text(struct clu_text *t, const struct cluster_addre
     clu_text_u64(t, a->port);
 }
 
-/* host, host:4369, 10.0.0.1:4369, [::1], [::1]:4369. *host is without the brackets; *port stays as it is when none is given. What
- * names may hold beside that is for DNS to say. */
+/* host, host:4369, 10.0.0.1:4369, [::1], [::1]:4369. *host is without the brackets; *port stays as it is when none is given.
+ * What names may hold beside that is for DNS to say. */
 CLU_FN bool clu_host_port(struct clu_slice s, struct clu_slice *host, uint16_t *port)
 {
     struct cluster_address address;

@@ -25,7 +25,8 @@ enum { CLU_DNS_NS = 2, CLU_DNS_SOA = 6, CLU_DNS_OPT = 41 };
 
 enum { CLU_DNS_FORMERR = 1, CLU_DNS_NXDOMAIN = 3 };
 
-/* May a label have this byte? It ends in names of hosts and nodes, so no dot, '@', space, control byte, nor what is no ASCII. */
+/* May a label have this byte? It ends in names of hosts and nodes, so no dot, '@', space, control byte, nor what is no
+ * ASCII. */
 CLU_FN bool clu_dns_label_byte(uint8_t b)
 {
     return b > 0x20 && b < 0x7f && b != '.' && b != '@';

@@ -55,8 +55,8 @@ CLU_FN void clu_epmd_alive_write(struct clu_writer *w, struct clu_slice name, ui
     clu_write_be(w, 0, 2);
 }
 
-/* Its reply, which nothing follows. It is refused when the name is taken; epmd leaves the stream open then as well. The creation that
- * it gives is of use to none: a node makes its own. Before OTP 23 it had 16 bits. */
+/* Its reply, which nothing follows. It is refused when the name is taken; epmd leaves the stream open then as well. The
+ * creation that it gives is of use to none: a node makes its own. Before OTP 23 it had 16 bits. */
 CLU_FN enum clu_parse clu_epmd_alive_reply(const void *data, size_t size, bool *refused)
 {
     struct clu_reader r = clu_reader_of(data, size);

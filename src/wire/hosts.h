@@ -114,8 +114,8 @@ CLU_CALLED bool clu_list_attribute(struct clu_slice word, struct cluster_node *n
     return true;
 }
 
-/* 1: a node, whose name may be a host alone; what its line does not say is NULL or 0. 0: the end. CLUSTER_E_INVALID: a malformed
- * line, with a sentence. */
+/* 1: a node, whose name may be a host alone; what its line does not say is NULL or 0. 0: the end. CLUSTER_E_INVALID: a
+ * malformed line, with a sentence. */
 CLU_FN int clu_list_next(struct clu_list *list, struct cluster_node *node, struct clu_text *error)
 {
     while (list->rest.at) {

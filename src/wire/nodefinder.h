@@ -1,6 +1,6 @@
 /*
- * The packets of two other libraries that announce nodes by multicast: nodefinder, versions 4 and 5, authenticated by the cookie, and
- * peerage, which proves nothing. Pure: bytes in, a name out; whether a packet is fresh is for the caller to judge.
+ * The packets of two other libraries that announce nodes by multicast: nodefinder, versions 4 and 5, authenticated by the
+ * cookie, and peerage, which proves nothing. Pure: bytes in, a name out; whether a packet is fresh is for the caller to judge.
  */
 #ifndef CLU_WIRE_NODEFINDER_H
 #define CLU_WIRE_NODEFINDER_H

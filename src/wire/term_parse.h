@@ -1,7 +1,7 @@
 /*
  * Erlang's term syntax read into the external format: what erl_parse:parse_term reads, and pids, ports, references and funs in
- * the form that term_print.h gives them. One pass without recursion, with a bounded stack of the containers that are open. Never
- * allocates; what does not fit is counted.
+ * the form that term_print.h gives them. One pass without recursion, with a bounded stack of the containers that are open.
+ * Never allocates; what does not fit is counted.
  */
 #ifndef CLU_WIRE_TERM_PARSE_H
 #define CLU_WIRE_TERM_PARSE_H

@@ -1,7 +1,7 @@
 /*
- * Terms of the external format as text in Erlang's syntax, in the form that io_lib's ~0tp gives them where Erlang has one. Reads
- * what term_parse.h reads: what it prints reads back as the same term. One pass without recursion, with a bounded stack of the
- * containers that are open. Never allocates; what does not fit is counted.
+ * Terms of the external format as text in Erlang's syntax, in the form that io_lib's ~0tp gives them where Erlang has one.
+ * Reads what term_parse.h reads: what it prints reads back as the same term. One pass without recursion, with a bounded stack
+ * of the containers that are open. Never allocates; what does not fit is counted.
  */
 #ifndef CLU_WIRE_TERM_PRINT_H
 #define CLU_WIRE_TERM_PRINT_H
@@ -283,8 +283,8 @@ CLU_FN void clu_print_fun(struct clu_term_printer *p, bool closure)
 
 /* ---- the rest ---- */
 
-/* The characters that follow, which are bytes or the terms of a list, as a string. False: they are none, and nothing was printed
- * or read. */
+/* The characters that follow, which are bytes or the terms of a list, as a string. False: they are none, and nothing was
+ * printed or read. */
 CLU_FN bool clu_print_string(struct clu_term_printer *p, uint32_t count, bool bytes)
 {
     struct clu_reader r;

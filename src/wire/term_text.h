@@ -15,8 +15,8 @@
 #define CLU_TERM_ESCAPED "\b\177\033\f\n\r \t\v"
 
 /* What has no form in Erlang's own syntax: #Pid<NODE.ID.SERIAL.CREATION>, #Port<NODE.ID.CREATION> and
- * #Ref<NODE.CREATION.WORD...>, the numbers in the order of the external format, and #Fun<HEX,MODULE,INDEX,UNIQ,PID,FREE...> with
- * arity, uniq and index in hexadecimal digits and then its terms. */
+ * #Ref<NODE.CREATION.WORD...>, the numbers in the order of the external format, and #Fun<HEX,MODULE,INDEX,UNIQ,PID,FREE...>
+ * with arity, uniq and index in hexadecimal digits and then its terms. */
 enum { CLU_OPAQUE_PID, CLU_OPAQUE_PORT, CLU_OPAQUE_REFERENCE, CLU_OPAQUE_FUN, CLU_OPAQUE_KINDS };
 CLU_FN const char *clu_term_opaque(unsigned kind)
 {
