@@ -21,12 +21,21 @@
  *   Results    0, or a negative CLUSTER_E...; cluster_strerror names it and
  *              cluster_last_error says in one sentence what to change.
  *   Time       uint64_t nanoseconds of any monotonic clock of the caller's.
- *   Text       UTF-8, NUL-terminated; what is passed in is copied.
+ *   Text       UTF-8, NUL-terminated; what is passed in is copied. What is
+ *              given back belongs to the handle, source or map it came from,
+ *              and lives as long where nothing else is said.
+ *   Pointers   handles, sources and maps are not NULL, but where it says that
+ *              NULL is fine. A pointer that is written to *out is NULL after
+ *              a failure.
  *   Structs    that the caller fills begin with `size`: zero the struct, set
  *              size = sizeof; 0 and NULL always mean the default. An array's
  *              stride is the `size` of its first element.
  *   Threads    one handle, one thread at a time. Maps are immutable: any
  *              thread may read one.
+ *   Hooks      allocator, I/O and log hooks call nothing of the library;
+ *              strategies call cluster_source_... of their own source, and
+ *              nothing else of the handle. All other calls may be made at
+ *              any time between two steps, also while an event is looked at.
  *   I/O        only cluster_step (and cluster_poll, cluster_wait) does any.
  *              After a call that is not const, read watches and deadline again.
  *   Nothing    blocks, starts a thread, installs a signal handler, keeps global
@@ -133,8 +142,8 @@ struct cluster_allocator {
 };
 
 /* An allocator on a caller's buffer: a first-fit heap that joins neighbours, without headers. It never grows; what does
- * not fit is CLUSTER_E_MEMORY. The buffer must outlive every handle and map made with it, and needs at least 64 bytes.
- * One thread at a time. */
+ * not fit is CLUSTER_E_MEMORY. The buffer must outlive every handle and map made with it, and needs at least 64 bytes:
+ * 0, or CLUSTER_E_INVALID. One thread at a time. */
 CLUSTER_API int cluster_arena_init(struct cluster_allocator *allocator, void *buffer, size_t size);
 
 /* An IP address with port. family is 4, 6, or 0 for "none"; bytes are in network order, 4 or 16 of them. */
@@ -194,11 +203,11 @@ struct cluster_io {
     int (*random)(void *ctx, void *data, size_t size); /* unpredictable bytes */
     uint64_t (*wall_time)(void *ctx);                  /* ns since 1970-01-01 UTC */
     /* TLS, which is the host's: there is no default, and without all five https is refused (examples/tls_openssl.h has them).
-     * start: make a client's session on a connected fd. `server`: the name or address that the certificate has to be for; NULL:
-     * verify nothing. `ca`: a PEM file with the authorities to trust; NULL: the system's. The session goes to *tls, nothing is
-     * said on the network yet. step: go on with the handshake; POLLIN or POLLOUT: wait for that, 0: done, CLUSTER_E_PERMISSION:
-     * the certificate is not to be trusted. recv, send: as above, CLUSTER_E_AGAIN: wait; recv gives 0 only for an end that the
-     * peer said itself. close: end the session and free it; the fd stays open. */
+     * start: make a client's session on a connected fd. `server`: the name or address that the certificate has to be for;
+     * NULL: verify nothing. `ca`: a PEM file with the authorities to trust; NULL: the system's. The session goes to *tls,
+     * nothing is said on the network yet. step: go on with the handshake; POLLIN or POLLOUT: wait for that, 0: done,
+     * CLUSTER_E_PERMISSION: the certificate is not to be trusted. recv, send: as above, CLUSTER_E_AGAIN: wait; recv gives 0
+     * only for an end that the peer said itself. close: end the session and free it; the fd stays open. */
     int (*tls_start)(void *ctx, int fd, const char *server, const char *ca, void **tls);
     int (*tls_step)(void *ctx, void *tls);
     int64_t (*tls_recv)(void *ctx, void *tls, void *data, size_t size);
@@ -252,10 +261,10 @@ struct cluster_options {
     void *log_ctx;
     char *error;         /* where cluster_create writes its sentence when it fails; may be NULL */
     uint64_t error_size; /* bytes there */
-    /* What being connected means, for every member that a source lists and that does not drain; see "connecting" below. "none"
-     * (default); "host": the program connects, CLUSTER_CONNECT asks it to; "tcp": its port can be connected to; "epmd": the
-     * epmd of its host knows it; "erlang": there is a link to it as to an Erlang node, docs/erlang.md. Not in a build with
-     * CLUSTER_NO_CONNECT, and without "erlang" in one with CLUSTER_NO_ERLANG */
+    /* What being connected means, for every member that a source lists and that does not drain; see "connecting" below.
+     * "none" (default); "host": the program connects, CLUSTER_CONNECT asks it to; "tcp": its port can be connected to;
+     * "epmd": the epmd of its host knows it; "erlang": there is a link to it as to an Erlang node, docs/erlang.md. Not in a
+     * build with CLUSTER_NO_CONNECT, and without "erlang" in one with CLUSTER_NO_ERLANG */
     const char *connect;
     const char *cookie;  /* of Erlang nodes: what all of the cluster know; needed for links to them, and there is no default */
     const char *backoff; /* between dials of one node: "200ms..30s" is the default; a random part of it is waited */
@@ -268,9 +277,9 @@ struct cluster_options {
     uint32_t limit_packet; /* bytes of a packet from another node; 0: 64 MiB and 64 KiB */
     uint32_t limit_output; /* bytes that wait for a node to take them before it is not read any more; 0: 1 MiB */
     uint32_t reserved_links;
-    /* "embedded": serve epmd while no other program of this host does, on its loopback, where its programs alone may register,
-     * and where `listen` says, where others look names up; "embedded:ADDRESS" or "embedded:ADDRESS:PORT": there in its place.
-     * Port: ERL_EPMD_PORT of the environment, or 4369. NULL or "": serve none */
+    /* "embedded": serve epmd while no other program of this host does, on its loopback, where its programs alone may
+     * register, and where `listen` says, where others look names up; "embedded:ADDRESS" or "embedded:ADDRESS:PORT": there in
+     * its place. Port: ERL_EPMD_PORT of the environment, or 4369. NULL or "": serve none */
     const char *epmd;
     const char *listen; /* ADDRESS:PORT or ADDRESS:FIRST-LAST (port 0: any that is free): take links from other nodes there, and
                          * register with this host's epmd. NULL: others cannot link to this node */
@@ -284,29 +293,33 @@ struct cluster_options {
 
 CLUSTER_API void cluster_options_init(struct cluster_options *options); /* zero, with size set */
 
-/* Make a handle. options NULL: all defaults. On failure *out is NULL and options->error has the sentence. Does no network
- * I/O; reads the random hook once, and the interfaces hook for name@auto. */
+/* Make a handle. options NULL: all defaults. On failure options->error has the sentence, where it is given; CLUSTER_E_INVALID,
+ * CLUSTER_E_MEMORY, CLUSTER_E_UNSUPPORTED for what this build lacks, or what a hook returned. Does no network I/O; reads the
+ * random hook, and the interfaces hook for name@auto. */
 CLUSTER_API int cluster_create(struct cluster **out, const struct cluster_options *options);
 
-/* Close every descriptor at once, free everything. NULL is fine. Maps taken from the handle stay valid. */
+/* Close every descriptor at once, free everything. NULL is fine; not from inside a hook or a strategy. Maps taken from the
+ * handle stay valid. */
 CLUSTER_API void cluster_destroy(struct cluster *c);
 
-/* Do what is due. `now` in ns, one clock for the life of the handle; a smaller one than before is taken as the one before.
+/* Do what is due. `now` in ns, one clock for the life of the handle, and not CLUSTER_NEVER; a smaller one than before is taken
+ * as the one before. After a leap forward what came in meanwhile counts before any time that is over.
  * `ready`: an array as poll(2) leaves it, or only the entries that fired, one or many; unknown descriptors are ignored;
  * NULL with 0 is a step for the timers. revents is a hint that I/O confirms. With POLLNVAL the descriptor is forgotten,
  * not closed. Each descriptor is drained within limit_budget; what is left is remembered, with the deadline at now.
  * Returns 0; CLUSTER_E_INVALID for a NULL array with a count; CLUSTER_E_BUSY from inside a hook. */
 CLUSTER_API int cluster_step(struct cluster *c, uint64_t now, const struct pollfd *ready, size_t count);
 
-/* What to wait for: up to `capacity` entries, revents 0. Returns how many there are; a return > capacity means that the
- * answer was cut. A complete answer acknowledges that descriptors no longer listed are out of the host's loop: the next
- * step closes them, so a number is never reused behind the host's back. */
+/* What to wait for: up to `capacity` entries, revents 0. Returns how many there are; a return > capacity means that the answer
+ * was cut (out NULL with 0: only ask). A complete answer acknowledges that descriptors no longer listed are out of the host's
+ * loop: the next step closes them, so a number is never reused behind the host's back. */
 CLUSTER_API size_t cluster_watches(struct cluster *c, struct pollfd *out, size_t capacity);
 
 /* Changes whenever a descriptor or its events do. For hosts that keep the set registered (epoll, kqueue). */
 CLUSTER_API uint64_t cluster_watch_generation(const struct cluster *c);
 
-/* When to step next if nothing fires: absolute ns on the clock of `now`; 0: at once; CLUSTER_NEVER: no timer. */
+/* When to step next if nothing fires: absolute ns on the clock of `now`, at once if that is over (0: always); CLUSTER_NEVER: no
+ * timer. */
 CLUSTER_API uint64_t cluster_deadline(const struct cluster *c);
 
 /* The same for poll(2): milliseconds from now, rounded up; -1: never. */
@@ -318,12 +331,12 @@ CLUSTER_API int cluster_timeout_ms(const struct cluster *c, uint64_t now);
 
 CLUSTER_API uint64_t cluster_now(void); /* CLOCK_MONOTONIC in ns */
 
-/* poll(2) on the watches for at most timeout_ms (-1: until something is due), then one step. Returns at once while events
- * are queued. 0, or a negative CLUSTER_E... */
+/* poll(2) on the watches for at most timeout_ms (-1: until something is due), then one step, by cluster_now. Returns at once
+ * while events are queued. 0; CLUSTER_E_MEMORY; what cluster_step returns. */
 CLUSTER_API int cluster_poll(struct cluster *c, int timeout_ms);
 
-/* cluster_poll until the status is READY: a start-up gate. Events stay queued for the loop that follows; what exceeds the
- * queue becomes CLUSTER_RESYNC. CLUSTER_E_TIMEOUT when timeout_ms (-1: none) is over first. */
+/* Poll and step until the status is READY, then 0: a start-up gate. Events stay queued for the loop that follows; what exceeds
+ * the queue becomes CLUSTER_RESYNC. CLUSTER_E_TIMEOUT when timeout_ms (-1: none) is over first; else as cluster_poll. */
 CLUSTER_API int cluster_wait(struct cluster *c, int timeout_ms);
 
 #endif
@@ -356,7 +369,8 @@ enum {
     CLUSTER_MEMBER_DOWN = 3 /* the last dial failed, or the link has ended; CLUSTER_DOWN said why */
 };
 
-/* A member as it was at one moment. Strings are never NULL; "" means unknown. */
+/* A member as it was at one moment; only state and sources of one that an event shows may be newer. Strings are never NULL; ""
+ * means unknown. */
 struct cluster_member {
     uint32_t size;
     uint32_t flags;      /* CLUSTER_MEMBER_... */
@@ -369,12 +383,14 @@ struct cluster_member {
     uint32_t port;    /* distribution port; 0: ask epmd */
     uint32_t weight;  /* 1 unless said otherwise */
     uint32_t state;   /* CLUSTER_MEMBER_UNLINKED ... */
-    uint32_t sources; /* how many sources list it now */
+    uint32_t sources; /* how many sources list it now; of the own node 0 */
 };
 
+/* How many members there are, the own node among them where it has a name. */
 CLUSTER_API size_t cluster_member_count(const struct cluster *c);
 
-/* The index-th member by name, byte order; NULL past the end. Valid until the next call that is not const. */
+/* The index-th member by name, byte order, or the one of this name; NULL: there is none. Valid until the next call that is not
+ * const. */
 CLUSTER_API const struct cluster_member *cluster_member_at(const struct cluster *c, size_t index);
 CLUSTER_API const struct cluster_member *cluster_member_find(const struct cluster *c, const char *name);
 
@@ -384,9 +400,10 @@ CLUSTER_API uint64_t cluster_revision(const struct cluster *c);
 /* The own name, resolved; "" when there is none, or none yet. Of one that others give: valid until it ends. */
 CLUSTER_API const char *cluster_own_name(const struct cluster *c);
 
-/* Mark sorted or unsorted lists of names, duplicates allowed: left[i] = 1 where before[i] is not in after, joined[i] = 1
- * where after[i] is not in before and is its first occurrence; all else 0. No handle, no allocation: the work is
- * proportional to before_count * after_count / 512. CLUSTER_E_INVALID for a NULL array or name. */
+/* Mark sorted or unsorted lists of names, duplicates allowed: left[i] = 1 where before[i] is not in after, joined[i] = 1 where
+ * after[i] is not in before and is its first occurrence; all else 0. left has before_count bytes, joined after_count. No
+ * handle, no allocation: the work is proportional to before_count * after_count / 512. 0, or CLUSTER_E_INVALID for a NULL array
+ * or name. */
 CLUSTER_API int cluster_diff(const char *const *before, size_t before_count, const char *const *after, size_t after_count,
                              unsigned char *left, unsigned char *joined);
 
@@ -405,6 +422,7 @@ struct cluster_counts {
     uint64_t dropped; /* packets and names refused: malformed, filtered, forged, over a limit */
 };
 
+/* What the handle counted since it was made. 0, or CLUSTER_E_INVALID: out->size is not set. */
 CLUSTER_API int cluster_stats(const struct cluster *c, struct cluster_counts *out);
 
 /* ---- events ----------------------------------------------------------- */
@@ -458,7 +476,8 @@ struct cluster_event {
 
 /* The oldest event not yet seen, or NULL. Membership events come first, in order, with UP, DOWN, messages and replies; then
  * CONNECT and DISCONNECT, which no full queue loses; then SOURCE, STATUS and MAP, of which only the newest is kept. Replaying
- * all events over an empty set gives exactly the member list. */
+ * all events over an empty set gives exactly the member list. Read all of them before each
+ * wait. */
 CLUSTER_API const struct cluster_event *cluster_next_event(struct cluster *c);
 
 /* "join", "leave" ... Static storage. */
@@ -467,14 +486,14 @@ CLUSTER_API const char *cluster_event_name(uint32_t type);
 /* ---- going away ------------------------------------------------------- */
 
 /* The own node is about to go (on: 1), or it stays (0). Its member has CLUSTER_MEMBER_DRAINING from now on, and so it is
- * announced at once where it is announced at all: no node dials it any more, and on a map it owns nothing. CLUSTER_E_INVALID
- * without an own node; CLUSTER_E_MEMORY. */
+ * announced at once where it is announced at all: no node dials it any more, and on a map it owns nothing. 0; CLUSTER_E_INVALID
+ * without an own node; CLUSTER_E_MEMORY, and then nothing has changed. */
 CLUSTER_API int cluster_drain(struct cluster *c, int on);
 
-/* Withdraw every announcement of the own node, for good: the others need not wait for it to age out. CLUSTER_LEFT says that it
- * is done, or with CLUSTER_E_TIMEOUT that a source did not manage it within timeout_ms (-1: as long as it takes; text says
- * which). The handle goes on seeing the others until it is destroyed. CLUSTER_E_AGAIN: too many events are pending, or it is
- * under way. */
+/* Withdraw every announcement of the own node, for good: the others need not wait for it to age out. CLUSTER_LEFT, with the
+ * number at *request (NULL is fine), says that it is done, or with CLUSTER_E_TIMEOUT that a source did not manage it within
+ * timeout_ms (-1: as long as it takes; text says which). The handle goes on seeing the others until it is destroyed. 0;
+ * CLUSTER_E_AGAIN: too many events are pending, or it is under way. */
 CLUSTER_API int cluster_leave(struct cluster *c, int timeout_ms, uint64_t *request);
 
 /* ---- status ----------------------------------------------------------- */
@@ -490,8 +509,10 @@ CLUSTER_API uint64_t cluster_token(const struct cluster *c);
 /* ---- discovery -------------------------------------------------------- */
 
 /* Add a source. `url` says it all (docs/urls.md); "" adds nothing, sets *out to NULL and succeeds. `out` may be NULL. The
- * source belongs to the handle. CLUSTER_E_INVALID with a sentence that names the offending part, and the right word for a
- * near miss. The first round starts at the next step. */
+ * source belongs to the handle, and is there until cluster_source_remove or cluster_destroy. CLUSTER_E_INVALID with a sentence
+ * that names the offending part, and the right word for a near miss; CLUSTER_E_MEMORY; what a strategy's open returned. With
+ * name@auto not decided yet: CLUSTER_E_INVALID where this source does not decide it either, CLUSTER_E_EXISTS where a member has
+ * that name. The first round starts at the next step. */
 CLUSTER_API int cluster_discover(struct cluster *c, const char *url, struct cluster_source **out);
 
 enum {
@@ -501,18 +522,26 @@ enum {
     CLUSTER_SOURCE_FAILED = 3    /* the last round failed: it changed no membership */
 };
 
-CLUSTER_API int cluster_source_state(const struct cluster_source *s);
+CLUSTER_API int cluster_source_state(const struct cluster_source *s);       /* CLUSTER_SOURCE_... */
 CLUSTER_API int cluster_source_error(const struct cluster_source *s);       /* of the last round: 0 or CLUSTER_E... */
-CLUSTER_API const char *cluster_source_why(const struct cluster_source *s); /* of a failure: one sentence; else "" */
+CLUSTER_API const char *cluster_source_why(const struct cluster_source *s); /* of a failure: one sentence; else "". Until the
+                                                                             * next round ends */
 CLUSTER_API const char *cluster_source_url(const struct cluster_source *s); /* as given, secrets shown as *** */
 CLUSTER_API uint64_t cluster_source_rounds(const struct cluster_source *s); /* rounds that ended so far */
 CLUSTER_API size_t cluster_source_count(const struct cluster_source *s);    /* members that it lists now */
 CLUSTER_API struct cluster_source *cluster_source_at(const struct cluster *c,
                                                      size_t index); /* in the order added; NULL past the end */
 
-CLUSTER_API int cluster_source_refresh(struct cluster_source *s);       /* a round at the next step */
-CLUSTER_API int cluster_source_pause(struct cluster_source *s, int on); /* no new rounds, no ageing, while on */
-CLUSTER_API void cluster_source_remove(struct cluster_source *s);       /* its members leave at once unless listed elsewhere */
+/* A round at the next step; where one is under way its answer does, and a source that is paused has none. 0, or
+ * CLUSTER_E_INVALID for NULL, as of pause. */
+CLUSTER_API int cluster_source_refresh(struct cluster_source *s);
+
+/* While on (1) no new rounds and no ageing; a round that is under way ends, and counts. Off (0): a round at the next step. */
+CLUSTER_API int cluster_source_pause(struct cluster_source *s, int on);
+
+/* The end of a source, and of the pointer to it: its members leave at once unless listed elsewhere, no event names it any more.
+ * NULL is fine. */
+CLUSTER_API void cluster_source_remove(struct cluster_source *s);
 
 #ifndef CLUSTER_NO_REFERENCE
 /* What a URL may be, from the table that reads it: a scheme, or an option of some. Texts are static. */
@@ -550,33 +579,39 @@ struct cluster_node {
 
 /* ---- for push: sources, and for strategies of your own ---------------- */
 
-/* A round ends with one of these. publish: the complete list as of now (count 0: the empty answer). On any error nothing
- * has changed and the round counts as failed. Names that are no node names fail the whole list. */
+/* A round ends with one of these. publish: the complete list as of now (count 0: the empty answer), which is copied. On any
+ * error nothing has changed and the round counts as failed: CLUSTER_E_INVALID, for names that are no node names fail the whole
+ * list; CLUSTER_E_LIMIT, for limit= or options.limit_members; CLUSTER_E_MEMORY. fail: `error` is a CLUSTER_E..., why a sentence
+ * of up to 191 bytes, or NULL for the error's name; from inside open it is what cluster_last_error says. A push: source's are
+ * the host's to call, at any time; a strategy's its own, from open, round and ready. */
 CLUSTER_API int cluster_source_publish(struct cluster_source *s, const struct cluster_node *nodes, size_t count);
 CLUSTER_API int cluster_source_fail(struct cluster_source *s, int error, const char *why);
 
 #ifndef CLUSTER_NO_HTTP
 /* A part of a list that is too long for one step: it changes nothing until publish ends the list with the rest (which may be
- * count 0). How many nodes were added since the round began; an error, as of publish. When the round fails, or another one
- * begins, they are forgotten: so a list that goes on after steps asks with count 0 whether all of it is still there. */
+ * count 0). Returns how many nodes were added since the round began; an error, as of publish. When the round fails, or another
+ * one begins, they are forgotten: so a list that goes on after steps asks with count 0 whether all of it is still there. */
 CLUSTER_API int64_t cluster_source_add(struct cluster_source *s, const struct cluster_node *nodes, size_t count);
 #endif
 
-/* Or with this: the complete list is the one published last. CLUSTER_E_INVALID when the last publish failed. */
+/* Or with this: the complete list is the one published last. CLUSTER_E_INVALID when the last publish failed, or there was
+ * none. */
 CLUSTER_API int cluster_source_same(struct cluster_source *s);
 
 /* For strategies with CLUSTER_STRATEGY_HEARS, that hear of one node at a time (gossip): it is there now, and leaves after
- * max-age without another word; with CLUSTER_NODE_LEAVING it leaves now. New names are taken at a bounded rate:
- * CLUSTER_E_LIMIT. From inside round and ready only. */
+ * max-age without another word; with CLUSTER_NODE_LEAVING it leaves now. From inside round and ready only. 0; else it is
+ * dropped, and counted so: CLUSTER_E_LIMIT, for new names are taken at a bounded rate, up to limit=; CLUSTER_E_INVALID: it is
+ * no node; CLUSTER_E_PERMISSION: only=, except= or allow= leave it out, or it says good-bye for another; CLUSTER_E_MEMORY. */
 CLUSTER_API int cluster_source_heard(struct cluster_source *s, const struct cluster_node *node);
-CLUSTER_API int cluster_source_gone(struct cluster_source *s, const char *name); /* it said that it left */
+CLUSTER_API int cluster_source_gone(struct cluster_source *s, const char *name); /* it said that it left; 0, listed or not */
 
-/* How a kind of source works. open: parse target and options, do no I/O; its error sentence goes to cluster_source_fail.
- * target: what stands between scheme and options, as it is written; cluster_source_item gives its items decoded. It lives as
- * long as the source. round: start one (an older one still under way is void). ready: a watched fd fired (fd >= 0; POLLNVAL:
- * the fd is lost, it is no longer watched and must not be closed), or the timer did (fd -1), or a question to DNS has ended
- * (CLUSTER_ANSWERED), or something came of a request by HTTP (CLUSTER_FETCHED). It reads until CLUSTER_E_AGAIN. close: free
- * state; what is still watched is retired. round and ready: 0, or a negative CLUSTER_E..., which fails the round. */
+/* How a kind of source works. open: parse target and options, do no I/O; its error sentence goes to cluster_source_fail, and
+ * what did not open is not closed. target: what stands between scheme and options, as it is written; cluster_source_item gives
+ * its items decoded. It lives as long as the source. round: start one (an older one still under way is void); NULL: there are
+ * none, and the host publishes. ready: a watched fd fired (fd >= 0; POLLNVAL: the fd is lost, it is no longer watched and must
+ * not be closed), or the timer did (fd -1), or a question to DNS has ended (CLUSTER_ANSWERED), or something came of a request
+ * by HTTP (CLUSTER_FETCHED). It reads until CLUSTER_E_AGAIN. close: free state; what is still watched is retired. open, round
+ * and ready: 0, or a negative CLUSTER_E..., which refuses the source, or fails the round. */
 struct cluster_strategy {
     uint32_t size; /* sizeof(struct cluster_strategy) */
     int (*open)(void *ctx, struct cluster_source *s, const char *target, void **state);
@@ -593,39 +628,48 @@ struct cluster_strategy {
 #define CLUSTER_STRATEGY_ANNOUNCES                                                                                             \
     2u /* a round says where the own node is, and that it drains or leaves: there is one at once */
 
-/* Teach the handle a scheme. The struct is copied. A name of [a-z][a-z0-9+-]*, not one that exists. */
+/* Teach the handle a scheme. The struct is copied, ctx goes to open as it is. CLUSTER_E_INVALID: the name is no
+ * [a-z][a-z0-9+-]* of up to 32 bytes, or the struct lacks its size, open, ready or close; CLUSTER_E_EXISTS: there is a scheme
+ * of this name; CLUSTER_E_MEMORY. */
 CLUSTER_API int cluster_strategy_register(struct cluster *c, const char *scheme, const struct cluster_strategy *strategy,
                                           void *ctx);
 
 /* All of these may be called from inside a strategy, for its own source only. */
-/* open: the open hook's descriptor, or CLUSTER_E_LIMIT, CLUSTER_E_AGAIN: too many are open, or wait for their close.
- * watch: POLLIN | POLLOUT, 0: no longer; any fd, also one of your own. close: hand an fd over, closed when that is safe. */
+/* open: kind CLUSTER_TCP or CLUSTER_UDP, family 4 or 6; the open hook's descriptor, or what that returned; CLUSTER_E_LIMIT,
+ * CLUSTER_E_AGAIN: too many are open, or wait for their close; CLUSTER_E_MEMORY. watch: POLLIN | POLLOUT, 0: no longer; any fd,
+ * also one of your own; CLUSTER_E_EXISTS: it is another source's; CLUSTER_E_INVALID: it is none, or waits for its close;
+ * CLUSTER_E_LIMIT and CLUSTER_E_MEMORY, of one that was not watched. close: hand a watched fd over, closed when that is safe;
+ * CLUSTER_E_NOT_FOUND: it is not this source's. */
 CLUSTER_API int cluster_source_open(struct cluster_source *s, int kind, int family);
 CLUSTER_API int cluster_source_watch(struct cluster_source *s, int fd, int events);
 CLUSTER_API int cluster_source_close(struct cluster_source *s, int fd);
-/* The send and recv hooks, counted. CLUSTER_E_AGAIN also when the step's budget is over: ready is then called again in the
- * next step, which is due at once. */
+/* The send and recv hooks, counted: bytes, or a negative CLUSTER_E... CLUSTER_E_AGAIN also when the step's budget is over:
+ * ready is then called again in the next step, which is due at once. */
 CLUSTER_API int64_t cluster_source_send(struct cluster_source *s, int fd, const void *data, size_t size,
                                         const struct cluster_address *to);
 CLUSTER_API int64_t cluster_source_recv(struct cluster_source *s, int fd, void *data, size_t size,
                                         struct cluster_address *from);
-CLUSTER_API int cluster_source_timer(struct cluster_source *s, uint64_t at_ns); /* one timer; CLUSTER_NEVER: off */
+/* The source's one timer: ready(state, -1, 0, now) once the step's clock is there. CLUSTER_NEVER: off. Returns 0. */
+CLUSTER_API int cluster_source_timer(struct cluster_source *s, uint64_t at_ns);
 /* From inside open: the source is told of changes rather than asking again and again, so that misses= is 1 where it is not
- * given. */
+ * given. Returns 0. */
 CLUSTER_API int cluster_source_streams(struct cluster_source *s);
-/* The value of an option, decoded; NULL: not given. */
+/* The value of an option, decoded; NULL: not given. It lives as long as the source, as items do. */
 CLUSTER_API const char *cluster_source_option(const struct cluster_source *s, const char *key);
 /* The target's items, decoded, one by one: the one after `previous` (NULL: the first); NULL after the last. */
 CLUSTER_API const char *cluster_source_item(const struct cluster_source *s, const char *previous);
 CLUSTER_API void cluster_source_drop(struct cluster_source *s); /* count one refused packet or name */
-/* The own node; its name is NULL when there is none. */
+/* The own node as it is now; its name is NULL when there is none. Valid until the call of the strategy returns. */
 CLUSTER_API const struct cluster_node *cluster_source_own(const struct cluster_source *s);
 /* For strategies with CLUSTER_STRATEGY_ANNOUNCES, once the own node has CLUSTER_NODE_LEAVING: nobody is told of it any more. */
 CLUSTER_API void cluster_source_withdrawn(struct cluster_source *s);
+/* The handle's hooks, with the defaults filled in. */
 CLUSTER_API const struct cluster_io *cluster_source_io(const struct cluster_source *s);
 CLUSTER_API const struct cluster_allocator *cluster_source_allocator(const struct cluster_source *s);
-CLUSTER_API int cluster_source_random(struct cluster_source *s, void *data, size_t size); /* buffered */
-CLUSTER_API uint64_t cluster_source_now(const struct cluster_source *s);                  /* the step's now */
+/* Unpredictable bytes: 0, or what the random hook returned. */
+CLUSTER_API int cluster_source_random(struct cluster_source *s, void *data, size_t size);
+CLUSTER_API uint64_t cluster_source_now(const struct cluster_source *s); /* the step's now */
+/* To the log hook, with the URL as the setting. level: CLUSTER_LOG_... */
 CLUSTER_API void cluster_source_log(struct cluster_source *s, int level, const char *message);
 
 #ifndef CLUSTER_NO_DNS
@@ -667,19 +711,20 @@ struct cluster_record {
 };
 
 /* Ask DNS for the records of a name. `slot` is a small number of the strategy's choosing, 0..4095; an older question there is
- * given up. 0: it is under way, and ready(state, CLUSTER_ANSWERED, slot, now) will say when it has ended, never from inside
- * this call. CLUSTER_E_INVALID: no DNS name, or no such slot; CLUSTER_E_MEMORY. It has until shortly before the round's
- * timeout, or else timeout=. The name is absolute. A strategy whose options have the key `search` gives its users these:
- * search=on, then the search list of /etc/resolv.conf counts; hosts=on, then /etc/hosts is read first; server=ADDRESS:PORT,...
- * in place of the servers of /etc/resolv.conf; tcp=on or tcp=keep, no UDP, and the connection kept. Slots keep their memory: to
- * ask again allocates nothing. */
+ * given up. type: CLUSTER_DNS_... 0: it is under way, and ready(state, CLUSTER_ANSWERED, slot, now) will say when it has ended,
+ * never from inside this call. CLUSTER_E_INVALID: no DNS name, or no such slot; CLUSTER_E_MEMORY. It has until shortly before
+ * the round's timeout, or else timeout=. The name is absolute. A strategy whose options have the key `search` gives its users
+ * these: search=on, then the search list of /etc/resolv.conf counts; hosts=on, then /etc/hosts is read first;
+ * server=ADDRESS:PORT,... in place of the servers of /etc/resolv.conf; tcp=on or tcp=keep, no UDP, and the connection kept.
+ * Slots keep their memory: to ask again allocates nothing. */
 CLUSTER_API int cluster_source_resolve(struct cluster_source *s, uint32_t slot, const char *name, uint32_t type);
 
 /* The answer, which stays until the slot is asked again; its records begin anew. CLUSTER_E_AGAIN: it is under way;
  * CLUSTER_E_NOT_FOUND: it was never asked. Texts are valid until the next call of these three. */
 CLUSTER_API int cluster_source_answer(struct cluster_source *s, uint32_t slot, struct cluster_dns_answer *out);
 
-/* 1: the next record, first those of the answer, then the addresses of other names; 0: no more. */
+/* 1: the next record, first those of the answer, then the addresses of other names; 0: no more. Errors as of the answer, and
+ * CLUSTER_E_MEMORY for a text that has no room. */
 CLUSTER_API int cluster_source_record(struct cluster_source *s, uint32_t slot, struct cluster_record *out);
 
 #endif
@@ -749,7 +794,7 @@ struct cluster_response {
  * the same server. */
 CLUSTER_API int cluster_source_fetch(struct cluster_source *s, uint32_t slot, const struct cluster_request *request);
 
-/* CLUSTER_E_NOT_FOUND: the slot has no request. */
+/* What came of it so far: 0; CLUSTER_E_NOT_FOUND: the slot has no request; CLUSTER_E_INVALID: out->size is not set. */
 CLUSTER_API int cluster_source_fetched(const struct cluster_source *s, uint32_t slot, struct cluster_response *out);
 
 /* A field of the response, as the environment hook gives variables: its length, its text in out if it fits with its NUL, or
@@ -765,21 +810,27 @@ CLUSTER_API int64_t cluster_source_body(struct cluster_source *s, uint32_t slot,
 
 /* ---- one-off queries -------------------------------------------------- */
 
+/* Requests have numbers, from 1 on, none given twice. The number goes to *request (NULL is fine), and comes back in the
+ * CLUSTER_REPLY, of which there is exactly one for each request that returned 0, with a place kept for it. */
+
 #ifndef CLUSTER_NO_DNS
 /* Look a name up in DNS. name: NAME or NAME?server=10.0.0.53&search=on, with the options of a dns: URL. type: "a" "aaaa"
  * "a+aaaa" "srv" "cname" "ptr" "txt"; NULL: a+aaaa. CLUSTER_REPLY: text has a line for each record, sorted as text: the
  * address, or `PRIORITY WEIGHT PORT TARGET`, the target, the text in quotes with \xHH in it; count is for how many seconds they
- * are good. CLUSTER_E_NOT_FOUND: there is no such name, or no such record. */
+ * are good. CLUSTER_E_NOT_FOUND: there is no such name, or no such record. Returns 0; CLUSTER_E_INVALID, CLUSTER_E_MEMORY;
+ * CLUSTER_E_AGAIN: too many queries and events are pending. */
 CLUSTER_API int cluster_resolve(struct cluster *c, const char *name, const char *type, uint64_t *request);
 
 #endif
 
 #ifndef CLUSTER_NO_EPMD
 /* Ask epmd at HOST[:PORT] (NULL: this host) for its names. CLUSTER_REPLY: text has a line `NAME PORT` for each. The query
- * has a deadline of 5 s. CLUSTER_E_AGAIN: too many queries and events are pending. */
+ * has a deadline of 5 s. Returns 0; CLUSTER_E_INVALID, CLUSTER_E_MEMORY; CLUSTER_E_AGAIN: too many queries and events are
+ * pending. */
 CLUSTER_API int cluster_epmd_names(struct cluster *c, const char *host, uint64_t *request);
 
-/* Ask the epmd of a node's host for its distribution port. CLUSTER_REPLY: text is the port, or CLUSTER_E_NOT_FOUND. */
+/* The same of one node: the epmd of its host is asked for its distribution port. CLUSTER_REPLY: text is the port, or error is
+ * CLUSTER_E_NOT_FOUND. */
 CLUSTER_API int cluster_epmd_port(struct cluster *c, const char *node, uint64_t *request);
 
 #endif
@@ -791,7 +842,7 @@ CLUSTER_API int cluster_epmd_port(struct cluster *c, const char *node, uint64_t 
  * s at most. A dial that fails is tried again, after a random part of a time that doubles with each failure in a row, within
  * options.backoff; one that goes well begins anew. Failures are remembered while a member is away, for as long as the longest
  * time of options.backoff: who comes and goes is not dialled more often. Members that drain are not dialled. CLUSTER_UP and
- * CLUSTER_DOWN tell; who is UP counts for the quorum, and nobody else but the own node.
+ * CLUSTER_DOWN tell; who is UP and listed counts for the quorum, and nobody else but the own node.
  *
  *   tcp    the port of the member, or without one that which the epmd of its host says, takes a connection; it is closed at
  *          once, and made again as options.tick says. The member may be any program that listens.
@@ -811,11 +862,11 @@ enum {
 };
 
 /* connect=host: how connecting to a node went, or what became of a connection; at any time, asked for or not. `error`: why, a
- * CLUSTER_E..., which CLUSTER_DOWN shows; 0: CLUSTER_E_CLOSED. A CLUSTER_CONNECT that is not answered within 7 s has failed; it
- * comes again, as after FAILED and DOWN. One that waits to be read is taken back when the member leaves; when it leaves after
- * that, its CLUSTER_LEAVE says to give up. CLUSTER_DISCONNECT is answered with DOWN, and comes again until it is.
- * CLUSTER_E_NOT_FOUND: there is no such member. CLUSTER_E_LIMIT: options.limit_members leaves no room for a node that no source
- * lists. CLUSTER_E_MEMORY. */
+ * CLUSTER_E..., which CLUSTER_DOWN shows; 0: CLUSTER_E_CLOSED. A CLUSTER_CONNECT that is not answered within 7 s of being read
+ * has failed; it comes again, as after FAILED and DOWN. One that waits to be read is taken back when the member leaves; when it
+ * leaves after that, its CLUSTER_LEAVE says to give up. CLUSTER_DISCONNECT is answered with DOWN, and comes again until it
+ * is. Returns 0; CLUSTER_E_INVALID: options.connect is another one, or an argument is wrong. CLUSTER_E_NOT_FOUND: there is no
+ * such member. CLUSTER_E_LIMIT: options.limit_members leaves no room for a node that no source lists. CLUSTER_E_MEMORY. */
 CLUSTER_API int cluster_report(struct cluster *c, const char *node, int outcome, int error);
 
 #endif
@@ -844,8 +895,8 @@ CLUSTER_API int cluster_send_pid(struct cluster *c, const void *pid, size_t pid_
  * itself has it (net_kernel, rex). */
 CLUSTER_API int cluster_register(struct cluster *c, const char *process);
 
-/* The pid of such a process, 131 first, to be sent to others: 272 bytes at most. CLUSTER_E_NOT_FOUND: there is none, or no own
- * name yet. */
+/* The pid of such a process, 131 first, to be sent to others; *size is how long it is, 272 bytes at most. CLUSTER_E_NOT_FOUND:
+ * there is no such process, or the own name is not known yet; CLUSTER_E_LIMIT: it takes more than `capacity`. */
 CLUSTER_API int cluster_self(struct cluster *c, const char *process, void *out, size_t capacity, size_t *size);
 
 /* Call a function of a node, as rpc:call does; arguments: a list. CLUSTER_REPLY: term is the result, of a call that failed
@@ -870,7 +921,7 @@ CLUSTER_API int cluster_monitor(struct cluster *c, const char *node, const char 
 /* A 64-bit hash, the same on every platform and version: fit for placement and tables of trusted keys. */
 CLUSTER_API uint64_t cluster_hash64(const void *data, size_t size, uint64_t seed);
 
-/* SipHash-2-4 with a 128-bit key: for keys that an attacker may choose. */
+/* SipHash-2-4 with a 128-bit key, key0 its first eight bytes, the lowest first: for keys that an attacker may choose. */
 CLUSTER_API uint64_t cluster_siphash(const void *data, size_t size, uint64_t key0, uint64_t key1);
 
 #ifndef CLUSTER_NO_RING
@@ -978,8 +1029,8 @@ CLUSTER_API int cluster_map_build_in(struct cluster_map **out, const struct clus
 CLUSTER_API void cluster_map_free(struct cluster_map *map); /* drops one reference; NULL is fine */
 
 CLUSTER_API uint32_t cluster_map_shards(const struct cluster_map *map);
-CLUSTER_API uint32_t cluster_map_nodes(const struct cluster_map *map);                   /* how many nodes */
-CLUSTER_API uint32_t cluster_map_replicas(const struct cluster_map *map);                /* owners that each shard has */
+CLUSTER_API uint32_t cluster_map_nodes(const struct cluster_map *map);    /* it was built of, also those that own nothing */
+CLUSTER_API uint32_t cluster_map_replicas(const struct cluster_map *map); /* owners that each shard has */
 CLUSTER_API const char *cluster_map_node(const struct cluster_map *map, uint32_t index); /* by name order; NULL past the end */
 CLUSTER_API uint32_t cluster_map_find(const struct cluster_map *map, const char *name);  /* the index; CLUSTER_NOBODY */
 CLUSTER_API uint32_t cluster_map_node_load(const struct cluster_map *map, uint32_t index); /* shards that this node holds */
@@ -1037,7 +1088,8 @@ CLUSTER_API uint32_t cluster_map_batches(struct cluster_move *moves, size_t coun
 
 /* A node for a key by live load, so that no hot key drowns one: the first of the key's owners that bears less than its share of
  * total + 1 and epsilon (in 1/1000; 0: 250), else of the owners of the shards behind. load says what a node bears now, in any
- * unit, total what all do; as long as that is true, one is found. Shares follow the map, so weights count. CLUSTER_NOBODY
+ * unit, total what all do; as long as that is true, one is found; with a total that is too small it may take looking at all
+ * places to find none, and then it is the first owner. Shares follow the map, so weights count. CLUSTER_NOBODY
  * when no node may own anything. */
 CLUSTER_API uint32_t cluster_map_pick(const struct cluster_map *map, const void *key, size_t size, uint32_t epsilon,
                                       uint64_t total, uint64_t (*load)(void *ctx, uint32_t index), void *ctx);
