@@ -4,8 +4,11 @@
 #ifndef CLU_DISCOVER_OPEN_H
 #define CLU_DISCOVER_OPEN_H
 
+#include "ask.h"
+#include "doors.h"
+#include "fetch.h"
+#include "publish.h"
 #include "schemes.h"
-#include "source.h"
 
 /* The strategy that serves a scheme, and its context; NULL: nobody does. */
 CLU_FN const struct cluster_strategy *clu_strategy_find(const struct clu_discovery *home, struct clu_slice scheme, void **ctx)
