@@ -95,6 +95,7 @@ MANIFEST = [
     ("member/record.h", []),
     ("member/status.h", []),
     ("member/table.h", []),
+    ("member/claims.h", []),
     ("place/rendezvous.h", ["MAP", "RING"]),
     ("place/map.h", ["MAP"]),
     ("place/deal.h", ["MAP"]),

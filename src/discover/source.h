@@ -13,7 +13,7 @@
 #define CLU_DISCOVER_SOURCE_H
 
 #include "../base/errors.h"
-#include "../member/table.h"
+#include "../member/claims.h"
 #include "../net/http.h"
 #include "../net/resolver.h"
 #include "../wire/url.h"

@@ -6,7 +6,7 @@
 #ifndef CLU_LINK_PEER_H
 #define CLU_LINK_PEER_H
 
-#include "../member/table.h"
+#include "../member/claims.h"
 #include "dial.h"
 #include "reach.h"
 
