@@ -30,6 +30,7 @@
 #define DIALS 3                      /* that a node may have under way */
 #define CALM_BOUND (90 * NET_SECOND) /* for all to converge once the faults are over */
 #define CALM_STAY (15 * NET_SECOND)  /* and for nothing to happen after that */
+#define CALM_HEARD (7 * NET_SECOND)  /* by then everybody has announced itself: whom others still know from before may leave */
 
 static const char *const laws[] = {
     "replay", "no_leave_on_failure", "converge", "same_fingerprint", "fds", "deadline", "memory", "quiet", "revision", "links"};
@@ -356,6 +357,7 @@ static uint64_t hash_of(struct node *n)
         h = cluster_hash64(n->replay.is.at[i].name, strlen(n->replay.is.at[i].name), h);
         h = cluster_hash64(&n->replay.is.at[i].weight, sizeof n->replay.is.at[i].weight, h);
         h = cluster_hash64(n->replay.is.at[i].zone, strlen(n->replay.is.at[i].zone), h);
+        h += n->replay.is.at[i].flags & CLUSTER_MEMBER_DRAINING; /* who drains owns nothing */
     }
     return h;
 }
@@ -1322,7 +1324,7 @@ static void run_calm(struct run *r)
         if (broken(r))
             return;
         who = unlike(r, &by);
-        if (!who && liked == CLUSTER_NEVER)
+        if (!who && liked == CLUSTER_NEVER && r->net.now - begin > CALM_HEARD)
             liked = r->net.now;
         if (who && liked != CLUSTER_NEVER && r->net.now - liked > NET_SECOND)
             net_break(&r->net.verdict, "converge", "node %d: %s changes long after all was as it should be", by->index, who);
