@@ -191,7 +191,7 @@ CLUSTER_DEF int cluster_answer(struct cluster *c, uint64_t request, const void *
 
 /* ---- what other nodes may ask the handle itself ----------------------- */
 
-/* cluster:members() -> [{Name, State}], status() -> {State, Count, Quorum}, stats() -> [{Name, Count}] */
+/* cluster:members() -> [{Name, State}], stats() -> [{Name, Count}], status() -> {State, Count, Quorum} */
 CLU_FN size_t clu_inspect(struct clu_links *home, const char *function, struct clu_writer *w)
 {
     static const char *const states[] = {"unlinked", "dialled", "up", "down"}, *const status[] = {"forming", "ready",
@@ -201,37 +201,32 @@ CLU_FN size_t clu_inspect(struct clu_links *home, const char *function, struct c
     const struct clu_table *t = &c->table;
     const uint64_t counts[] = {t->count, n->rounds, n->failures, n->joins, n->leaves, n->sent_bytes, n->received_bytes};
     struct clu_slice names = clu_slice_str("members rounds failures joins leaves sent_bytes received_bytes"), name;
-    size_t i;
-    switch (clu_word_find("members/0 status/0 stats/0", clu_slice_str(function))) {
-    case 0:
-        clu_write_be(w, (uint64_t)CLU_TERM_LIST << 32 | t->settled, 5);
-        for (i = 0; i < t->settled; i++) {
-            const struct cluster_member *m = &t->sorted[i]->record->view;
-            clu_tuple_write(w, 2);
-            clu_atom_write(w, m->name);
-            clu_atom_write(w, m->flags & CLUSTER_MEMBER_SELF ? "self" : states[m->state]);
-        }
-        clu_write_be(w, CLU_TERM_NIL, 1);
-        return 6 + t->settled * (CLU_NAME_MAX + 14);
-    case 1:
+    int which = clu_word_find("members/0 stats/0 status/0", clu_slice_str(function));
+    size_t i, pairs = which ? CLU_COUNT(counts) : t->settled;
+    if (which < 0)
+        return 0;
+    if (which == 2) {
         clu_tuple_write(w, 3);
         clu_atom_write(w, status[c->status.state]);
         clu_term_write_integer(w, c->status.count, false);
         clu_term_write_integer(w, c->status.quorum, false);
         return CLU_CONTROL_SMALL;
-    case 2:
-        clu_write_be(w, (uint64_t)CLU_TERM_LIST << 32 | CLU_COUNT(counts), 5);
-        for (i = 0; i < CLU_COUNT(counts); i++) {
+    }
+    clu_write_be(w, (uint64_t)CLU_TERM_LIST << 32 | pairs, 5);
+    for (i = 0; i < pairs; i++) {
+        clu_tuple_write(w, 2);
+        if (which) {
             name = clu_cut(&names, ' ');
-            clu_tuple_write(w, 2);
             clu_term_write_atom(w, name.at, name.length);
             clu_term_write_integer(w, counts[i], false);
+        } else {
+            const struct cluster_member *m = &t->sorted[i]->record->view;
+            clu_atom_write(w, m->name);
+            clu_atom_write(w, m->flags & CLUSTER_MEMBER_SELF ? "self" : states[m->state]);
         }
-        clu_write_be(w, CLU_TERM_NIL, 1);
-        return CLU_CONTROL_SMALL;
-    default:
-        return 0;
     }
+    clu_write_be(w, CLU_TERM_NIL, 1);
+    return 6 + pairs * (CLU_NAME_MAX + 14);
 }
 
 #endif

@@ -27,25 +27,17 @@ struct clu_listener {
 /* ADDRESS:PORT, ADDRESS:FIRST-LAST; port 0 is any that is free. */
 CLU_FN bool clu_listen_parse(struct clu_slice text, struct clu_listener *out)
 {
-    struct clu_slice start = text, rest;
-    size_t i = text.length;
-    while (i && text.at[i - 1] != '-' && text.at[i - 1] != ':' && text.at[i - 1] != ']')
-        i--;
-    rest = clu_slice_of(NULL, 0);
-    if (i && text.at[i - 1] == '-') {
-        start.length = i - 1;
-        rest = clu_slice_from(text, i);
-    }
-    if (!rest.at && i && i + 1 == text.length && text.at[i] == '0')
-        start.length = i - 1;
-    if (!clu_address_port_parse(start, 0, &out->address) || (rest.at && !out->address.port))
+    struct clu_slice last = text, first = clu_cut(&last, '-');
+    if (!last.at && first.length > 2 && memcmp(first.at + first.length - 2, ":0", 2) == 0)
+        first.length -= 2;
+    if (!clu_address_port_parse(first, 0, &out->address))
         return false;
     out->first = out->last = out->address.port;
-    if (!out->first) {
-        out->first = CLU_LISTEN_DYNAMIC;
-        out->last = UINT16_MAX;
-    }
-    return !rest.at || (clu_port(rest, &out->last) && out->last >= out->first);
+    if (out->first)
+        return !last.at || (clu_port(last, &out->last) && out->last >= out->first);
+    out->first = CLU_LISTEN_DYNAMIC;
+    out->last = UINT16_MAX;
+    return !last.at;
 }
 
 CLU_FN void clu_listen_at(struct clu_listener *s, uint64_t at)
