@@ -29,7 +29,7 @@ LIMITS = {
     "EPMD_SERVER": 4 * 1024 + 768,
     # where it stands, with what epmd:, http and dials have of it, rounded up; it only goes down, and is to reach 16 KiB
     "DNS": 23 * 1024 + 512,
-    "CONNECT": 36 * 1024 + 768,  # with links to Erlang nodes, which go with it
+    "CONNECT": 36 * 1024 + 128,  # with links to Erlang nodes, which go with it
     "ERLANG": 24 * 1024,
     "MAP": 15 * 1024 + 768,  # what finds a place in any zones without looking at all nodes is new
     "REFERENCE": 4 * 1024 + 768,  # the words of every option: it grows with them
