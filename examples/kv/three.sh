@@ -1,10 +1,12 @@
 #!/bin/sh
 # Three servers of examples/kv.c on this machine, until interrupted: sh examples/kv/three.sh [FIRST_PORT], which `make kv` does.
 port=${1:-7001}
+COOKIE=${COOKIE:-make-kv} # of a cluster that others can reach: a long one, that nobody guesses
+export COOKIE
 pids=
-trap 'kill -INT $pids 2>/dev/null' INT TERM HUP
+trap 'kill -9 $pids 2>/dev/null' INT TERM HUP
 command() {
-    echo "build/kv --node kv$1@127.0.0.1 --port $((port + $1 - 1)) --web $((port + $1 + 999)) --quorum 2 gossip:?if=lo&interval=300ms"
+    echo "build/kv --node kv$1@127.0.0.1 --port $((port + $1 - 1)) --web $((port + $1 + 999)) --quorum 2 gossip:?if=lo&interval=300ms&allow=127.0.0.1"
 }
 for i in 1 2 3; do
     $(command $i) & # the shell looks for files that match the URL's question mark; there are none
@@ -13,7 +15,7 @@ done
 sleep 1
 for pid in $pids; do
     if ! kill -0 "$pid" 2>/dev/null; then
-        kill -INT $pids 2>/dev/null
+        kill -9 $pids 2>/dev/null
         wait
         echo "kv: not all three could start; other ports: make kv PORT=7101" >&2
         exit 3
@@ -31,7 +33,7 @@ Three servers run. In another terminal:
 
     kill -TERM $2     the second one hands its shards over, and leaves
     kill -9 $3        the third one dies: its keys are gone, its shards begin anew
-    $(command 3 | sed "s/gossip:.*/'&'/")
+    COOKIE=$COOKIE $(command 3 | sed "s/gossip:.*/'&'/")
                     it comes back
 
 Ctrl-C ends them.

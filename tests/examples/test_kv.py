@@ -12,9 +12,10 @@ import threading
 import unittest
 
 from chromium import Browser
-from clitools import Running, environment, free_port, until
+from clitools import Running, ctl, environment, free_port, until
 from exampletools import example
-from kvtools import Benchmark, Client, Cluster, ClusterClient, FakeServer, Reply, fill, missing, rolling_restart, slot_of
+from kvtools import (BUS, Benchmark, Between, Client, Cluster, ClusterClient, Reply, fill, is_free, missing, rolling_restart, server_port,
+                     slot_of)
 from tools import ROOT, SANITIZERS, Failure, Skip
 
 SOURCES = ["examples/kv.c", *sorted(glob.glob(os.path.join(ROOT, "examples/kv/*.h")))]
@@ -33,12 +34,12 @@ class Kv(unittest.TestCase):
             raise AssertionError(str(failure))
         cls.folder = tempfile.mkdtemp()
         cls.addClassCleanup(shutil.rmtree, cls.folder)
-        cls.cluster = Cluster(cls.program, cls.folder, 4, "--quorum", "2", "--linger", "30", **SANITIZERS)
+        cls.cluster = Cluster(cls.program, cls.folder, 4, "--quorum", "2", "--linger", "30", routers=1, **SANITIZERS)
         cls.addClassCleanup(cls.cluster.__exit__)
         cls.web = free_port()
         for number in range(3):
             cls.cluster.start(number, *(["--web", str(cls.web)] if number == 0 else []))
-        cls.cluster.start(3, "--weight", "0", "--route", "forward")
+        cls.cluster.start(3, "--router", "1")
         cls.cluster.settled()
 
     def setUp(self):
@@ -56,20 +57,19 @@ class Kv(unittest.TestCase):
         """At the router, as at a single server."""
         c = self.client(self.router)
         for words, wanted in (
-                (("PING",), b"PONG"), (("ping", "x"), b"x"), (("ECHO", "hello"), b"hello"), (("GET", "none"), None),
+                (("PING",), b"PONG"), (("ping", "x"), b"x"), (("GET", "none"), None),
                 (("SET", "{a}1", "one"), b"OK"), (("SET", "{a}2", b"\r\n\0\xff"), b"OK"), (("GET", "{a}2"), b"\r\n\0\xff"),
-                (("EXISTS", "{a}1", "{a}2", "{a}3"), 2),
-                (("DEL", "{a}1", "{a}3"), 1), (("INCR", "n"), 1), (("INCR", "n"), 2), (("GET", "n"), b"2"), (("DEL", "n"), 1),
+                (("EXISTS", "{a}1"), 1), (("EXISTS", "{a}3"), 0), (("DEL", "{a}1"), 1), (("DEL", "{a}3"), 0), (("INCR", "n"), 1), (("INCR", "n"), 2), (("GET", "n"), b"2"), (("DEL", "n"), 1),
                 (("SET", "n", "-1"), b"OK"), (("INCR", "n"), 0), (("SET", "", ""), b"OK"), (("GET", ""), b""), (("DEL", ""), 1),
                 (("CLUSTER", "KEYSLOT", "{user1000}.following"), 3443), (("CLUSTER", "KEYSLOT", "123456789"), 12739),
-                (("COMMAND",), []), (("CONFIG", "GET", "save"), []), (("DBSIZE",), 0), (("CLIENT", "SETINFO", "x", "y"), b"OK")):
+                (("COMMAND",), []), (("CONFIG", "GET", "save"), [b"save", b""]), (("CLIENT", "SETINFO", "x", "y"), b"OK")):
             self.assertEqual(c.ask(*words), wanted, words)
         for key in b"", b"a", b"{}x", b"x{}", b"{x", b"a{b}c{d}", b"a{{b}}", bytes(range(256)):
             self.assertEqual(c.ask("CLUSTER", "KEYSLOT", key), slot_of(key), key)
         for words, sentence in (
-                (("NONE",), "ERR unknown command"), (("GET",), "ERR wrong number"), (("SET", "a", "b", "EX", "1"), "ERR wrong number"),
-                (("DEL", "a", "b"), "CROSSSLOT"), (("CLUSTER", "FAILOVER"), "ERR this server knows CLUSTER"),
-                (("SET", "k" * 5000, "v"), "ERR the key is longer"), (("KV", "BEGIN", "0"), "ERR this server does not take")):
+                (("NONE",), "ERR unknown command"), (("GET",), "ERR unknown"), (("SET", "a", "b", "EX", "1"), "ERR unknown"),
+                (("DEL", "a", "b"), "ERR unknown"), (("CLUSTER", "FAILOVER", "x"), "ERR unknown"), (("",), "ERR unknown"),
+                (("SET", "k" * 5000, "v"), "OOM the key")):
             reply = c.ask(*words)
             self.assertIsInstance(reply, Reply, words)
             self.assertTrue(str(reply).startswith(sentence), (words, reply))
@@ -108,8 +108,9 @@ class Kv(unittest.TestCase):
                 self.assertEqual(str(reply), "0" if c.port == owners[slot] else "MOVED %d 127.0.0.1:%d" % (slot, owners[slot]))
         lines = [line.split() for line in clients[0].ask("CLUSTER", "NODES").decode().splitlines()]
         self.assertEqual(len(lines), 4)
-        self.assertEqual([line[0] for line in lines if "myself" in line[2]], [clients[0].ask("CLUSTER", "MYID").decode()])
+        self.assertEqual([line[1] for line in lines if "myself" in line[2]], ["127.0.0.1:%d@%d" % (self.ports[0], self.ports[0] + BUS)])
         self.assertTrue(all(re.fullmatch("[0-9a-f]{40}", line[0]) for line in lines))
+        self.assertEqual(len(set(line[0] for line in lines)), 4)
 
     def test_redis_cli(self):
         if not shutil.which("redis-cli"):
@@ -134,8 +135,6 @@ class Kv(unittest.TestCase):
         if benchmark:
             benchmark.end()
         self.assertGreater(seen["redirects"], 0)
-        with Client(self.ports[1]) as client:
-            self.assertGreater(int(client.info("INFO")["kv_moved"]), 0)
         with Client(self.router) as client:
             self.assertEqual(int(client.info("INFO")["kv_shards"]), 0)
 
@@ -160,37 +159,39 @@ class Kv(unittest.TestCase):
         for i in range(1000):
             client.ask("DEL", b"still:%d" % i)
 
-    def test_link_breaks_at_the_last_step(self):
-        """TAKE is not answered: the shard rests until the taker says what it has. If it has it, it is there; if not, no key is lost."""
+    def test_link_breaks_while_a_shard_goes(self):
+        """Before it arrives, or when it is taken and the giver does not hear of it: each shard is at one of the two, and no key is lost."""
         keys = {}
         for i in range(20000):
             keys.setdefault(slot_of(b"k%d" % i) // 16, b"k%d" % i)
         asked = []
 
-        def take(shard, epoch):
+        def give(shard):
             asked.append(shard)
-            if len(asked) == 2:
-                fake.claims[shard] = epoch + 1
-            return None if len(asked) < 3 else b"-ERR no more\r\n"
-        fake = FakeServer(take)
-        self.addCleanup(fake.listener.close)
-        with Cluster(self.program, self.make_folder(), 1, more="fake@127.0.0.1 port=%d\n" % fake.port, **SANITIZERS) as one:
-            one.start(0)
-            with Client(one.ports[0]) as c:
+            return {1: "lose", 2: "mute"}.get(len(asked), "pass")
+        with Cluster(self.program, self.make_folder(), 2, **SANITIZERS) as two:
+            between = Between(two.ports[1] + BUS, give)
+            self.addCleanup(between.listener.close)
+            between.start()
+            with open(two.file, "w", encoding="ascii") as out:
+                out.write("kv1@127.0.0.1 port=%d\n" % between.port)
+            two.start(0)
+            with Client(two.ports[0]) as c:
                 until(lambda: c.info("CLUSTER", "INFO")["cluster_state"] == "ok", "it has all shards")
-                for shard in range(64):
+                for shard in range(1024):
                     self.assertEqual(c.ask("SET", keys[shard], keys[shard]), b"OK")
-                fake.start()
-                until(lambda: len(asked) >= 3, "it was tried again")
+                two.start(1, "--quorum", "2", url="static:kv0@127.0.0.1?port=1")  # it does not get through, and is dialled
+                two.settled()
                 self.assertEqual(asked[0], asked[1])
                 self.assertNotEqual(asked[1], asked[2])
-                for shard in range(64):
-                    reply = c.ask("GET", keys[shard])
-                    if shard == asked[1]:
-                        self.assertEqual(str(reply), "MOVED %d 127.0.0.1:%d" % (slot_of(keys[shard]), fake.port))
-                    else:
-                        self.assertEqual(reply, keys[shard])
-            one.stop(0, signal.SIGINT)
+                self.assertGreater(two.shards(1), 300)
+                with Client(two.ports[1]) as other:
+                    for shard in range(1024):
+                        replies = [client.ask("GET", keys[shard]) for client in (c, other)]
+                        self.assertIn(keys[shard], replies)
+                        self.assertIn("MOVED", "%s %s" % tuple(replies))
+            for server in two.servers.values():
+                self.assertFalse(any("dropped" in line for line in server.lines), server.story())
 
     def make_folder(self):
         folder = tempfile.mkdtemp()
@@ -200,21 +201,22 @@ class Kv(unittest.TestCase):
     # ---- bad input
 
     def test_command_line(self):
-        taken = socket.create_server(("127.0.0.1", 0))
+        taken = socket.create_server(("127.0.0.1", server_port()))
         self.addCleanup(taken.close)
-        port, good = str(free_port()), ["--node", "a@127.0.0.1", "--port"]
+        port, good = str(server_port()), ["--node", "a@127.0.0.1", "--port"]
         for arguments, code, sentence in (
-                ([], 2, "usage: kv"), ([*good, port], 2, "usage: kv"), ([*good, "70000", "static:"], 2, "no such number: 70000"),
+                ([], 2, "usage: COOKIE"), ([*good, port], 2, "usage: COOKIE"), ([*good, "60000", "static:"], 2, "wrong option or value: --port"),
                 ([*good, port, "--route", "x", "static:"], 2, "wrong option or value: --route"),
-                ([*good, port, "--quorum", "65", "static:"], 2, "no such number: 65"),
+                ([*good, port, "--quorum", "65", "static:"], 2, "wrong option or value: --quorum"),
+                ([*good, port, "--quorum", "", "static:"], 2, "wrong option or value: --quorum"),
                 ([*good, port, "gosip:"], 2, "unknown scheme 'gosip'"), ([*good, port, "file:x?intervall=1s"], 2, "did you mean 'interval'"),
-                (["--node", "a", "--port", port, "static:"], 2, "takes NAME@HOST"),
-                (["--node", "a@host.example", "--port", port, "static:"], 2, "has to be the IP address"),
-                (["--node", "a@192.0.2.1", "--port", port, "static:"], 3, "cannot listen on 192.0.2.1"),
-                ([*good, str(taken.getsockname()[1]), "static:"], 3, "choose another port"),
-                ([*good, port, "--web", str(taken.getsockname()[1]), "static:"], 3, "choose another port")):
+                (["--node", "a", "--port", port, "static:"], 2, "wrong option or value: --node"),
+                (["--node", "a@host.example", "--port", port, "static:"], 2, "options.listen"),
+                (["--node", "a@192.0.2.1", "--port", port, "static:"], 3, "no other program may listen there on port " + port),
+                ([*good, str(taken.getsockname()[1]), "static:"], 3, "no other program may listen there on port"),
+                ([*good, port, "--web", str(taken.getsockname()[1]), "static:"], 3, "no other program may listen there on port")):
             done = subprocess.run([self.program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, cwd=ROOT,
-                                  env=environment(**SANITIZERS))
+                                  env=environment(COOKIE="kv-test", ERL_EPMD_PORT=free_port(), **SANITIZERS))
             self.assertEqual(done.returncode, code, done.stdout + done.stderr)
             self.assertIn(sentence, done.stderr)
             if "usage" not in sentence:
@@ -222,35 +224,45 @@ class Kv(unittest.TestCase):
 
     def test_malformed(self):
         """A sentence, and the connection is closed; nobody else notices."""
-        for data, sentence in (
-                (b"GET / HTTP/1.1\r\n\r\n", "expected an array"), (b"PING\r\n", "expected an array"), (b"*0\r\n", "multibulk length"),
-                (b"*-1\r\n", "multibulk length"), (b"*1025\r\n", "multibulk length"), (b"*" + b"9" * 30 + b"\r\n", "expected an array"),
-                (b"*x\r\n", "expected an array"), (b"*1\rx", "expected an array"), (b"*1\r\n$-1\r\n", "bulk length"),
-                (b"*1\r\n$1048577\r\n", "bulk length"), (b"*1\r\n$99999999999999999999\r\n", "bulk length"), (b"*1\r\n+PING\r\n", "bulk length"),
-                (b"*1\r\n$4\r\nPINGxx", "does not end"), (b"\0" * 100, "expected an array"),
-                (b"*3\r\n" + (b"$1048576\r\n" + b"x" * 1048576 + b"\r\n") * 2, "too long")):
+        for data in (
+                b"GET / HTTP/1.1\r\n\r\n", b"PING\r\n", b"*0\r\n", b"*-1\r\n", b"*65\r\n", b"*" + b"9" * 30 + b"\r\n", b"*x\r\n", b"*1\rx\n",
+                b"*+1\r\n", b"* 1\r\n", b"*\r\n", b"*1\n", b"*1\r\n$-1\r\n", b"*1\r\n$1048577\r\n", b"*1\r\n$99999999999999999999\r\n",
+                b"*1\r\n+PING\r\n", b"*1\r\n$4\r\nPINGxx", b"\0" * 100, b"*3\r\n" + (b"$1048576\r\n" + b"x" * 1048576 + b"\r\n") * 2):
             c = self.client(self.ports[0])
             try:
                 c.socket.sendall(data)
             except ConnectionError:
                 pass  # it was refused before its end
-            reply = c.reply()
-            self.assertIn(sentence, str(reply), data[:40])
+            self.assertIn("ERR Protocol error", str(c.reply()), data[:40])
             try:
                 self.assertEqual(c.socket.recv(1), b"", data[:40])
             except ConnectionResetError:
                 pass  # bytes that it did not want to read
         self.assertEqual(self.client(self.ports[0]).ask("PING"), b"PONG")
 
-    def test_not_a_server(self):
-        """Somebody who says KV and is no server changes nothing."""
-        c = self.client(self.ports[0])
-        kv1, has = "kv1@127.0.0.1 ", "1 1024 1 0 5 "
-        for words in ((), ("STATE",), ("STATE", ""), ("STATE", "x"), ("STATE", "x@127.0.0.1 " + has), ("STATE", kv1), ("STATE", kv1 + "1 512 1 0 5 "),
-                      ("STATE", kv1 + "1 1024 1 x 5 "), ("STATE", "kv0@127.0.0.1 " + has + "0:99999,"), ("BEGIN", "1024"),
-                      ("BEGIN", "-1"), ("PUT", "0", "a", "b"), ("TAKE", "0", "1"), ("TAKE", "0")):
-            reply = c.ask("KV", *words)
-            self.assertTrue(isinstance(reply, Reply) or reply.startswith(b"kv0@127.0.0.1 "), words)
+    # ---- other nodes
+
+    def ctl(self, command, *words):
+        """As a node that knows the cookie."""
+        path = os.path.join(self.folder, "cookie")
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as out:
+            out.write("kv-test")
+        return ctl(command, "kv0@127.0.0.1", *words, "--cookie-file", path, "--node", "test@127.0.0.1", ERL_EPMD_PORT=self.cluster.env["ERL_EPMD_PORT"])
+
+    def test_other_nodes(self):
+        """Who knows the cookie asks as clients do; what is no command, and no shard, changes nothing."""
+        self.assertEqual(self.ctl("call", "kv", "run", r'[<<"*1\r\n$4\r\nPING\r\n">>]').out, '[<<"+PONG\\r\\n">>]\n')
+        self.assertRegex(self.ctl("call", "kv", "run", r'[<<"*2\r\n$3\r\nGET\r\n$4\r\nnone\r\n">>]').out, r"\$-1|MOVED \d+ 127.0.0.1:\d+")
+        if shutil.which("erl"):
+            said = subprocess.run(["erl", "-noshell", "-hidden", "-name", "erl@127.0.0.1", "-setcookie", "kv-test", "-eval",
+                                   r"""io:format("~s", rpc:call('kv0@127.0.0.1', kv, run, [<<"*1\r\n$4\r\nPING\r\n">>])), halt()."""],
+                                  capture_output=True, timeout=60, stdin=subprocess.DEVNULL,
+                                  env=environment(ERL_EPMD_PORT=self.cluster.env["ERL_EPMD_PORT"])).stdout
+            self.assertEqual(said, b"+PONG\r\n")
+        for words in (("call", "kv", "run", "[]"), ("call", "kv", "run", "[1]"), ("call", "kv", "run", '[<<"*1">>]'), ("call", "kv", "give", "[]"),
+                      ("call", "kv", "give", '[<<"">>]'), ("call", "kv", "give", r'[<<"*2\r\n$1\r\n0\r\n">>]'), ("call", "kv", "none", '[<<"">>]'),
+                      ("send", "kv", '[<<"1 2 3">>]'), ("send", "kv", "state"), ("send", "kv", "[<<>>, 1]")):
+            self.ctl(*words)
         self.cluster.settled()
 
     def test_slow_clients(self):
@@ -293,13 +305,14 @@ class Kv(unittest.TestCase):
             with socket.create_connection(("127.0.0.1", self.web), timeout=60) as s:
                 s.sendall(data)
                 said = b""
-                while not said.endswith(b"]}\n\n"):
+                while not said.endswith(b"\n\n"):
                     more = s.recv(1 << 16)
                     if not more:
                         break
                     said += more
                 return said
-        self.assertTrue(ask(b"GET / HTTP/1.1\r\n\r\n").endswith(open(os.path.join(ROOT, "examples/kv/kv.html"), "rb").read()))
+        with open(os.path.join(ROOT, "examples/kv/kv.html"), "rb") as page:
+            self.assertTrue(ask(b"GET / HTTP/1.1\r\n\r\n").endswith(page.read()))
         self.assertIn(b"text/event-stream", ask(b"GET /events HTTP/1.1\r\n\r\n"))
         for request in b"GET /x HTTP/1.1\r\n\r\n", b"POST / HTTP/1.1\r\n\r\n", b"\r\n\r\n", b"x" * 9000:
             self.assertTrue(ask(request).startswith(b"HTTP/1.1 404"), request[:20])
@@ -324,7 +337,6 @@ class Kv(unittest.TestCase):
             self.cluster.stop(2)
             browser.until('[...document.querySelectorAll("#servers tr")].some(tr => tr.innerText.includes("kv2") && /down|leaving/.test(tr.innerText)'
                           ' && tr.cells[2].textContent == "0")')
-            browser.until('document.getElementById("log").textContent.includes("kv2@127.0.0.1 leaves")')
             self.cluster.start(2)
             self.cluster.settled()
             browser.until('[...document.querySelectorAll("#servers tr")].filter(tr => tr.cells[1].textContent == "up").length == 3')
@@ -336,33 +348,28 @@ class Kv(unittest.TestCase):
     # ---- make kv
 
     def test_make_kv(self):
-        port = next(p for p in range(20011, 30000, 10) if all(map(is_free, (p, p + 1, p + 2, p + 1000, p + 1001, p + 1002))))
+        port = next(p for p in range(20011, 22000, 10) if all(is_free(p + i + k) for i in (0, 1, 2) for k in (0, 1000, BUS)))
         with Running("kv", "PORT=%d" % port, "CFLAGS=-O0", program="make") as make:
             make.line(lambda line: line.startswith("Ctrl-C"))
             until(lambda: sum("shards begin here" in line for line in make.lines) == 3, "all three have shards")
-            self.assertEqual(Client(port).info("CLUSTER", "INFO")["cluster_state"], "ok")
+            with Client(port) as client:
+                until(lambda: client.info("CLUSTER", "INFO")["cluster_state"] == "ok", "each shard has its server")
             os.killpg(make.process.pid, signal.SIGINT)
             make.end()
-            self.assertEqual(sum(line.endswith("has left") for line in make.lines), 3, make.story())
             until(make.group_is_gone, "all of it has ended")
 
 
 class Sources(unittest.TestCase):
     def test_short(self):
-        """An evening's reading."""
-        lines = []
+        """An evening's reading: at most 900 lines of C, blank lines and comments not counted; with those 1,050, and no line is over-long."""
+        text = ""
         for path in SOURCES:
             with open(os.path.join(ROOT, path), encoding="ascii") as f:
-                lines.append(f.read().count("\n"))
-        self.assertLessEqual(sum(lines), 2000)
-
-
-def is_free(port):
-    try:
-        socket.create_server(("127.0.0.1", port)).close()
-        return True
-    except OSError:
-        return False
+                text += f.read()
+        self.assertLessEqual(text.count("\n"), 1050)
+        self.assertLessEqual(max(map(len, text.splitlines())), 140)
+        code = re.sub(r"^ */\*.*?\*/ *\n|^ *\n", "", text, flags=re.S | re.M)
+        self.assertLessEqual(code.count("\n"), 900)
 
 
 def resident(pid):
