@@ -1541,6 +1541,31 @@ static void the_first_one_names_it(void **state)
     end();
 }
 
+/* A dial that begins anew begins with TLS. */
+static void named_on_tls(void **state)
+{
+    struct cluster_options o = encrypted("on");
+    struct node *slow = namer("a@10.0.0.1", 9001, "A@10.0.0.9"), *quick = namer("b@10.0.0.1", 9002, "B@10.0.0.9");
+    (void)state;
+    own = NULL;
+    o.node = "undefined@10.0.0.9";
+    slow->stage = CHALLENGE;
+    slow->way = SILENT;
+    begin(&o, "static:a@10.0.0.1?port=9001");
+    wait_ms(0);
+    assert_string_equal(slow->asks_name, "10.0.0.9");
+    slow->way = WELL;
+    assert_int_equal(cluster_discover(c, "static:b@10.0.0.1?port=9002", NULL), 0);
+    wait_ms(10);
+    assert_true(slow->up && quick->up);
+    assert_string_equal(slow->asks_name, "B@10.0.0.9");
+    assert_int_equal(mirror.seen[CLUSTER_UP], 2);
+    assert_int_equal(tls.starts, 3);
+    assert_int_equal(tls.closes, 1);
+    end();
+    assert_int_equal(tls.closes, 3);
+}
+
 /* With the link to the node that gave the name it goes, and with it all links; dials under way begin anew. */
 static void the_name_goes(void **state)
 {
@@ -1895,6 +1920,7 @@ int main(void)
         cmocka_unit_test_setup(tls_that_is_none, machine),
         cmocka_unit_test_setup(a_name_is_given, machine),
         cmocka_unit_test_setup(the_first_one_names_it, machine),
+        cmocka_unit_test_setup(named_on_tls, machine),
         cmocka_unit_test_setup(the_name_goes, machine),
         cmocka_unit_test_setup(names_that_are_none, machine),
         cmocka_unit_test_setup(hostile_at_every_byte_of_a_name, machine),
