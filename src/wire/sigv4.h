@@ -20,20 +20,19 @@ struct clu_sigv4 {
     const char *service;
 };
 
-/* 20150830T123600Z. Years begin in March, so that leap days end them; 400 of them have 146097 days. */
+/* 20150830T123600Z */
 CLU_FN void clu_sigv4_time(char out[17], uint64_t seconds)
 {
     struct clu_text t = clu_text_on(out, 17);
-    uint32_t days = (uint32_t)(seconds / 86400) + 719468,
-             clock = (uint32_t)(seconds % 86400); /* days since March of the year 0 */
-    uint32_t century = (4 * days + 3) / 146097, year, month;
-    days -= 146097 * century / 4;
-    year = (4 * days + 3) / 1461;
-    days -= 1461 * year / 4;
-    month = (5 * days + 2) / 153;
-    days -= (153 * month + 2) / 5;
-    year += 100 * century + month / 10;
-    month = (month + 2) % 12 + 1;
+    uint32_t days = (uint32_t)(seconds / 86400), clock = (uint32_t)(seconds % 86400), year = 1970, month = 1, length;
+    for (;; days -= length) {
+        length = 28 + (0x3bbeecc >> 2 * month & 3); /* two bits of each month, beyond 28 */
+        length += month == 2 && year % (year % 100 ? 4 : 400) == 0;
+        if (days < length)
+            break;
+        month = month % 12 + 1;
+        year += month == 1;
+    }
     clu_text_u64(&t, year * 10000 + month * 100 + days + 1);
     clu_text_u64(&t, 1000000 + clock / 3600 * 10000 + clock / 60 % 60 * 100 + clock % 60);
     clu_text_add(&t, "Z");
