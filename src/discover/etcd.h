@@ -45,58 +45,51 @@ CLU_FN int clu_etcd_item(struct clu_web *w)
     return clu_web_add(w, key + length);
 }
 
-/* The body of a request by POST, from a template with two texts. */
-CLU_FN void clu_etcd_post(struct clu_text *url, struct cluster_request *r, const char *form, const char *first,
-                          const char *second)
-{
-    clu_web_body(url, r);
-    clu_compose(url, form, first, second);
-    r->method = "POST";
-    r->headers = "Accept: application/json\nContent-Type: application/json\n";
-}
+/* Requests beside those of announcing, which have the numbers of its steps. */
+enum { CLU_ETCD_RANGE = CLU_WEB_REVOKES + 1, CLU_ETCD_WATCH };
 
-/* The same about all keys with the prefix: from it up to what comes after the last of them. */
-CLU_FN void clu_etcd_range(struct clu_web *w, struct clu_text *url, struct cluster_request *r, const char *form)
+/* A request, by POST: of all keys with the prefix, from it up to what comes after the last of them, or of the lease and the own key. */
+CLU_FN void clu_etcd_request(struct clu_web *w, struct clu_text *url, struct cluster_request *r, uint8_t which)
 {
-    const char *prefix = cluster_source_item(w->source, NULL);
-    char end[CLU_ETCD_PREFIX + 1];
-    struct clu_text t;
-    clu_text_add(clu_text_in(&t, end, sizeof end), prefix);
-    end[t.length - 1]++; /* a prefix ends in no 0xff */
-    clu_etcd_post(url, r, form, prefix, end);
-}
-
-CLU_FN void clu_etcd_ask(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
-{
-    clu_text_add(url, "/v3/kv/range");
-    clu_etcd_range(w, url, r, "{\"key\":\"$b\",\"range_end\":\"$b\",\"keys_only\":true}");
-}
-
-CLU_FN void clu_etcd_watch(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
-{
-    clu_text_add(url, "/v3/watch");
-    clu_etcd_range(w, url, r, "{\"create_request\":{\"key\":\"$b\",\"range_end\":\"$b\"}}");
-    r->answer_size = UINT64_MAX;
-    r->timeout_ns = 3600 * CLU_SECOND;
-}
-
-/* The next request of announcing the own node. */
-CLU_FN void clu_etcd_announce(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
-{
-    static const char *const steps[][2] = {
+    static const char *const requests[][2] = {
         {"", ""}, /* CLU_WEB_NONE */
         {"/v3/lease/grant", "{\"TTL\":" CLU_WEB_LEASE "}"},
         {"/v3/kv/put", "{\"lease\":$s,\"key\":\"$b\"}"},
         {"", ""}, /* CLU_WEB_HELD */
         {"/v3/lease/keepalive", "{\"ID\":$s}"},
         {"/v3/lease/revoke", "{\"ID\":$s}"},
+        {"/v3/kv/range", "{\"key\":\"$b\",\"range_end\":\"$b\",\"keys_only\":true}"},
+        {"/v3/watch", "{\"create_request\":{\"key\":\"$b\",\"range_end\":\"$b\"}}"},
     };
+    const char *prefix = cluster_source_item(w->source, NULL);
     char key[CLU_ETCD_PREFIX + CLU_NAME_MAX + 1];
     struct clu_text t;
-    clu_compose(clu_text_in(&t, key, sizeof key), "$s$s", cluster_source_item(w->source, NULL),
-                cluster_source_own(w->source)->name);
-    clu_text_add(url, steps[w->own][0]);
-    clu_etcd_post(url, r, steps[w->own][1], w->lease, key);
+    bool all = which >= CLU_ETCD_RANGE;
+    clu_compose(clu_text_in(&t, key, sizeof key), "$s$s", prefix, all ? "" : cluster_source_own(w->source)->name);
+    if (all)
+        key[t.length - 1]++; /* a prefix ends in no 0xff */
+    clu_text_add(url, requests[which][0]);
+    clu_web_body(url, r);
+    clu_compose(url, requests[which][1], all ? prefix : w->lease, key);
+    r->method = "POST";
+    r->headers = "Accept: application/json\nContent-Type: application/json\n";
+}
+
+CLU_FN void clu_etcd_ask(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
+{
+    clu_etcd_request(w, url, r, CLU_ETCD_RANGE);
+}
+
+CLU_FN void clu_etcd_watch(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
+{
+    clu_etcd_request(w, url, r, CLU_ETCD_WATCH);
+    r->answer_size = UINT64_MAX;
+    r->timeout_ns = 3600 * CLU_SECOND;
+}
+
+CLU_FN void clu_etcd_announce(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
+{
+    clu_etcd_request(w, url, r, w->own);
 }
 
 /* What comes after a step of announcing: a lease has an identity, and one that has run out no time left. */
@@ -162,6 +155,7 @@ CLU_FN int clu_etcd_open(void *ctx, struct cluster_source *s, const char *target
                                              '}',
                                              NULL,
                                              clu_etcd_item,
+                                             NULL,
                                              NULL,
                                              NULL,
                                              clu_etcd_ask,
