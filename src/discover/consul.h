@@ -77,6 +77,7 @@ CLU_FN int clu_consul_open(void *ctx, struct cluster_source *s, const char *targ
                                              clu_consul_item,
                                              NULL,
                                              clu_consul_end,
+                                             NULL,
                                              clu_consul_ask,
                                              "127.0.0.1:8500",
                                              "X-Consul-Token: ",

@@ -288,9 +288,10 @@ CLU_FN int clu_ec2_open(void *ctx, struct cluster_source *s, const char *target,
         CLU_PLACE(0, CLU_WEB_PAGE, "nextToken"),
         CLU_PLACE(0, 0, NULL),
     };
-    static const struct clu_web_kind kind = {sizeof(struct clu_ec2), paths, CLU_WEB_LIST, '}', clu_ec2_next, clu_ec2_item,
-                                             clu_ec2_token,          NULL,  clu_ec2_ask,  "",  "",           clu_ec2_before,
-                                             clu_ec2_other,          NULL,  NULL};
+    static const struct clu_web_kind kind = {
+        sizeof(struct clu_ec2), paths,         CLU_WEB_LIST, '}',         clu_ec2_next, clu_ec2_item,
+        clu_ec2_token,          NULL,          NULL,         clu_ec2_ask, "",           "",
+        clu_ec2_before,         clu_ec2_other, NULL,         NULL};
     bool key = cluster_source_option(s, "key") != NULL;
     bool secret = cluster_source_option(s, "secret") || cluster_source_option(s, "secret-file");
     const char *item = NULL, *why = NULL;

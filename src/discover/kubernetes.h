@@ -7,8 +7,8 @@
  *     ^                                   |  ends: again from the last version
  *     +-----------------------------------+  gone (410): a new list
  *
- * Token, namespace and authority are read for each request, since they change under a running pod. It never sends the token to a
- * server that was not verified.
+ * Token, namespace and authority are read again in each round, the token for each request, since they change under a running pod. It
+ * never sends the token to a server that was not verified.
  */
 #ifndef CLU_DISCOVER_KUBERNETES_H
 #define CLU_DISCOVER_KUBERNETES_H
@@ -39,13 +39,13 @@ enum {
 
 enum { CLU_KUBE_MODE_IP, CLU_KUBE_MODE_DNS, CLU_KUBE_MODE_HOSTNAME };
 enum { CLU_KUBE_ENDPOINTS, CLU_KUBE_PODS, CLU_KUBE_SLICES };
-enum { CLU_KUBE_RESTS, CLU_KUBE_LISTS, CLU_KUBE_PUBLISHES, CLU_KUBE_ASKS, CLU_KUBE_WATCHES };
 
 struct clu_kube {
     struct clu_web
         web; /* its item is a pod, or what has addresses; the owner's bytes of the nodes found are the hash of its name */
     uint8_t mode, lookup;
     bool all;          /* also those that are not ready */
+    bool follows;      /* the watch has begun: what comes is a change */
     bool dirty;        /* the list is another one than was published */
     bool fresh;        /* the round has ended with a list, the watch is its sequel */
     bool said;         /* that there is no watch */
@@ -99,7 +99,7 @@ CLU_FN void clu_kube_settle(struct clu_kube *k)
     struct clu_found *l = &k->web.found;
     const char *name = k->web.item.key;
     uint64_t object = clu_hash64(name, strlen(name), 0);
-    size_t at, next, kept = k->web.step == CLU_KUBE_WATCHES ? 0 : k->item_at;
+    size_t at, next, kept = k->follows ? 0 : k->item_at;
     for (at = kept; at < l->size; at = next) {
         next = clu_found_next(l, at);
         if (at >= k->item_at)
@@ -116,7 +116,7 @@ CLU_FN int clu_kube_item(struct clu_web *w)
 {
     struct clu_kube *k = (struct clu_kube *)(void *)w;
     int result = k->lookup == CLU_KUBE_PODS ? clu_kube_add(k, &w->item) : 0;
-    if (k->web.step != CLU_KUBE_WATCHES)
+    if (!k->follows)
         clu_kube_settle(k);
     return result;
 }
@@ -147,7 +147,7 @@ CLU_FN int clu_kube_token(struct clu_web *w, int token)
             memset(&w->item, 0, sizeof w->item);
             k->event[0] = k->changed[0] = '\0';
         }
-        return ends && k->web.step == CLU_KUBE_WATCHES ? clu_kube_event(k) : 0;
+        return ends && k->follows ? clu_kube_event(k) : 0;
     case CLU_KUBE_UNREADY:
         k->unready_list = token == '[';
         break;
@@ -253,7 +253,7 @@ CLU_FN void clu_kube_ask(struct clu_web *w, struct clu_text *url, struct cluster
         fields = slices ? fields : "%2C$q";
     }
     clu_web_option(w, url, fields, "field");
-    if (k->web.step == CLU_KUBE_ASKS) {
+    if (w->watches) {
         clu_compose(url, "&watch=1&allowWatchBookmarks=true&timeoutSeconds=$u&resourceVersion=$q", CLU_KUBE_WATCH, k->version);
         r->timeout_ns = (CLU_KUBE_WATCH + 10) * CLU_SECOND;
         r->answer_size = UINT64_MAX;
@@ -272,39 +272,45 @@ CLU_FN void clu_kube_ask(struct clu_web *w, struct clu_text *url, struct cluster
     r->flags |= k->new_ca ? CLUSTER_REQUEST_FRESH : 0;
 }
 
-/* Ask for a list, the next page of one, or a watch. */
-CLU_FN int clu_kube_send(struct clu_kube *k, uint8_t phase)
+/* ---- the watch -------------------------------------------------------- */
+
+/* Ask what has changed since the version. */
+CLU_FN int clu_kube_watch(struct clu_kube *k)
 {
-    int result = clu_kube_prepare(k);
-    if (result)
-        return result;
-    k->web.step = phase;
-    k->dirty = false;
-    k->newer[0] = '\0';
+    int result;
+    k->web.watches = true;
+    k->follows = k->dirty = false;
     k->item_at = k->web.found.size;
     result = clu_web_go(&k->web);
-    k->web.json.many = phase == CLU_KUBE_ASKS;
+    k->web.json.many = true;
+    k->web.busy = false;
+    k->web.watches = result == 0;
     return result;
 }
 
-CLU_FN int clu_kube_list(struct clu_kube *k)
+/* What a round begins with: a watch that goes on, or one that was interrupted, or a list. */
+CLU_FN int clu_kube_before(struct clu_web *w)
 {
-    k->web.found.size = 0;
-    k->version[0] = k->web.page[0] = '\0';
-    return clu_kube_send(k, CLU_KUBE_LISTS);
+    struct clu_kube *k = (struct clu_kube *)(void *)w;
+    int result;
+    if (w->watches && k->follows && cluster_source_same(w->source) == 0)
+        return 1;
+    k->fresh = k->follows = w->watches = false;
+    k->item_at = 0;
+    k->newer[0] = '\0';
+    result = clu_kube_prepare(k);
+    if (result || !w->watch || !*k->version)
+        return result;
+    result = clu_kube_watch(k);
+    return result ? result : 1;
 }
 
-CLU_FN int clu_kube_round(void *state, uint64_t now)
+CLU_FN int clu_kube_published(struct clu_web *w)
 {
-    struct clu_kube *k = (struct clu_kube *)state;
-    (void)now;
-    if (k->web.step == CLU_KUBE_WATCHES && cluster_source_same(k->web.source) == 0)
-        return 0;
-    (void)cluster_source_timer(k->web.source, CLUSTER_NEVER);
-    if (k->web.step == CLU_KUBE_PUBLISHES)
-        k->version[0] = '\0'; /* that of a list which nobody saw */
-    k->fresh = false;
-    return k->web.watch && *k->version ? clu_kube_send(k, CLU_KUBE_ASKS) : clu_kube_list(k);
+    struct clu_kube *k = (struct clu_kube *)(void *)w;
+    memcpy(k->version, k->newer, sizeof k->version);
+    k->fresh = true;
+    return w->watch && *k->version ? clu_kube_watch(k) : 0;
 }
 
 /* The watch is over: in a moment it goes on where it was, or with a new list. */
@@ -312,107 +318,51 @@ CLU_FN int clu_kube_watch_ended(struct clu_kube *k, bool gone)
 {
     if (gone)
         k->version[0] = '\0';
-    k->web.step = CLU_KUBE_RESTS;
-    (void)cluster_source_fetch(k->web.source, 0, NULL);
+    k->web.watches = k->follows = false;
+    (void)cluster_source_fetch(k->web.source, CLU_WEB_DOCUMENT, NULL);
     (void)cluster_source_timer(k->web.source, cluster_source_now(k->web.source) + CLU_KUBE_PAUSE);
     return 0;
 }
 
-/* The list is being published, and after that watched. */
-CLU_FN int clu_kube_published(struct clu_kube *k, int result)
-{
-    if (result == CLUSTER_E_AGAIN)
-        return 0;
-    k->web.step = result ? CLU_KUBE_PUBLISHES : CLU_KUBE_RESTS;
-    return result || !k->web.watch || !*k->version ? result : clu_kube_send(k, CLU_KUBE_ASKS);
-}
-
-/* The list, or this page of it, is whole. */
-CLU_FN int clu_kube_listed(struct clu_kube *k)
-{
-    if (!k->web.listed || !clu_json_whole(&k->web.json))
-        return clu_web_bad(&k->web);
-    if (*k->web.page)
-        return clu_kube_send(k, CLU_KUBE_LISTS);
-    k->web.step = CLU_KUBE_PUBLISHES;
-    memcpy(k->version, k->newer, sizeof k->version);
-    k->fresh = true;
-    return clu_kube_published(k, clu_found_publish(&k->web.found, CLU_FOUND_STEP));
-}
-
-/* The request has failed. Without a watch there are lists, round by round. */
+/* There is no watch. Without one there are lists, round by round. */
 CLU_FN int clu_kube_failed(struct clu_kube *k, const struct cluster_response *r)
 {
-    uint8_t phase = k->web.step;
-    k->web.step = CLU_KUBE_RESTS;
-    if (phase == CLU_KUBE_WATCHES)
-        return clu_kube_watch_ended(k, false);
+    k->web.watches = false;
     if (r->status || k->fresh)
         k->version[0] = '\0';
-    if (phase == CLU_KUBE_ASKS && k->fresh) {
+    if (k->fresh) {
         if (!k->said)
             cluster_source_log(k->web.source, CLUSTER_LOG_WARN, r->why);
         k->said = true;
         return 0;
     }
-    if (phase == CLU_KUBE_ASKS && r->status == 410)
-        return clu_kube_list(k);
+    if (r->status == 410)
+        return clu_web_ask(&k->web);
     return clu_round_fail(k->web.source, r->error, "$", clu_slice_of(NULL, 0), r->why);
 }
 
-CLU_FN int clu_kube_read(struct clu_kube *k)
+/* Something came of the watch. */
+CLU_FN int clu_kube_other(struct clu_web *w, uint32_t slot)
 {
+    struct clu_kube *k = (struct clu_kube *)(void *)w;
     struct cluster_response r;
     const void *data;
     int64_t got;
-    int result;
     memset(&r, 0, sizeof r);
     r.size = (uint32_t)sizeof r;
-    (void)cluster_source_fetched(k->web.source, 0, &r);
-    if (k->web.step == CLU_KUBE_ASKS && !r.error) {
-        k->web.step = CLU_KUBE_WATCHES;
-        if (cluster_source_same(k->web.source) != 0)
+    (void)cluster_source_fetched(w->source, slot, &r);
+    if (!k->follows && r.error)
+        return r.error == CLUSTER_E_AGAIN ? 0 : clu_kube_failed(k, &r);
+    if (!k->follows && cluster_source_same(w->source) != 0)
+        return clu_kube_watch_ended(k, true);
+    k->follows = true;
+    while ((got = cluster_source_body(w->source, slot, &data)) > 0)
+        if (clu_web_feed(w, data, (size_t)got))
             return clu_kube_watch_ended(k, true);
-    }
-    while ((got = cluster_source_body(k->web.source, 0, &data)) > 0) {
-        result = clu_web_feed(&k->web, data, (size_t)got);
-        if (result == CLUSTER_E_PROTOCOL)
-            return k->web.step == CLU_KUBE_WATCHES ? clu_kube_watch_ended(k, true) : clu_web_bad(&k->web);
-        if (result)
-            return result;
-    }
-    if (k->web.step == CLU_KUBE_WATCHES && k->dirty) {
-        k->dirty = false;
-        result = clu_found_publish(&k->web.found, SIZE_MAX);
-        if (result)
-            return clu_kube_watch_ended(k, true);
-    }
-    if (got == CLUSTER_E_AGAIN)
-        return 0;
-    if (got < 0) {
-        (void)cluster_source_fetched(k->web.source, 0, &r);
-        return clu_kube_failed(k, &r);
-    }
-    return k->web.step == CLU_KUBE_WATCHES ? clu_kube_watch_ended(k, false) : clu_kube_listed(k);
-}
-
-CLU_FN int clu_kube_ready(void *state, int fd, int revents, uint64_t now)
-{
-    struct clu_kube *k = (struct clu_kube *)state;
-    int result;
-    (void)revents;
-    (void)now;
-    if (fd == -1 && k->web.step != CLU_KUBE_PUBLISHES)
-        return cluster_source_refresh(k->web.source);
-    if (fd != -1 && (fd != CLUSTER_FETCHED || k->web.step == CLU_KUBE_RESTS || k->web.step == CLU_KUBE_PUBLISHES))
-        return 0;
-    result = fd == -1 ? clu_kube_published(k, clu_found_go(&k->web.found, CLU_FOUND_STEP)) : clu_kube_read(k);
-    if (result && k->web.step != CLU_KUBE_RESTS) { /* what is still under way is of no use */
-        (void)cluster_source_fetch(k->web.source, 0, NULL);
-        k->version[0] = '\0';
-        k->web.step = CLU_KUBE_RESTS;
-    }
-    return result;
+    if (k->dirty && clu_found_publish(&w->found, SIZE_MAX))
+        return clu_kube_watch_ended(k, true);
+    k->dirty = false;
+    return got == CLUSTER_E_AGAIN ? 0 : clu_kube_watch_ended(k, false);
 }
 
 CLU_FN int clu_kube_open(void *ctx, struct cluster_source *s, const char *target, void **state)
@@ -463,9 +413,22 @@ CLU_FN int clu_kube_open(void *ctx, struct cluster_source *s, const char *target
         CLU_FIELD(CLU_KUBE_POD_CONDITION, "status", struct clu_kube, condition.status),
         CLU_PLACE(0, 0, NULL),
     };
-    static const struct clu_web_kind kind = {
-        sizeof(struct clu_kube),  paths, CLU_WEB_LIST, ']',  NULL, clu_kube_item, clu_kube_token, NULL, clu_kube_ask, "",
-        "Authorization: Bearer ", NULL,  NULL,         NULL, NULL};
+    static const struct clu_web_kind kind = {sizeof(struct clu_kube),
+                                             paths,
+                                             CLU_WEB_LIST,
+                                             ']',
+                                             NULL,
+                                             clu_kube_item,
+                                             clu_kube_token,
+                                             NULL,
+                                             clu_kube_published,
+                                             clu_kube_ask,
+                                             "",
+                                             "Authorization: Bearer ",
+                                             clu_kube_before,
+                                             clu_kube_other,
+                                             NULL,
+                                             NULL};
     const char *why = NULL;
     struct clu_kube *k;
     uint8_t mode = (uint8_t)clu_choice(s, "mode", "ip dns hostname", 0);

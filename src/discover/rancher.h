@@ -36,6 +36,7 @@ CLU_FN int clu_rancher_open(void *ctx, struct cluster_source *s, const char *tar
                                              clu_rancher_item,
                                              NULL,
                                              NULL,
+                                             NULL,
                                              clu_rancher_ask,
                                              "rancher-metadata",
                                              "",

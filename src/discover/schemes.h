@@ -69,7 +69,7 @@ CLU_FN const struct cluster_strategy *clu_builtin_find(struct clu_slice scheme)
 #endif
 #ifndef CLUSTER_NO_KUBERNETES
         {"kubernetes",
-         CLU_STRATEGY(clu_kube_open, clu_kube_round, clu_kube_ready, clu_web_close,
+         CLU_STRATEGY(clu_kube_open, clu_web_round, clu_web_ready, clu_web_close,
                       "mode lookup watch namespace service field master cluster account ready cached page token-file ca "
                       "insecure",
                       0, 0, 0, 0)},

@@ -40,6 +40,7 @@ struct clu_web_kind {
     int (*item)(struct clu_web *w);             /* an item has ended */
     int (*token)(struct clu_web *w, int token); /* one of a place of its own; NULL: they say nothing */
     void (*end)(struct clu_web *w);             /* the list is whole; NULL: nothing else is to do */
+    int (*published)(struct clu_web *w);        /* and published */
     clu_web_asks *ask;
     const char *server;                                   /* without server= */
     const char *token_field;                              /* of the request, up to the token */
@@ -68,6 +69,8 @@ struct clu_web {
     bool busy;       /* a request is under way */
     bool waits;      /* it is a question that waits for a change */
     bool listed;     /* the document has the list */
+    bool publishes;  /* the list, which is long, over some steps */
+    bool watches;    /* the request is a watch, whose answer is for `other` */
     bool watch;      /* of the option watch= */
     bool changes;    /* somebody tells of changes */
     bool again;      /* something changed meanwhile */
@@ -295,6 +298,8 @@ CLU_FN int clu_web_round(void *state, uint64_t now)
     int result;
     (void)now;
     w->page[0] = '\0';
+    w->publishes = false;
+    (void)cluster_source_timer(w->source, CLUSTER_NEVER);
     result = w->kind->before ? w->kind->before(w) : 0;
     if (!result && w->busy && w->waits && cluster_source_same(w->source) == 0)
         return 0;
@@ -308,10 +313,23 @@ CLU_CALLED int clu_web_bad(struct clu_web *w)
                           "what came is not the list that was asked for: is that the right server?", clu_slice_of(NULL, 0), "");
 }
 
+/* The list is being published; once it is, what comes next. */
+CLU_FN int clu_web_published(struct clu_web *w, int result)
+{
+    w->publishes = result == CLUSTER_E_AGAIN;
+    if (result)
+        return w->publishes ? 0 : result;
+    if (w->again)
+        (void)cluster_source_refresh(w->source);
+    w->again = false;
+    if (*w->index)
+        (void)cluster_source_timer(w->source, cluster_source_now(w->source) + CLU_WEB_PAUSE);
+    return w->kind->published ? w->kind->published(w) : 0;
+}
+
 /* The document is whole. */
 CLU_FN int clu_web_end(struct clu_web *w)
 {
-    int result;
     w->busy = false;
     if (!w->listed || !clu_json_whole(&w->json))
         return clu_web_bad(w);
@@ -319,13 +337,7 @@ CLU_FN int clu_web_end(struct clu_web *w)
         return clu_web_go(w);
     if (w->kind->end)
         w->kind->end(w);
-    result = clu_found_publish(&w->found, SIZE_MAX);
-    if (w->again)
-        (void)cluster_source_refresh(w->source);
-    w->again = false;
-    if (!result && *w->index)
-        (void)cluster_source_timer(w->source, cluster_source_now(w->source) + CLU_WEB_PAUSE);
-    return result;
+    return clu_web_published(w, clu_found_publish(&w->found, CLU_FOUND_STEP));
 }
 
 /* More of the document. */
@@ -434,15 +446,15 @@ CLU_FN int clu_web_ready(void *state, int fd, int revents, uint64_t now)
     struct clu_web *w = (struct clu_web *)state;
     int result;
     (void)now;
-    if (fd == -1)
-        return clu_web_ask(w);
-    if (fd != CLUSTER_FETCHED)
+    if (fd == -1 && !w->publishes)
+        return *w->index ? clu_web_ask(w) : cluster_source_refresh(w->source);
+    if (fd != -1 && fd != CLUSTER_FETCHED)
         return 0;
-    if (revents != CLU_WEB_DOCUMENT)
+    if (fd != -1 && (revents != CLU_WEB_DOCUMENT || w->watches))
         return w->kind->other(w, (uint32_t)revents);
-    if (!w->busy)
+    if (fd != -1 && !w->busy)
         return 0;
-    result = clu_web_read(w);
+    result = fd == -1 ? clu_web_published(w, clu_found_go(&w->found, CLU_FOUND_STEP)) : clu_web_read(w);
     if (result) { /* what is still under way is of no use */
         (void)cluster_source_fetch(w->source, CLU_WEB_DOCUMENT, NULL);
         w->busy = false;
