@@ -134,7 +134,7 @@ CLU_FN int clu_etcd_other(struct clu_web *w, uint32_t slot)
     while ((got = cluster_source_body(w->source, CLU_WEB_CHANGES, &data)) > 0)
         some = true;
     w->changes = got == CLUSTER_E_AGAIN;
-    w->again = some && w->busy;
+    w->again = some && (w->busy || w->publishes);
     return some ? cluster_source_refresh(w->source) : 0;
 }
 

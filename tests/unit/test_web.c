@@ -498,6 +498,46 @@ static void etcd_tells_of_changes(void **state)
     end();
 }
 
+/* A long list becomes members over some steps, and what is told meanwhile is asked for after it. */
+static void changes_of_a_long_list(void **state)
+{
+    static char text[80000];
+    static const char few[] = "{\"header\":{},\"kvs\":[{\"key\":\"L2NsdXN0ZXIvYXBwQDEwLjAuMC43\"}]}";
+    struct cluster_options o = web_begin(serve_etcd);
+    struct clu_text t = clu_text_on(text, sizeof text);
+    unsigned i, before;
+    (void)state;
+    faulty = NULL;
+    body = few;
+    waiting = "HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n";
+    web_start(&o, "etcd:/cluster/?watch=on&server=10.0.0.1:8500&interval=1m&jitter=0%");
+    web_run(1);
+    web_members("app@10.0.0.7");
+    clu_text_add(&t, "{\"header\":{},\"kvs\":[");
+    for (i = 0; i < 1300; i++) {
+        char key[64];
+        snprintf(key, sizeof key, "/cluster/app@10.1.%u.%u", i / 250, i % 250);
+        clu_compose(&t, i ? ",{\"key\":\"$b\"}" : "{\"key\":\"$b\"}", key);
+    }
+    clu_text_add(&t, "]}");
+    assert_false(t.cut);
+    body = text;
+    fake_push(&f, FAKE_FIRST, "5\r\n{..}\n\r\n", 10, NULL);
+    before = web.requests;
+    while (web.requests == before)
+        fake_run(&f, c, &now_ns, now_ns + 1);
+    fake_run(&f, c, &now_ns, now_ns + 1); /* a part of it is there */
+    body = few;
+    fake_push(&f, FAKE_FIRST, "5\r\n{..}\n\r\n", 10, NULL);
+    web_run(0);
+    web_members("app@10.0.0.7");
+    web_run(10);
+    web_members("app@10.0.0.7");
+    assert_int_equal(web.requests, before + 2);
+    assert_int_equal(mirror.seen[CLUSTER_JOIN], 1302); /* one of them for the second time */
+    end();
+}
+
 static void every_allocation_may_fail(void **state)
 {
     static const char *const urls[][2] = {
@@ -536,6 +576,7 @@ int main(void)
         cmocka_unit_test(consul_keeps_the_own_node_passing),
         cmocka_unit_test(etcd_keeps_the_own_node_under_a_lease),
         cmocka_unit_test(etcd_tells_of_changes),
+        cmocka_unit_test(changes_of_a_long_list),
         cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
