@@ -61,11 +61,13 @@ CLU_FN void clu_sigv4_authorize(struct clu_text *t, const struct clu_sigv4 *k, c
     clu_compose(&s, "/$s/$s/aws4_request", k->region, k->service);
     clu_compose(clu_text_in(&w, text, sizeof text), "AWS4$s", k->secret);
     size = w.length;
-    for (rest = clu_slice_str(scope); rest.at; size = sizeof key) { /* the key of each part is what came of the one before */
+    rest = clu_slice_str(scope);
+    do { /* the key of each part is what came of the one before */
         struct clu_slice part = clu_cut(&rest, '/');
         clu_hmac_sha256(by, size, part.at, part.length, key);
         by = key;
-    }
+        size = sizeof key;
+    } while (rest.at);
     clu_wipe(text, sizeof text);
     clu_sigv4_hex(hex, request);
     clu_compose(clu_text_in(&w, text, sizeof text), "AWS4-HMAC-SHA256\n$s\n$s\n$s", k->time, scope, hex);
