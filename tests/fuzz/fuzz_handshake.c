@@ -20,7 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (with = 0; with < 2; with++) {
         w = clu_writer_on(again, sizeof again);
         if (clu_hello_read(data, size, with, &hello)) {
-            CHECK(hello.name.length <= CLU_NAME_MAX && memchr(hello.name.at, '@', hello.name.length));
+            bool host = !with && (hello.flags & CLU_FLAGS_NAME_ME); /* it asks for a name there */
+            CHECK(hello.name.length <= CLU_NAME_MAX && !memchr(hello.name.at, '@', hello.name.length) == host);
             CHECK(!clu_hello_is_old(data, size));
             clu_hello_write(&w, &hello, with);
             whole = clu_written(&w);
