@@ -104,10 +104,10 @@ CLUSTER_DEF int cluster_source_fetched(const struct cluster_source *s, uint32_t 
     if (!f)
         return CLUSTER_E_NOT_FOUND;
     memset(&response, 0, sizeof response);
-    response.error = f->state == CLU_FETCH_BODY ? 0 : f->state == CLU_FETCH_REST ? f->error : CLUSTER_E_AGAIN;
+    response.error = f->error;
     response.status = f->http.status;
     response.whole = f->http.whole && !response.error;
-    response.why = response.error ? f->why : "";
+    response.why = f->why;
     return clu_write_struct(out, &response, sizeof response);
 }
 
@@ -117,7 +117,7 @@ CLUSTER_DEF int cluster_source_header(const struct cluster_source *s, uint32_t s
     const struct clu_fetch *f = clu_source_slot(s, slot);
     struct clu_slice value = clu_slice_of(NULL, 0);
     if (f && name && f->http.status)
-        value = clu_http_find(clu_slice_of(f->buffer + f->http.begin, f->http.head - f->http.begin), name);
+        value = clu_fetch_header(f, name);
     if (!value.at)
         return CLUSTER_E_NOT_FOUND;
     if (value.length < capacity) {

@@ -49,7 +49,7 @@ struct clu_fetch {
     bool secret; /* with a secret in it */
     bool reused; /* a kept connection on which nothing came yet */
     bool reads;  /* the owner does, and sees the end by that */
-    int error;
+    int error;   /* as in struct cluster_response */
     uint32_t address_count, address_next, quota;
     void *tls;
     uint64_t deadline, step, body_left;
@@ -131,9 +131,7 @@ CLU_CALLED void clu_fetch_fail(struct clu_fetch *f, int error, const char *sente
 CLU_FN void clu_fetch_send_begin(struct clu_fetch *f)
 {
     f->state = f->secure && !f->tls ? CLU_FETCH_SECURES : CLU_FETCH_SENDS;
-    f->sent = f->have = 0;
-    memset(&f->http, 0, sizeof f->http);
-    f->http.empty = memcmp(f->request, "HEAD ", 5) == 0;
+    f->sent = 0;
     (void)clu_watch(f->loop, &f->watcher, f->fd, POLLOUT); /* of what is ours already it cannot fail */
 }
 
@@ -161,7 +159,6 @@ CLU_CALLED void clu_fetch_connect(struct clu_fetch *f, int error)
         clu_timer_set(&l->timers, &f->timer, l->now + span);
         return;
     }
-    memset(&f->http, 0, sizeof f->http);
     clu_fetch_fail(f, error < 0 ? error : CLUSTER_E_TIMEOUT, NULL);
 }
 
@@ -208,6 +205,12 @@ CLU_FN void clu_fetch_start(struct clu_fetch *f)
 
 /* ---- the response ----------------------------------------------------- */
 
+/* A field of the response; its `at` is NULL where there is none. */
+CLU_FN struct clu_slice clu_fetch_header(const struct clu_fetch *f, const char *name)
+{
+    return clu_http_find(clu_slice_of(f->buffer + f->http.begin, f->http.head - f->http.begin), name);
+}
+
 /* What comes after a mark in a text, up to a byte; its `at` is NULL where there is none. */
 CLU_FN struct clu_slice clu_fetch_between(struct clu_slice text, const char *mark, char end)
 {
@@ -226,7 +229,7 @@ CLU_FN void clu_fetch_quote(struct clu_fetch *f, struct clu_slice body)
     bool moved = f->http.status < 400;
     struct clu_slice said = clu_fetch_between(body, "<Message>", '<'), json = clu_fetch_between(body, "\"message\":", '}');
     if (moved)
-        said = clu_http_find(clu_slice_of(f->buffer + f->http.begin, f->http.head - f->http.begin), "location");
+        said = clu_fetch_header(f, "location");
     else if (json.at)
         said = clu_fetch_between(json, "\"", '"');
     else if (!said.at)
@@ -279,10 +282,8 @@ CLU_FN int64_t clu_fetch_read(struct clu_fetch *f, const void **data)
 CLU_FN int64_t clu_fetch_body(struct clu_fetch *f, const void **data)
 {
     int64_t got;
-    if (f->state == CLU_FETCH_REST)
-        return f->error < 0 ? f->error : 0;
     if (f->state != CLU_FETCH_BODY)
-        return CLUSTER_E_AGAIN;
+        return f->error;
     got = clu_fetch_read(f, data);
     f->reads = true;
     if (got == 0)
@@ -342,10 +343,13 @@ CLU_FN int clu_fetch_go(struct clu_fetch *f)
         result = clu_fetch_send(f);
     if (!result && f->state == CLU_FETCH_HEAD) {
         result = (int)clu_fetch_read(f, &data);
-        if (!result)
-            f->state = f->http.status < 300 ? CLU_FETCH_BODY : CLU_FETCH_ERROR;
-        if (f->state == CLU_FETCH_ERROR)
+        if (!result && f->http.status < 300) {
+            f->state = CLU_FETCH_BODY;
+            f->error = 0;
+        } else if (!result) {
+            f->state = CLU_FETCH_ERROR;
             f->body_left = CLU_HTTP_STEP;
+        }
     }
     return result;
 }
@@ -496,11 +500,13 @@ CLU_FN int clu_fetch_ask(struct clu_fetch *f, const struct cluster_request *r, u
     if (result)
         return result;
     memset(&f->http, 0, sizeof f->http);
+    f->http.empty = memcmp(f->request, "HEAD ", 5) == 0;
+    f->have = 0;
     f->secret = r->secret && *r->secret;
     f->body_left = r->answer_size ? r->answer_size : CLU_HTTP_ANSWER;
     f->deadline = span;
     f->asked = true;
-    f->error = 0;
+    f->error = CLUSTER_E_AGAIN;
     f->state = CLU_FETCH_STARTS;
     clu_timer_set(&f->loop->timers, &f->timer, 0);
     return 0;

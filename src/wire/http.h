@@ -101,10 +101,10 @@ CLU_FN struct clu_slice clu_http_find(struct clu_slice head, const char *wanted)
 /* HTTP/1.1 200 OK, of which the OK may be missing. */
 CLU_FN bool clu_http_status(struct clu_http *h, struct clu_slice line)
 {
-    struct clu_slice version = clu_cut(&line, ' '), code = clu_cut(&line, ' ');
     uint64_t minor, status;
-    if (version.length != 8 || !clu_slice_starts(version, "HTTP/1.") || !clu_number(clu_slice_from(version, 7), 9, &minor) ||
-        code.length != 3 || !clu_number(code, 999, &status) || status < 100)
+    if (line.length < 12 || !clu_slice_starts(line, "HTTP/1.") || !clu_number(clu_slice_of(line.at + 7, 1), 9, &minor) ||
+        line.at[8] != ' ' || !clu_number(clu_slice_of(line.at + 9, 3), 999, &status) || status < 100 ||
+        (line.length > 12 && line.at[12] != ' '))
         return false;
     h->status = (uint16_t)status;
     h->modern = minor != 0;
@@ -149,11 +149,18 @@ CLU_FN bool clu_http_fields_end(struct clu_http *h)
         h->counted = true;
         h->left = 0;
     }
-    h->state = h->chunked ? CLU_HTTP_SIZE : h->counted ? CLU_HTTP_COUNTED : CLU_HTTP_TO_END;
-    if (!h->counted)
-        h->left = h->chunked ? 0 : UINT64_MAX;
-    h->whole = !h->chunked && !h->left;
-    h->keep = h->modern && !h->closes && h->state != CLU_HTTP_TO_END;
+    if (h->chunked) {
+        h->state = CLU_HTTP_SIZE;
+        h->left = 0;
+    } else if (h->counted) {
+        h->state = CLU_HTTP_COUNTED;
+        h->whole = !h->left;
+    } else {
+        h->state = CLU_HTTP_TO_END;
+        h->left = UINT64_MAX;
+        h->closes = true;
+    }
+    h->keep = h->modern && !h->closes;
     h->lines = 0;
     return true;
 }
