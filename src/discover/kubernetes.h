@@ -350,7 +350,8 @@ CLU_FN int clu_kube_other(struct clu_web *w, uint32_t slot)
     int64_t got;
     memset(&r, 0, sizeof r);
     r.size = (uint32_t)sizeof r;
-    (void)cluster_source_fetched(w->source, slot, &r);
+    if (cluster_source_fetched(w->source, slot, &r) < 0)
+        return 0;
     if (!k->follows && r.error)
         return r.error == CLUSTER_E_AGAIN ? 0 : clu_kube_failed(k, &r);
     if (!k->follows && cluster_source_same(w->source) != 0)

@@ -29,10 +29,10 @@ CLU_FN int clu_nodes_add(struct clu_nodes *list, const struct cluster_node *node
 /* The end of the list: published, unless something went wrong, and freed. */
 CLU_FN int clu_nodes_publish(struct clu_nodes *list, int result)
 {
-    const struct cluster_allocator *memory = cluster_source_allocator(list->source);
     if (!result)
         result = cluster_source_publish(list->source, list->nodes, list->count);
-    clu_free(memory, list->nodes, list->capacity * sizeof *list->nodes);
+    if (list->capacity)
+        clu_free(cluster_source_allocator(list->source), list->nodes, list->capacity * sizeof *list->nodes);
     return result;
 }
 

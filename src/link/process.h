@@ -118,6 +118,7 @@ CLU_FN int clu_process_is_auth(struct clu_link *link, struct clu_reader *r)
 {
     struct clu_writer w;
     struct clu_slice from[3];
+    memset(from, 0, sizeof from);
     if (!clu_form_read(r, "{3 $gen_call {2 * * {2 is_auth *", from) || clu_left(r))
         return 0;
     w = clu_process_begin(link);
@@ -148,13 +149,13 @@ CLU_FN int clu_ask_show(struct clu_ask *ask, struct clu_slice answer)
 /* {Ref, Answer} */
 CLU_FN int clu_process_answered(const struct clu_link *link, struct clu_reader *r)
 {
-    struct clu_slice reference;
+    struct clu_slice reference = clu_slice_of(NULL, 0);
     struct clu_ask *ask = clu_form_read(r, "{2 *", &reference) ? clu_ask_of(link, reference) : NULL;
     if (!ask)
         return 0;
     if (ask->kind == CLU_ASK_CALL)
         return clu_ask_show(ask, clu_rest(r));
-    return clu_form_read(r, "yes", NULL) ? clu_ask_answer(ask, 0, "pong", NULL, 0) : 0;
+    return clu_form_read(r, "yes", &reference) ? clu_ask_answer(ask, 0, "pong", NULL, 0) : 0;
 }
 
 /* {21, Process, Pid, Ref, Reason}: what was watched has ended. */

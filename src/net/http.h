@@ -283,7 +283,7 @@ CLU_FN int64_t clu_fetch_body(struct clu_fetch *f, const void **data)
 {
     int64_t got;
     if (f->state != CLU_FETCH_BODY)
-        return f->error;
+        return f->error < 0 ? f->error : 0;
     got = clu_fetch_read(f, data);
     f->reads = true;
     if (got == 0)
