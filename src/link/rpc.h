@@ -63,7 +63,8 @@ CLU_FN size_t clu_arity(struct clu_slice list)
         return 0;
     if (tag == CLU_TERM_STRING)
         return clu_read_u16(&r);
-    return tag == CLU_TERM_LIST && list.length && (uint8_t)list.at[list.length - 1] == CLU_TERM_NIL ? clu_read_u32(&r) : SIZE_MAX;
+    return tag == CLU_TERM_LIST && list.length && (uint8_t)list.at[list.length - 1] == CLU_TERM_NIL ? clu_read_u32(&r)
+                                                                                                    : SIZE_MAX;
 }
 
 /* The text of an atom; false: it is none. */
