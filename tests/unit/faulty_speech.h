@@ -8,7 +8,7 @@ enum { WELL, CUT, SILENT, GARBAGE, FLIPPED, DRIBBLED };
 
 struct speech {
     int fd, stage, way; /* what is said at this stage goes wrong so */
-    size_t at;          /* from this byte on */
+    size_t at;          /* from this byte on, or after its end */
 };
 
 /* A packet of this stage, after its length of so many bytes. After a cut, silence and garbage no more is said. */
@@ -20,6 +20,7 @@ static inline void speech_say(struct fake *machine, struct speech s, int stage, 
     clu_put_be(packet, size, (unsigned)width);
     memcpy(packet + width, body, size);
     size += width;
+    s.at = s.at < size ? s.at : size;
     if (s.way >= CUT && s.way <= GARBAGE && s.stage < stage)
         return;
     if (s.way == WELL || s.stage != stage) {
