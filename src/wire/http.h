@@ -179,11 +179,10 @@ CLU_FN bool clu_http_size(struct clu_http *h, struct clu_slice line)
     return i && (i == line.length || line.at[i] == ';' || clu_is_blank(line.at[i]));
 }
 
+/* A line without its end, and without control bytes but tabs. */
 CLU_FN bool clu_http_line(struct clu_http *h, struct clu_slice line)
 {
     struct clu_slice name, value;
-    if (!clu_http_clean(line))
-        return false;
     switch (h->state) {
     case CLU_HTTP_STATUS:
         return clu_http_status(h, line);
@@ -210,7 +209,8 @@ CLU_FN enum clu_parse clu_http_next(struct clu_http *h, struct clu_slice text, s
     *piece = clu_slice_of(NULL, 0);
     while (!h->whole) {
         struct clu_slice rest = clu_slice_from(text, h->at);
-        bool head = h->state <= CLU_HTTP_FIELDS;
+        bool head = h->state <= CLU_HTTP_FIELDS, whole;
+        size_t length;
         if (!head && h->state <= CLU_HTTP_CHUNK) {
             if (!rest.length)
                 return CLU_NEED_MORE;
@@ -225,18 +225,23 @@ CLU_FN enum clu_parse clu_http_next(struct clu_http *h, struct clu_slice text, s
                 h->state = CLU_HTTP_CHUNK_END;
             return CLU_COMPLETE;
         }
-        rest.length = clu_slice_find(rest, '\n') + 1;
-        h->lines += rest.length;
+        length = clu_slice_find(rest, '\n') + 1;
+        h->lines += length;
         if (h->lines > (head ? CLU_HTTP_HEAD_MAX : CLU_HTTP_FRAMING))
             return CLU_MALFORMED;
-        if (h->at + rest.length > text.length) { /* it is looked at again when more of it came */
-            h->lines -= rest.length;
+        whole = length <= rest.length;
+        rest.length = length - 1;
+        rest.length -= rest.length && rest.at[rest.length - 1] == '\r';
+        if (!clu_http_clean(rest))
+            return CLU_MALFORMED;
+        if (!whole) { /* it is looked at again when more of it came */
+            h->lines -= length;
             return CLU_NEED_MORE;
         }
-        h->at += rest.length;
+        h->at += length;
         if (head)
             h->head = h->at;
-        if (!clu_http_line(h, clu_line(&rest)))
+        if (!clu_http_line(h, rest))
             return CLU_MALFORMED;
         if (head && h->state > CLU_HTTP_FIELDS)
             return CLU_COMPLETE;

@@ -467,13 +467,13 @@ class Nodes(OwnNodes):
         visit = slow.hundred.visit()
         self.fails(visit, "firewall")
         self.assertEqual((visit.verdict["FAIL"], visit.warns), (100, set()), visit.story())
-        self.assertLess(visit.outcome.seconds, 30)
+        self.assertLess(visit.outcome.seconds, 20)
 
     def test_more_than_there_is_time_for(self):
         visit = slow.many.visit()
         self.fails(visit, "firewall")
         self.assertIn("time", visit.warns)
-        self.assertLess(visit.outcome.seconds, 30)  # 14, and what a busy machine adds
+        self.assertLess(visit.outcome.seconds, 25)  # 14, and what a busy machine adds
 
     def test_without_a_cookie(self):
         with tempfile.TemporaryDirectory() as home:

@@ -269,10 +269,12 @@ static void malformed_chunks(void **state)
     bad_body(CHUNKED "+1\r\na\r\n");
     bad_body(CHUNKED " 1\r\na\r\n");
     bad_body(CHUNKED "0x1\r\na\r\n");
+    bad_body(CHUNKED "1\rX"); /* at once, not when the line ends */
     bad_body(CHUNKED "1\rX\n");
     bad_body(CHUNKED "1;\x01\r\na\r\n");
     bad_body(CHUNKED "1\r\nabc\r\n");
     bad_body(CHUNKED "1\r\na0\r\n\r\n");
+    bad_body(CHUNKED "1\r\na\rX");
     bad_body(CHUNKED "1\r\na\rX\n");
     bad_body(CHUNKED "1\r\na\r\r\n");
     bad_body(CHUNKED "1\r\r\na\r\n");
