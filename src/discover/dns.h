@@ -484,6 +484,8 @@ CLU_FN int clu_dns_answered(struct clu_dns *d, uint32_t slot)
 {
     struct cluster_dns_answer a;
     int result;
+    if (slot < d->slots ? slot >= d->next : !(d->busy >> (slot - d->slots) & 1))
+        return 0; /* a round before asked for it, and failed */
     a.size = (uint32_t)sizeof a;
     result = cluster_source_answer(d->source, slot, &a);
     if (result)

@@ -244,11 +244,12 @@ CLU_FN void clu_question_start(struct clu_question *q)
     q->state = CLU_DNS_REST;
     q->first = r->conf.options[CLU_RESOLV_ROTATE] ? r->turn++ : 0;
     q->deadline = clu_add_time(r->loop->now, q->deadline);
-    (void)clu_question_next_name(q);
     if (q->servers && !q->search)
         result = 0;
     if (q->hosts && (q->type == CLUSTER_DNS_A || q->type == CLUSTER_DNS_AAAA))
-        hosts = clu_question_hosts(q);
+        hosts = clu_question_hosts(q); /* for the name as it was given */
+    if (!hosts)
+        (void)clu_question_next_name(q);
     q->tries = hosts || result ? 0 : clu_question_servers(q) * r->conf.options[CLU_RESOLV_ATTEMPTS];
     if (q->tries)
         clu_question_go(q);

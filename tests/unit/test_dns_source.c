@@ -34,7 +34,8 @@ struct rrset {
 };
 
 static struct rrset zone[8];
-static unsigned asked, shuffle, in_flight_most;
+static unsigned asked, shuffle, in_flight_most, silent_id;
+static int silent_fd; /* of the last query that was not answered */
 static char last_name[256];
 static struct message m;
 
@@ -90,6 +91,8 @@ static void sent(struct fake *machine, int fd, const uint8_t *data, size_t size)
         if (zone[i].name && zone[i].type == type && strcmp(zone[i].name, last_name) == 0)
             r = &zone[i];
     mode = r ? (unsigned)r->mode : NXDOMAIN;
+    silent_fd = mode == SILENT ? fd : silent_fd;
+    silent_id = mode == SILENT ? id : silent_id;
     if (mode == SILENT)
         return;
     begin(&m, id, 0x8180 | (mode < 16 ? mode : 0) | (mode == TRUNCATED && !tcp ? 0x200 : 0), last_name, type);
@@ -382,6 +385,11 @@ static void search_hosts_and_server(void **state)
     wait_ms(10);
     state_is(CLUSTER_SOURCE_ANSWER);
     expect("n@10.0.0.1 n@10.0.0.77");
+    cluster_source_remove(s); /* the file has the name as it is given, whatever the search list would make of it */
+    assert_int_equal(cluster_discover(c, "dns:db?type=a&node=n&hosts=on&search=on", &s), 0);
+    wait_ms(10);
+    state_is(CLUSTER_SOURCE_ANSWER);
+    expect("n@10.0.0.1 n@10.0.0.77");
     end();
 }
 
@@ -482,6 +490,41 @@ static void large_srv_with_and_without_additional(void **state)
     assert_true(in_flight_most <= CLU_DNS_ASKED_MAX);
     state_is(CLUSTER_SOURCE_EMPTY); /* the zone has no such hosts */
     assert_int_equal(cluster_member_count(c), 501);
+    end();
+}
+
+/* A question of a round that has failed is answered in the next one, to which it says nothing. */
+static void an_answer_that_comes_a_round_late(void **state)
+{
+    struct rrset *r = has(0, "srv", CLUSTER_DNS_SRV, 1, 0);
+    (void)state;
+    r->targets[0] = "bad.web";
+    r->targets[1] = "slow.web";
+    has(1, "bad.web", CLUSTER_DNS_A, 1, 1)->mode = SERVFAIL;
+    has(2, "slow.web", CLUSTER_DNS_A, 2, 1)->mode = SILENT;
+    begin_as("dns:srv?type=srv&interval=500ms&jitter=0%", "n@10.9.9.1");
+    wait_ms(10);
+    state_is(CLUSTER_SOURCE_FAILED);
+    assert_int_equal(cluster_source_rounds(s), 1);
+    assert_string_equal(last_name, "bad.web");
+    begin(&m, silent_id, 0x8180, "slow.web", CLUSTER_DNS_A);
+    put_a(&m, 30, 0x0a000002);
+    zone[1].mode = GOOD;
+    r->mode = SILENT;
+    {
+        int fd = silent_fd;
+        wait_ms(500);
+        assert_string_equal(last_name, "srv");
+        fake_push(&f, fd, m.data, m.size, &f.s[fd].peer);
+    }
+    wait_ms(10);
+    assert_int_equal(cluster_source_rounds(s), 1);
+    assert_int_equal(cluster_source_error(s), CLUSTER_E_IO);
+    r->mode = zone[2].mode = GOOD;
+    wait_ms(1000);
+    assert_int_equal(cluster_source_rounds(s), 2);
+    state_is(CLUSTER_SOURCE_ANSWER);
+    expect("n@10.0.0.1 n@10.0.0.2 n@10.9.9.1");
     end();
 }
 
@@ -669,6 +712,7 @@ int main(void)
         cmocka_unit_test_setup(srv_targets_are_resolved, machine),
         cmocka_unit_test_setup(no_target_has_an_address_yet, machine),
         cmocka_unit_test_setup(large_srv_with_and_without_additional, machine),
+        cmocka_unit_test_setup(an_answer_that_comes_a_round_late, machine),
         cmocka_unit_test_setup(more_than_anybody_has, machine),
         cmocka_unit_test_setup(polled_by_ttl, machine),
         cmocka_unit_test_setup(bad_urls_name_the_mend, machine),
