@@ -187,9 +187,10 @@ CLU_FN uint32_t clu_question_servers(const struct clu_question *q)
     return count;
 }
 
-/* The address of the server whose turn it is. */
+/* The address of the server whose turn it is. 0.0.0.0 and :: are this host, which answers from its loopback. */
 CLU_FN int clu_question_server(struct clu_question *q)
 {
+    static const uint8_t any[16] = {0};
     uint32_t index = (q->first + q->attempt) % clu_question_servers(q);
     struct clu_slice list = clu_slice_str(q->servers ? q->servers : ""), text, zone;
     text = q->resolver->conf.servers[q->servers ? 0 : index];
@@ -197,6 +198,8 @@ CLU_FN int clu_question_server(struct clu_question *q)
         text = clu_cut(&list, ',');
     if (!clu_server_parse(text, &q->server, &zone))
         return CLUSTER_E_INVALID;
+    if (memcmp(q->server.bytes, any, sizeof any) == 0)
+        clu_put_be(q->server.bytes + (q->server.family == 6 ? 12 : 0), q->server.family == 6 ? 1 : 0x7f000001, 4);
     return zone.at ? clu_zone_find(&q->resolver->loop->io, zone, &q->server.scope) : 0;
 }
 

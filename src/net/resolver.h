@@ -103,7 +103,8 @@ CLU_CALLED void clu_question_go(struct clu_question *q)
         }
         if (q->fd < 0 && (result == CLUSTER_E_AGAIN || result == CLUSTER_E_LIMIT)) {
             q->state = CLU_DNS_WAITS;
-            q->error = q->error ? q->error : CLUSTER_E_LIMIT;
+            if (!q->error && q->resolver->flight < CLU_DNS_FLIGHT)
+                q->error = CLUSTER_E_LIMIT;
             share = l->retired_count >= CLU_RETIRED_MAX ? 0 : clu_min_u64(q->deadline - l->now, CLU_DNS_WAIT);
             clu_timer_set(&l->timers, &q->timer, l->now + share);
             return;

@@ -594,6 +594,40 @@ static void silence(void **state)
     dns_end(&w);
 }
 
+/* More questions than may be asked at a time, and a server that is away: those who waited for their turn blame no socket. */
+static void silence_for_many(void **state)
+{
+    uint32_t slot;
+    (void)state;
+    begin_world(never_answers);
+    for (slot = 0; slot < CLU_DNS_FLIGHT + 6; slot++)
+        dns_want(&w, slot, "web.example", CLUSTER_DNS_A);
+    dns_source(&w, "mine:");
+    dns_wait(&w, 6000);
+    assert_int_equal(w.queries, 2 * CLU_DNS_FLIGHT);
+    for (slot = 0; slot < CLU_DNS_FLIGHT + 6; slot++)
+        fails_with(&w.seen[slot], CLUSTER_E_TIMEOUT, 0, w.seen[0].why);
+    dns_end(&w);
+}
+
+/* This host, as some write it: its answers come from the loopback. */
+static void any_address_is_this_host(void **state)
+{
+    (void)state;
+    begin_world(two_addresses);
+    dns_file(&w, 0, "/etc/resolv.conf", "nameserver 0.0.0.0\n");
+    is_real(resolve("mine:", "web.example", CLUSTER_DNS_A, 6000));
+    assert_memory_equal(w.q[0].server.bytes, "\x7f\0\0\1", 4);
+    assert_int_equal(w.q[0].server.port, 53);
+    dns_file(&w, 0, "/etc/resolv.conf", "nameserver ::\n");
+    w.seen[0].times = 0;
+    assert_int_equal(cluster_source_refresh(w.s), 0);
+    dns_wait(&w, 0);
+    dns_wait(&w, 6000);
+    assert_true(w.q[w.queries - 1].server.family == 6 && w.q[w.queries - 1].server.bytes[15] == 1);
+    dns_end(&w);
+}
+
 /* It answers, and nothing of that is an answer: it is not said to be away. */
 static void answers_something_else(struct dns_world *d, const struct dns_query *q, struct message *m)
 {
@@ -1199,6 +1233,8 @@ int main(void)
         cmocka_unit_test(bad_15_duplicates_in_flight),
         cmocka_unit_test(bad_43_destroyed_at_any_point),
         cmocka_unit_test(silence),
+        cmocka_unit_test(silence_for_many),
+        cmocka_unit_test(any_address_is_this_host),
         cmocka_unit_test(improper_answers),
         cmocka_unit_test(servers_in_turn),
         cmocka_unit_test(timeouts_and_attempts),
