@@ -58,8 +58,8 @@ CLU_FN void clu_text_base64(struct clu_text *t, const char *bytes, size_t size)
     }
 }
 
-/* The template, in which each of these stands for the next argument: $s a text as it is, $q one as a part of a URL, $j one between the
- * quotes of JSON, $b one in Base64; $u an unsigned number. */
+/* The template, in which each of these stands for the next argument: $s a text as it is, $z one with the NUL that ends it, $q one as a part
+ * of a URL, $j one between the quotes of JSON, $b one in Base64; $u an unsigned number. */
 CLU_FN void clu_compose(struct clu_text *t, const char *form, ...)
 {
     va_list arguments;
@@ -82,7 +82,7 @@ CLU_FN void clu_compose(struct clu_text *t, const char *form, ...)
         else if (*form == 'b')
             clu_text_base64(t, text, strlen(text));
         else
-            clu_text_add(t, text);
+            clu_text_bytes(t, text, strlen(text) + (*form == 'z'));
     }
     va_end(arguments);
 }

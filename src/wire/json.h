@@ -20,8 +20,8 @@
 enum { CLU_JSON_MORE = 0, CLU_JSON_BAD = -1 };
 
 /* A place in documents: what has this key, or with NULL each element, in the place `within`, has the number `id`, from 1. Place 0 is
- * the document. One whose id is CLU_JSON_FIELD is for a field of the owner's record, `room` bytes at an offset. Ends with a row
- * whose id is 0. */
+ * the document. One whose id is CLU_JSON_FIELD is for a field of the owner's record, `room` bytes at an offset; an object at another
+ * one that has such bytes begins with these zeroed. Ends with a row whose id is 0. */
 struct clu_json_path {
     uint8_t within, id;
     uint16_t at, room;
@@ -32,10 +32,11 @@ struct clu_json_path {
     {                                                                                                                          \
         within, id, 0, 0, key                                                                                                  \
     }
-#define CLU_FIELD(within, key, record, field)                                                                                  \
+#define CLU_OBJECT(within, id, key, record, field)                                                                             \
     {                                                                                                                          \
-        within, CLU_JSON_FIELD, offsetof(record, field), sizeof(((record *)0)->field), key                                     \
+        within, id, offsetof(record, field), sizeof(((record *)0)->field), key                                                 \
     }
+#define CLU_FIELD(within, key, record, field) CLU_OBJECT(within, CLU_JSON_FIELD, key, record, field)
 
 enum {
     CLU_JSON_DONE,
@@ -85,7 +86,7 @@ struct clu_json {
 CLU_FN void clu_json_begin(struct clu_json *j, const struct clu_json_path *paths, char *text, size_t room)
 {
     memset(j, 0, sizeof *j);
-    j->paths = paths;
+    j->paths = j->path = paths;
     j->text = text;
     j->room = room;
     j->state = CLU_JSON_VALUE;
@@ -151,15 +152,17 @@ CLU_FN uint8_t clu_json_place(struct clu_json *j, const char *key)
 }
 
 /* Is the token for a field? It is taken there, if nothing is there yet: a text that is whole and fits, or into a single byte the
- * first one of any value that is no container. */
+ * first one of any value that is no container. And where an object begins its fields are empty. */
 CLU_FN bool clu_json_taken(const struct clu_json *j, int token, void *record)
 {
-    char *field = (char *)record;
-    if (j->id != CLU_JSON_FIELD)
+    char *field = (char *)record + j->path->at;
+    if (j->id != CLU_JSON_FIELD) {
+        if (token == '{' && j->id == j->path->id)
+            memset(field, 0, j->path->room);
         return false;
+    }
     if (strchr("{}[]", token))
         return true;
-    field += j->path->at;
     if (j->path->room == 1 && !*field)
         *field = (char)token;
     else if (token == '"' && !j->cut && j->length < j->path->room && !*field)

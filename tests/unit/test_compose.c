@@ -21,6 +21,10 @@ static void marks(void **state)
     clu_compose(&t, "$s$s$q$j$b$u$s", "", "$s", "", "", "", 0u, "end"); /* what goes in is no template */
     assert_string_equal(out, "$s0end");
     assert_false(t.cut);
+    t = clu_text_on(out, sizeof out);
+    clu_compose(&t, "$z$z/$z", "one", "", "b");
+    assert_int_equal(t.length, sizeof "one\0\0/b");
+    assert_memory_equal(out, "one\0\0/b", sizeof "one\0\0/b");
 }
 
 static void parts_of_urls(void **state)

@@ -272,9 +272,39 @@ static void texts_go_into_fields(void **state)
     }
 }
 
+/* Where an object begins that has fields of its own, these are empty again, and no others. */
+static void objects_begin_with_empty_fields(void **state)
+{
+    struct record {
+        char before, name[4], kind, after[4];
+    } r = {'b', "old", 'k', "old"};
+    static const struct clu_json_path fields[] = {CLU_FIELD(0, "last", struct record, after), CLU_PLACE(0, ITEMS, "items"),
+                                                  CLU_OBJECT(ITEMS, ITEM, NULL, struct record, name),
+                                                  CLU_FIELD(ITEM, "name", struct record, name), CLU_PLACE(0, 0, NULL)};
+    static const char text[] = "{\"items\":[{},{\"name\":\"a\"},{\"name\":\"b\"},{\"no\":{}}],\"last\":\"z\"}";
+    struct clu_json j;
+    char room[8], names[32], *out = names;
+    int token;
+    (void)state;
+    clu_json_begin(&j, fields, room, sizeof room);
+    clu_json_feed(&j, text, strlen(text));
+    while ((token = clu_json_next(&j)) > 0) {
+        (void)clu_json_taken(&j, token, &r);
+        if (j.id == ITEM)
+            *out++ = *r.name ? *r.name : '-';
+    }
+    *out = '\0';
+    assert_true(clu_json_whole(&j));
+    assert_string_equal(names, "---a-b--");
+    assert_string_equal(r.after, "old"); /* it had one */
+    assert_int_equal(r.before, 'b');
+    assert_int_equal(r.kind, 'k');
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(objects_begin_with_empty_fields),
         cmocka_unit_test(texts_go_into_fields),
         cmocka_unit_test(structure),
         cmocka_unit_test(words),
