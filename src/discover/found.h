@@ -11,33 +11,32 @@
 #include "list.h"
 
 #define CLU_FOUND_HEAD 9
-#define CLU_FOUND_MOST (CLU_FOUND_HEAD + 3 * (CLU_NAME_MAX + 1)) /* bytes of a record */
-#define CLU_FOUND_STEP 512                                       /* nodes that are made members in one step */
+#define CLU_FOUND_MOST (CLU_FOUND_HEAD + 3 * (CLU_NAME_MAX + 1) + 1) /* bytes of a record at most */
+#define CLU_FOUND_STEP 512                                           /* nodes that are made members in one step */
 
 /* Records one after another: 8 bytes of their owner's, one of flags, and three texts: name or host, address, zone. */
 struct clu_found {
     struct cluster_source *source;
     char *bytes;
     size_t size, capacity;
-    uint64_t digest;
-    bool known;      /* digest is that of what was published last */
     size_t at, done; /* how far publishing a long list is: bytes, and nodes */
+    uint64_t digest;
+    bool known; /* digest is that of what was published last */
 };
 
 /* A record more, its owner's bytes 0. The address and the zone are from fields. */
 CLU_FN int clu_found_add(struct clu_found *l, const char *name, const char *address, const char *zone, bool draining)
 {
     struct clu_text t;
+    char *record;
+    if (strlen(name) > CLU_NAME_MAX)
+        return CLUSTER_E_LIMIT;
     if (!clu_reserve(cluster_source_allocator(l->source), &l->bytes, &l->capacity, l->size + CLU_FOUND_MOST, 1))
         return CLUSTER_E_MEMORY;
-    memset(l->bytes + l->size, 0, CLU_FOUND_HEAD);
-    l->bytes[l->size + CLU_FOUND_HEAD - 1] = (char)draining;
-    clu_text_in(&t, l->bytes + l->size + CLU_FOUND_HEAD, CLU_FOUND_MOST - CLU_FOUND_HEAD);
-    clu_text_bytes(&t, name, strlen(name) + 1);
-    if (t.length > CLU_NAME_MAX + 1)
-        return CLUSTER_E_LIMIT;
-    clu_text_bytes(&t, address, strlen(address) + 1);
-    clu_text_bytes(&t, zone, strlen(zone) + 1);
+    record = l->bytes + l->size;
+    memset(record, 0, CLU_FOUND_HEAD);
+    record[CLU_FOUND_HEAD - 1] = (char)draining;
+    clu_compose(clu_text_in(&t, record + CLU_FOUND_HEAD, CLU_FOUND_MOST - CLU_FOUND_HEAD), "$z$z$z", name, address, zone);
     l->size += CLU_FOUND_HEAD + t.length;
     return 0;
 }
@@ -53,27 +52,27 @@ CLU_FN size_t clu_found_next(const struct clu_found *l, size_t at)
 CLU_FN int clu_found_go(struct clu_found *l, size_t most)
 {
     struct clu_nodes list = {l->source, NULL, 0, 0};
-    int64_t added;
     int result = 0;
     if (l->done && cluster_source_add(l->source, NULL, 0) != (int64_t)l->done)
         return CLUSTER_E_TIMEOUT; /* the round is over, and what was added is forgotten */
-    for (; l->at < l->size && !result && list.count < most; l->at = clu_found_next(l, l->at)) {
+    while (l->at < l->size && !result && list.count < most) {
+        const char *record = l->bytes + l->at;
         struct cluster_node node;
         memset(&node, 0, sizeof node);
-        node.flags = l->bytes[l->at + CLU_FOUND_HEAD - 1] ? CLUSTER_NODE_DRAINING : 0;
-        node.name = l->bytes + l->at + CLU_FOUND_HEAD;
+        node.flags = record[CLU_FOUND_HEAD - 1] ? CLUSTER_NODE_DRAINING : 0;
+        node.name = record + CLU_FOUND_HEAD;
         node.address = clu_url_next(node.name);
         node.zone = clu_url_next(node.address);
+        l->at = (size_t)(clu_url_next(node.zone) - l->bytes);
         if (!*node.zone)
             node.zone = NULL;
         result = clu_nodes_add(&list, &node);
     }
     if (!result && (l->at < l->size || (l->done && list.count))) {
-        added = cluster_source_add(l->source, list.nodes, list.count);
+        int64_t added = cluster_source_add(l->source, list.nodes, list.count);
         l->done += list.count;
-        clu_free(cluster_source_allocator(l->source), list.nodes, list.capacity * sizeof *list.nodes);
         (void)cluster_source_timer(l->source, cluster_source_now(l->source) + 1);
-        return added < 0 ? (int)added : CLUSTER_E_AGAIN;
+        result = added < 0 ? (int)added : CLUSTER_E_AGAIN;
     }
     result = clu_nodes_publish(&list, result);
     l->known = result == 0;
