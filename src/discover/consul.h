@@ -20,12 +20,12 @@ CLU_FN int clu_consul_item(struct clu_web *w)
 /* The index to wait on. One that goes back begins anew, as the API says. */
 CLU_FN void clu_consul_end(struct clu_web *w)
 {
-    uint64_t before = 0, index = 0;
-    (void)clu_number(clu_slice_str(w->index), UINT64_MAX, &before);
-    w->index[0] = '\0';
-    if (w->watch && cluster_source_header(w->source, CLU_WEB_DOCUMENT, "X-Consul-Index", w->index, sizeof w->index) >= 0 &&
-        (!clu_number(clu_slice_str(w->index), UINT64_MAX, &index) || index < before || !index))
-        w->index[0] = '\0';
+    char text[24];
+    uint64_t index = 0;
+    text[0] = '\0';
+    if (w->watch)
+        (void)cluster_source_header(w->source, CLU_WEB_DOCUMENT, "X-Consul-Index", text, sizeof text);
+    w->index = clu_number(clu_slice_str(text), UINT64_MAX, &index) && index >= w->index ? index : 0;
 }
 
 CLU_FN void clu_consul_ask(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
@@ -34,7 +34,8 @@ CLU_FN void clu_consul_ask(struct clu_web *w, struct clu_text *url, struct clust
     clu_web_option(w, url, "&tag=$q", "tag");
     clu_web_option(w, url, "&dc=$q", "dc");
     if (w->waits) {
-        clu_compose(url, "&wait=$us&index=$s", CLU_WEB_WAIT, w->index);
+        clu_compose(url, "&wait=$us&index=", CLU_WEB_WAIT);
+        clu_text_u64(url, w->index);
         r->timeout_ns = (CLU_WEB_WAIT + CLU_WEB_WAIT / 8) * CLU_SECOND; /* the agent waits up to a sixteenth longer */
     }
 }
@@ -45,24 +46,21 @@ CLU_FN void clu_consul_announce(struct clu_web *w, struct clu_text *url, struct 
     const char *own = cluster_source_own(w->source)->name;
     r->method = "PUT";
     if (w->own == CLU_WEB_GRANTS) {
-        clu_text_add(url, "/v1/agent/service/register");
-        clu_web_body(url, r);
-        clu_compose(url, "{\"ID\":\"$j\",\"Name\":\"$j\",\"Address\":\"$j\",\"Tags\":[", own,
+        clu_compose(url, "$z{\"ID\":\"$j\",\"Name\":\"$j\",\"Address\":\"$j\",\"Tags\":[", "/v1/agent/service/register", own,
                     cluster_source_item(w->source, NULL), clu_name_host(own));
         clu_web_option(w, url, "\"$j\"", "tag");
         clu_text_add(url, "],\"Check\":{\"TTL\":\"" CLU_WEB_LEASE
                           "s\",\"Status\":\"passing\",\"DeregisterCriticalServiceAfter\":\"1m\"}}");
     } else {
-        clu_compose(url, w->own == CLU_WEB_KEEPS ? "/v1/agent/check/pass/service%3A$q" : "/v1/agent/service/deregister/$q",
-                    own);
-        r->body = "";
+        clu_compose(url, w->own == CLU_WEB_KEEPS ? "/v1/agent/check/pass/service%3A$q$z" : "/v1/agent/service/deregister/$q$z",
+                    own, "");
     }
 }
 
 CLU_FN int clu_consul_open(void *ctx, struct cluster_source *s, const char *target, void **state)
 {
     static const struct clu_json_path paths[] = {
-        CLU_PLACE(0, CLU_WEB_ITEM, NULL),
+        CLU_OBJECT(0, CLU_WEB_ITEM, NULL, struct clu_web, item),
         CLU_PLACE(CLU_WEB_ITEM, CLU_CONSUL_NODE, "Node"),
         CLU_FIELD(CLU_CONSUL_NODE, "Address", struct clu_web, item.address),
         CLU_PLACE(CLU_WEB_ITEM, CLU_CONSUL_SERVICE, "Service"),
@@ -71,6 +69,7 @@ CLU_FN int clu_consul_open(void *ctx, struct cluster_source *s, const char *targ
     };
     static const struct clu_web_kind kind = {sizeof(struct clu_web),
                                              paths,
+                                             NULL,
                                              0,
                                              ']',
                                              NULL,
@@ -79,7 +78,10 @@ CLU_FN int clu_consul_open(void *ctx, struct cluster_source *s, const char *targ
                                              clu_consul_end,
                                              NULL,
                                              clu_consul_ask,
+                                             "http://$s",
                                              "127.0.0.1:8500",
+                                             "token",
+                                             "token-file",
                                              "X-Consul-Token: ",
                                              clu_web_keep,
                                              clu_web_announced,

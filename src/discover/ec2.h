@@ -22,7 +22,7 @@ enum { CLU_EC2_TOKEN, CLU_EC2_REGION, CLU_EC2_ROLE, CLU_EC2_KEYS, CLU_EC2_LIST }
 struct clu_ec2 {
     struct clu_web web; /* its item is the instance at hand */
     struct clu_xml xml;
-    bool any, named; /* of the options match= and host= */
+    uint8_t any, named; /* of the options match= and host= */
     struct {
         char key[513], value[1024], group[256];
     } tag; /* or a group: the one at hand */
@@ -67,9 +67,7 @@ CLU_FN int clu_ec2_item(struct clu_web *w)
 CLU_FN int clu_ec2_token(struct clu_web *w, int token)
 {
     struct clu_ec2 *e = (struct clu_ec2 *)(void *)w;
-    if (w->json.id == CLU_EC2_TAG && token == '{')
-        memset(&e->tag, 0, sizeof e->tag);
-    else if (w->json.id == CLU_EC2_TAG)
+    if (w->json.id == CLU_EC2_TAG && token == '}')
         w->item.matches = w->item.matches || clu_ec2_wants(e);
     return 0;
 }
@@ -131,14 +129,14 @@ CLU_FN void clu_ec2_ask(struct clu_web *w, struct clu_text *url, struct cluster_
 {
     struct clu_ec2 *e = (struct clu_ec2 *)(void *)w;
     const struct cluster_io *io = cluster_source_io(w->source);
-    const char *host = strstr(w->url, "://") + 3;
+    const char *host = strstr(r->url, "://") + 3, *body;
     struct clu_text lines = clu_text_on(e->lines, sizeof e->lines);
     e->keys.service = "ec2";
     clu_sigv4_time(e->keys.time, io->wall_time(io->ctx) / CLU_SECOND);
-    clu_text_add(url, "/");
-    clu_web_body(url, r);
+    clu_text_bytes(url, "/", 2);
+    body = url->data + url->length;
     clu_ec2_form(e, url);
-    clu_sigv4_post(&lines, &e->keys, clu_slice_of(host, strcspn(host, "/")), (const char *)r->body);
+    clu_sigv4_post(&lines, &e->keys, clu_slice_of(host, strcspn(host, "/")), body);
     r->method = "POST";
     r->headers = "Content-Type: " CLU_SIGV4_FORM "\n";
     r->secret = e->lines;
@@ -163,7 +161,7 @@ CLU_FN void clu_ec2_known(struct clu_ec2 *e)
     e->keys.secret[0] = e->keys.session[0] = e->role[0] = '\0';
     if (id) {
         (void)clu_ec2_copy(id, e->keys.id, sizeof e->keys.id);
-        (void)clu_ec2_copy(w->file, e->keys.secret, sizeof e->keys.secret);
+        (void)clu_ec2_copy(w->token, e->keys.secret, sizeof e->keys.secret);
     } else if (clu_web_variable(w, "AWS_ACCESS_KEY_ID", e->keys.id, sizeof e->keys.id) &&
                clu_web_variable(w, "AWS_SECRET_ACCESS_KEY", e->keys.secret, sizeof e->keys.secret)) {
         (void)clu_web_variable(w, "AWS_SESSION_TOKEN", e->keys.session, sizeof e->keys.session);
@@ -189,7 +187,7 @@ CLU_FN void clu_ec2_meta(struct clu_web *w, struct clu_text *url, struct cluster
     if (w->step == CLU_EC2_TOKEN) {
         r->method = "PUT";
         r->headers = "X-aws-ec2-metadata-token-ttl-seconds: 60\n";
-        r->body = "";
+        clu_text_bytes(url, "", 1);
     }
 }
 
@@ -243,7 +241,7 @@ CLU_FN int clu_ec2_other(struct clu_web *w, uint32_t slot)
         return clu_round_fail(w->source, (int)got,
                               *e->keys.region ? "no keys: key= and secret-file=, the environment, or a role of the instance: $"
                                               : "no region: region=, the environment, or an instance that says its own: $",
-                              clu_slice_of(NULL, 0), clu_web_why(w, slot));
+                              clu_slice_of(NULL, 0), clu_web_response(w, slot).why);
     if (w->step == CLU_EC2_TOKEN)
         good = clu_ec2_copy(w->answer, e->token, sizeof e->token);
     else if (w->step == CLU_EC2_REGION)
@@ -258,9 +256,9 @@ CLU_FN int clu_ec2_other(struct clu_web *w, uint32_t slot)
 CLU_FN int clu_ec2_before(struct clu_web *w)
 {
     struct clu_ec2 *e = (struct clu_ec2 *)(void *)w;
-    int result = clu_web_secret(w);
-    if (result)
-        return result;
+    int result;
+    if (!clu_web_secret(w))
+        return CLUSTER_E_INVALID;
     clu_ec2_known(e);
     result = clu_ec2_step(e, CLU_EC2_TOKEN);
     return result ? result : 1;
@@ -272,7 +270,7 @@ CLU_FN int clu_ec2_open(void *ctx, struct cluster_source *s, const char *target,
         CLU_PLACE(0, CLU_WEB_LIST, "reservationSet"),
         CLU_PLACE(CLU_WEB_LIST, CLU_EC2_RESERVATION, "item"),
         CLU_PLACE(CLU_EC2_RESERVATION, CLU_EC2_INSTANCES, "instancesSet"),
-        CLU_PLACE(CLU_EC2_INSTANCES, CLU_WEB_ITEM, "item"),
+        CLU_OBJECT(CLU_EC2_INSTANCES, CLU_WEB_ITEM, "item", struct clu_web, item),
         CLU_FIELD(CLU_WEB_ITEM, "privateDnsName", struct clu_web, item.name),
         CLU_FIELD(CLU_WEB_ITEM, "privateIpAddress", struct clu_web, item.address),
         CLU_PLACE(CLU_WEB_ITEM, CLU_EC2_STATE, "instanceState"),
@@ -281,21 +279,25 @@ CLU_FN int clu_ec2_open(void *ctx, struct cluster_source *s, const char *target,
         CLU_FIELD(CLU_EC2_PLACEMENT, "availabilityZone", struct clu_web, item.zone),
         CLU_PLACE(CLU_WEB_ITEM, CLU_EC2_TAGS, "tagSet"),
         CLU_PLACE(CLU_WEB_ITEM, CLU_EC2_TAGS, "groupSet"),
-        CLU_PLACE(CLU_EC2_TAGS, CLU_EC2_TAG, "item"),
+        CLU_OBJECT(CLU_EC2_TAGS, CLU_EC2_TAG, "item", struct clu_ec2, tag),
         CLU_FIELD(CLU_EC2_TAG, "key", struct clu_ec2, tag.key),
         CLU_FIELD(CLU_EC2_TAG, "value", struct clu_ec2, tag.value),
         CLU_FIELD(CLU_EC2_TAG, "groupName", struct clu_ec2, tag.group),
         CLU_PLACE(0, CLU_WEB_PAGE, "nextToken"),
         CLU_PLACE(0, 0, NULL),
     };
+    static const struct clu_web_choice choices[] = {
+        {"match", "all any", offsetof(struct clu_ec2, any), 0},
+        {"host", "ip name", offsetof(struct clu_ec2, named), 0},
+        {NULL, NULL, 0, 0},
+    };
     static const struct clu_web_kind kind = {
-        sizeof(struct clu_ec2), paths,         CLU_WEB_LIST, '}',         clu_ec2_next, clu_ec2_item,
-        clu_ec2_token,          NULL,          NULL,         clu_ec2_ask, "",           "",
-        clu_ec2_before,         clu_ec2_other, NULL,         NULL};
+        sizeof(struct clu_ec2), paths, choices,        CLU_WEB_LIST,  '}',         clu_ec2_next, clu_ec2_item,
+        clu_ec2_token,          NULL,  NULL,           clu_ec2_ask,   "http://$s", "",           "secret",
+        "secret-file",          "",    clu_ec2_before, clu_ec2_other, NULL,        NULL};
     bool key = cluster_source_option(s, "key") != NULL;
     bool secret = cluster_source_option(s, "secret") || cluster_source_option(s, "secret-file");
     const char *item = NULL, *why = NULL;
-    int result;
     (void)ctx;
     (void)target;
     while ((item = cluster_source_item(s, item)) != NULL)
@@ -309,12 +311,7 @@ CLU_FN int clu_ec2_open(void *ctx, struct cluster_source *s, const char *target,
         why = "key= and secret= or secret-file= go together";
     if (why)
         return clu_round_fail(s, CLUSTER_E_INVALID, why, clu_slice_str(item ? item : ""), "");
-    result = clu_web_open(s, &kind, state);
-    if (!result) {
-        ((struct clu_ec2 *)*state)->any = clu_choice(s, "match", "all any", 0) > 0;
-        ((struct clu_ec2 *)*state)->named = clu_choice(s, "host", "ip name", 0) > 0;
-    }
-    return result;
+    return clu_web_open(s, &kind, state);
 }
 
 #endif

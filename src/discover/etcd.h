@@ -13,19 +13,20 @@
 CLU_FN bool clu_base64_decode(char *text, size_t *size)
 {
     static const char letters[] = CLU_BASE64;
-    const char *at, *letter;
+    static const char ends[][3] = {"", "?", "==", "="}; /* of so many letters beyond four; no text ends after one */
     uint32_t group = 0;
-    bool whole = strlen(text) % 4 == 0;
+    size_t at;
+    bool whole;
     *size = 0;
-    for (at = text; *at && *at != '='; at++) {
-        letter = strchr(letters, *at);
+    for (at = 0; text[at] && text[at] != '='; at++) {
+        const char *letter = strchr(letters, text[at]);
         if (!letter)
             return false;
         group = group << 6 | (uint32_t)(letter - letters);
-        if ((at - text) % 4)
-            text[(*size)++] = (char)(group >> (6 - 2 * ((at - text) % 4)));
+        if (at & 3)
+            text[(*size)++] = (char)(group >> (6 - 2 * (at & 3)));
     }
-    whole = whole && strspn(at, "=") == strlen(at) && strlen(at) < 3;
+    whole = strcmp(text + at, ends[at & 3]) == 0;
     text[*size] = '\0';
     return whole;
 }
@@ -53,13 +54,13 @@ CLU_FN void clu_etcd_request(struct clu_web *w, struct clu_text *url, struct clu
 {
     static const char *const requests[][2] = {
         {"", ""}, /* CLU_WEB_NONE */
-        {"/v3/lease/grant", "{\"TTL\":" CLU_WEB_LEASE "}"},
-        {"/v3/kv/put", "{\"lease\":$s,\"key\":\"$b\"}"},
+        {"/v3/lease/grant", "$z{\"TTL\":" CLU_WEB_LEASE "}"},
+        {"/v3/kv/put", "$z{\"lease\":$s,\"key\":\"$b\"}"},
         {"", ""}, /* CLU_WEB_HELD */
-        {"/v3/lease/keepalive", "{\"ID\":$s}"},
-        {"/v3/lease/revoke", "{\"ID\":$s}"},
-        {"/v3/kv/range", "{\"key\":\"$b\",\"range_end\":\"$b\",\"keys_only\":true}"},
-        {"/v3/watch", "{\"create_request\":{\"key\":\"$b\",\"range_end\":\"$b\"}}"},
+        {"/v3/lease/keepalive", "$z{\"ID\":$s}"},
+        {"/v3/lease/revoke", "$z{\"ID\":$s}"},
+        {"/v3/kv/range", "$z{\"key\":\"$b\",\"range_end\":\"$b\",\"keys_only\":true}"},
+        {"/v3/watch", "$z{\"create_request\":{\"key\":\"$b\",\"range_end\":\"$b\"}}"},
     };
     const char *prefix = cluster_source_item(w->source, NULL);
     char key[CLU_ETCD_PREFIX + CLU_NAME_MAX + 1];
@@ -68,9 +69,7 @@ CLU_FN void clu_etcd_request(struct clu_web *w, struct clu_text *url, struct clu
     clu_compose(clu_text_in(&t, key, sizeof key), "$s$s", prefix, all ? "" : cluster_source_own(w->source)->name);
     if (all)
         key[t.length - 1]++; /* a prefix ends in no 0xff */
-    clu_text_add(url, requests[which][0]);
-    clu_web_body(url, r);
-    clu_compose(url, requests[which][1], all ? prefix : w->lease, key);
+    clu_compose(url, requests[which][1], requests[which][0], all ? prefix : w->lease, key);
     r->method = "POST";
     r->headers = "Accept: application/json\nContent-Type: application/json\n";
 }
@@ -144,13 +143,14 @@ CLU_FN int clu_etcd_open(void *ctx, struct cluster_source *s, const char *target
     static const struct clu_json_path paths[] = {
         CLU_PLACE(0, CLU_WEB_LIST, "header"), /* without keys there is nothing else */
         CLU_PLACE(0, KVS, "kvs"),
-        CLU_PLACE(KVS, CLU_WEB_ITEM, NULL),
+        CLU_OBJECT(KVS, CLU_WEB_ITEM, NULL, struct clu_web, item),
         CLU_FIELD(CLU_WEB_ITEM, "key", struct clu_web, item.key),
         CLU_PLACE(0, CLU_WEB_PAGE, "more"),
         CLU_PLACE(0, 0, NULL),
     };
     static const struct clu_web_kind kind = {sizeof(struct clu_web),
                                              paths,
+                                             NULL,
                                              CLU_WEB_LIST,
                                              '}',
                                              NULL,
@@ -159,7 +159,10 @@ CLU_FN int clu_etcd_open(void *ctx, struct cluster_source *s, const char *target
                                              NULL,
                                              NULL,
                                              clu_etcd_ask,
+                                             "http://$s",
                                              "127.0.0.1:2379",
+                                             "token",
+                                             "token-file",
                                              "Authorization: ",
                                              clu_etcd_before,
                                              clu_etcd_other,

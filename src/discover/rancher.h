@@ -23,13 +23,14 @@ CLU_FN int clu_rancher_open(void *ctx, struct cluster_source *s, const char *tar
     enum { IPS = CLU_WEB_MORE };
     static const struct clu_json_path paths[] = {
         CLU_PLACE(0, CLU_WEB_LIST, "containers"),
-        CLU_PLACE(CLU_WEB_LIST, CLU_WEB_ITEM, NULL),
+        CLU_OBJECT(CLU_WEB_LIST, CLU_WEB_ITEM, NULL, struct clu_web, item),
         CLU_PLACE(CLU_WEB_ITEM, IPS, "ips"),
         CLU_FIELD(IPS, NULL, struct clu_web, item.name), /* the first counts */
         CLU_PLACE(0, 0, NULL),
     };
     static const struct clu_web_kind kind = {sizeof(struct clu_web),
                                              paths,
+                                             NULL,
                                              CLU_WEB_LIST,
                                              ']',
                                              NULL,
@@ -38,7 +39,10 @@ CLU_FN int clu_rancher_open(void *ctx, struct cluster_source *s, const char *tar
                                              NULL,
                                              NULL,
                                              clu_rancher_ask,
+                                             "http://$s",
                                              "rancher-metadata",
+                                             "token",
+                                             "token-file",
                                              "",
                                              NULL,
                                              NULL,

@@ -27,14 +27,21 @@ struct clu_web;
 /* Places that documents have in common, and the first that is a kind's own. */
 enum { CLU_WEB_LIST = 1, CLU_WEB_ITEM, CLU_WEB_PAGE, CLU_WEB_MORE };
 
-/* What writes a request: the url has the server, and gets the rest. */
+/* What writes a request: the text has the server, and gets the rest of the URL, and after a NUL the body, if there is one. */
 typedef void clu_web_asks(struct clu_web *w, struct clu_text *url, struct cluster_request *r);
+
+/* An option that is one of some words: the place in the state that gets which, and what it gets without the option. */
+struct clu_web_choice {
+    const char *key, *words;
+    uint16_t at, otherwise;
+};
 
 /* A kind of document, and how it is asked for. */
 struct clu_web_kind {
     size_t size; /* of the state, which begins with a struct clu_web */
     const struct clu_json_path *paths;
-    uint8_t list; /* the list was there when this place ends by this byte */
+    const struct clu_web_choice *choices; /* beside those of all kinds, to one without a key; NULL: there are none */
+    uint8_t list;                         /* the list was there when this place ends by this byte */
     char ends;
     int (*next)(struct clu_web *w);             /* what reads the document, as clu_json_next, which NULL is */
     int (*item)(struct clu_web *w);             /* an item has ended */
@@ -42,7 +49,8 @@ struct clu_web_kind {
     void (*end)(struct clu_web *w);             /* the list is whole; NULL: nothing else is to do */
     int (*published)(struct clu_web *w);        /* and published */
     clu_web_asks *ask;
-    const char *server;                                   /* without server= */
+    const char *url, *server;                             /* its template, and who is asked without server= */
+    const char *token_option, *token_file_option;         /* who names the token, and the file with it */
     const char *token_field;                              /* of the request, up to the token */
     int (*before)(struct clu_web *w);                     /* what a round begins with, or NULL; 1: `other` asks */
     int (*other)(struct clu_web *w, uint32_t slot);       /* something came there; NULL: there is none */
@@ -54,32 +62,47 @@ struct clu_web_kind {
 struct clu_web_item {
     char ready, ending; /* the first byte of what is said of it */
     bool matches;
-    char name[CLU_NAME_MAX + 1], address[CLU_NAME_MAX + 1], zone[64], namespace_[64], state[16];
+    char state[16], zone[64], namespace_[64], address[CLU_NAME_MAX + 1], name[CLU_NAME_MAX + 1];
+    char version[64];
     char key[700]; /* in Base64 the longest of etcd */
 };
 
+/* What is asked for at every turn stands first. */
 struct clu_web {
     struct cluster_source *source;
     const struct clu_web_kind *kind;
     const char *server;     /* whom to ask */
-    const char *token_path; /* where a token may be unless an option says so; NULL: nowhere */
+    const char *token;      /* or a secret, of the request at hand; "": there is none */
+    const char *token_file; /* where a token may be unless an option says so; NULL: nowhere */
+    const char *ca;         /* the file with the authority of the server; NULL: the host's own */
     char *url, *file;
-    size_t url_capacity, file_capacity;
-    size_t answered; /* bytes of answer */
-    bool busy;       /* a request is under way */
-    bool waits;      /* it is a question that waits for a change */
-    bool listed;     /* the document has the list */
-    bool publishes;  /* the list, which is long, over some steps */
-    bool watches;    /* the request is a watch, whose answer is for `other` */
-    bool watch;      /* of the option watch= */
-    bool changes;    /* somebody tells of changes */
-    bool again;      /* something changed meanwhile */
-    uint8_t own;     /* how far announcing the own node is */
-    uint8_t step;    /* how far the round is, where it has steps */
+    bool busy;         /* a request is under way */
+    bool waits;        /* it is a question that waits for a change */
+    bool watches;      /* it is a watch, whose answer is for `other` */
+    bool listed;       /* the document has the list */
+    bool publishes;    /* the list, which is long, over some steps */
+    bool changes;      /* somebody tells of changes */
+    bool again;        /* something changed meanwhile */
+    uint8_t own;       /* how far announcing the own node is */
+    uint8_t step;      /* how far the round is, where it has steps */
+    uint8_t watch;     /* of the option watch= */
+    uint8_t insecure;  /* of insecure= */
+    uint8_t announces; /* of announce= */
+    /* of Kubernetes alone */
+    uint8_t mode, lookup, ready, cached; /* of these options */
+    bool follows;                        /* the watch has begun: what comes is a change */
+    bool dirty;                          /* the list is another one than was published */
+    bool fresh;                          /* the round has ended with a list, the watch is its sequel */
+    bool said;                           /* that there is no watch */
+    bool unready_list;                   /* the addresses at hand are not ready */
+    bool new_ca;                         /* the authority is not the one of the request before */
+    uint64_t index;                      /* that a question waits to see exceeded; 0: none */
+    size_t answered;                     /* bytes of answer */
     struct clu_found found;
+    size_t url_capacity, file_capacity;
     struct clu_json json;
     struct clu_web_item item;
-    char index[24], lease[24], left[24], text[1024], answer[5120];
+    char lease[24], left[24], text[1024], answer[5120];
     char page[1024]; /* the rest of the list begins there; "": this is all */
 };
 
@@ -90,6 +113,8 @@ CLU_FN void clu_web_close(void *state)
     size_t size = w->kind->size;
     if (w->file)
         clu_wipe(w->file, w->file_capacity);
+    if (w->url)
+        clu_wipe(w->url, w->url_capacity);
     clu_found_free(&w->found);
     clu_free(memory, w->url, w->url_capacity);
     clu_free(memory, w->file, w->file_capacity);
@@ -103,14 +128,20 @@ CLU_CALLED const char *clu_web_get(const struct clu_web *w, const char *key)
     return cluster_source_option(w->source, key);
 }
 
-/* Is an option on, which is off where it is not given? */
-CLU_CALLED bool clu_web_on(const struct clu_web *w, const char *key)
+CLU_FN void clu_web_choose(struct clu_web *w, const struct clu_web_choice *c)
 {
-    return clu_choice(w->source, key, "off on", 0) > 0;
+    for (; c && c->key; c++)
+        ((uint8_t *)w)[c->at] = (uint8_t)clu_choice(w->source, c->key, c->words, c->otherwise);
 }
 
 CLU_FN int clu_web_open(struct cluster_source *s, const struct clu_web_kind *kind, void **state)
 {
+    static const struct clu_web_choice choices[] = {
+        {"watch", "off on", offsetof(struct clu_web, watch), 0},
+        {"insecure", "off on", offsetof(struct clu_web, insecure), 0},
+        {"announce", "off on", offsetof(struct clu_web, announces), 0},
+        {NULL, NULL, 0, 0},
+    };
     const char *server = cluster_source_option(s, "server");
     struct clu_web *w;
     if (clu_state_new(s, kind->size, state))
@@ -118,8 +149,10 @@ CLU_FN int clu_web_open(struct cluster_source *s, const struct clu_web_kind *kin
     w = (struct clu_web *)*state;
     w->kind = kind;
     w->server = server ? server : kind->server;
+    w->ca = cluster_source_option(s, "ca");
     w->found.source = s;
-    w->watch = clu_web_on(w, "watch");
+    clu_web_choose(w, choices);
+    clu_web_choose(w, kind->choices);
     if (w->watch)
         (void)cluster_source_streams(s);
     return 0;
@@ -147,51 +180,34 @@ CLU_FN bool clu_web_variable(const struct clu_web *w, const char *name, char *ou
     return false;
 }
 
-/* A file in `file`, from an offset on, trimmed and ended by NUL, with room for an LF: its size, or the error with which the round has
- * failed. One that may be missing is empty then. */
-CLU_FN int64_t clu_web_file(struct clu_web *w, const char *path, size_t offset, bool may_miss)
+/* A file, trimmed, which stays until the next one is read; NULL: the round has failed. One that may be missing is empty then. */
+CLU_FN const char *clu_web_file(struct clu_web *w, const char *path, bool may_miss)
 {
-    const struct cluster_allocator *memory = cluster_source_allocator(w->source);
     uint64_t stamp = 0;
-    int64_t size = clu_read_file(cluster_source_io(w->source), memory, path, &w->file, &w->file_capacity, offset + 2, &stamp);
+    int64_t size = clu_read_file(cluster_source_io(w->source), cluster_source_allocator(w->source), path, &w->file,
+                                 &w->file_capacity, 1, &stamp);
     if (size == CLUSTER_E_NOT_FOUND && may_miss)
-        size = 0;
-    if (size < 0)
-        return clu_round_fail(w->source, (int)size, "cannot read '#': $", clu_slice_str(path), cluster_strerror((int)size));
-    if (!clu_reserve(memory, &w->file, &w->file_capacity, offset + 2, 1))
-        return CLUSTER_E_MEMORY;
+        return "";
+    if (size < 0) {
+        (void)clu_round_fail(w->source, (int)size, "cannot read '#': $", clu_slice_str(path), cluster_strerror((int)size));
+        return NULL;
+    }
     while (size && (unsigned char)w->file[size - 1] <= ' ')
         size--;
-    memmove(w->file + offset, w->file, (size_t)size);
-    w->file[offset + (size_t)size] = '\0';
-    return size;
+    w->file[size] = '\0';
+    return w->file;
 }
 
-/* The token or secret, in its field, as one line ended by LF; an empty text where there is none. */
-CLU_FN int clu_web_secret(struct clu_web *w)
+/* The token or secret of the next request; false: the round has failed. */
+CLU_FN bool clu_web_secret(struct clu_web *w)
 {
-    const char *token = clu_web_get(w, "token"), *path = clu_web_get(w, "token-file");
-    size_t field = strlen(w->kind->token_field);
-    int64_t size;
-    token = token ? token : clu_web_get(w, "secret");
-    path = path ? path : clu_web_get(w, "secret-file");
-    if (path || w->token_path) {
-        size = clu_web_file(w, path ? path : w->token_path, field, !path);
-    } else {
-        size = token ? (int64_t)strlen(token) : 0;
-        if (!clu_reserve(cluster_source_allocator(w->source), &w->file, &w->file_capacity, field + (size_t)size + 2, 1))
-            return CLUSTER_E_MEMORY;
-        memcpy(w->file + field, token ? token : "", (size_t)size);
-    }
-    if (size < 0)
-        return (int)size;
-    if (size) {
-        memcpy(w->file, w->kind->token_field, field);
-        memcpy(w->file + field + size, "\n", 2);
-    } else {
-        w->file[0] = '\0';
-    }
-    return 0;
+    const char *token = clu_web_get(w, w->kind->token_option), *path = clu_web_get(w, w->kind->token_file_option);
+    if (path || w->token_file)
+        token = clu_web_file(w, path ? path : w->token_file, !path);
+    else if (!token)
+        token = "";
+    w->token = token;
+    return token != NULL;
 }
 
 /* A piece of a URL with the value of an option in it, where that is given. */
@@ -202,43 +218,45 @@ CLU_FN void clu_web_option(const struct clu_web *w, struct clu_text *url, const 
         clu_compose(url, form, value);
 }
 
-/* The body of a request begins where its URL ends. */
-CLU_FN void clu_web_body(struct clu_text *url, struct cluster_request *r)
-{
-    clu_text_bytes(url, "", 1);
-    r->body = url->data + url->length;
-}
-
-/* Send a request: the document's, or the one of another slot. It is written anew with more room until that is enough. */
+/* Send a request: the document's, or the one of another slot. It is written anew with more room until that is enough: the line with
+ * the token, the URL, the body. */
 CLU_FN int clu_web_send(struct clu_web *w, uint32_t slot, clu_web_asks *ask)
 {
     struct cluster_source *s = w->source;
-    const struct cluster_allocator *memory = cluster_source_allocator(s);
     struct cluster_request r;
-    struct clu_text url;
+    struct clu_text text;
     size_t room = CLU_WEB_URL;
-    int result = clu_web_secret(w);
-    if (result)
-        return result;
+    const char *body;
+    int result;
+    if (!clu_web_secret(w))
+        return CLUSTER_E_INVALID;
     do {
-        if (!clu_reserve(memory, &w->url, &w->url_capacity, room, 1))
+        if (w->url)
+            clu_wipe(w->url, w->url_capacity);
+        if (!clu_reserve(cluster_source_allocator(s), &w->url, &w->url_capacity, room, 1))
             return CLUSTER_E_MEMORY;
         room = 2 * w->url_capacity;
         memset(&r, 0, sizeof r);
         r.size = (uint32_t)sizeof r;
-        url = clu_text_on(w->url, w->url_capacity);
-        clu_compose(&url, strstr(w->server, "://") ? "$s" : "http://$s", w->server);
-        url.length -= url.data[url.length - 1] == '/';
-        r.url = w->url;
+        clu_text_in(&text, w->url, w->url_capacity);
+        if (*w->token)
+            clu_compose(&text, "$s$s\n", w->kind->token_field, w->token);
+        clu_text_bytes(&text, "", 1);
+        r.url = text.data + text.length;
+        clu_compose(&text, strstr(w->server, "://") ? "$s" : w->kind->url, w->server);
+        text.length -= text.data[text.length - 1] == '/';
         r.headers = "Accept: application/json\n";
-        r.secret = w->file;
-        r.ca = cluster_source_option(s, "ca");
-        r.flags = clu_web_on(w, "insecure") ? CLUSTER_REQUEST_INSECURE : 0;
-        ask(w, &url, &r);
-    } while (url.cut && room <= CLU_WEB_URL_MAX);
-    if (r.body)
-        r.body_size = strlen((const char *)r.body);
-    result = url.cut ? CLUSTER_E_LIMIT : cluster_source_fetch(s, slot, &r);
+        r.secret = w->url;
+        r.ca = w->ca;
+        r.flags = w->insecure;
+        ask(w, &text, &r);
+    } while (text.cut && room <= CLU_WEB_URL_MAX);
+    body = clu_url_next(r.url);
+    if (body <= text.data + text.length) {
+        r.body = body;
+        r.body_size = strlen(body);
+    }
+    result = text.cut ? CLUSTER_E_LIMIT : cluster_source_fetch(s, slot, &r);
     if (result == CLUSTER_E_INVALID)
         return clu_round_fail(s, result,
                               "'#' is no address of a server: it takes HOST, HOST:PORT or a URL; a token is one line",
@@ -261,7 +279,7 @@ CLU_FN int clu_web_announce(struct clu_web *w, uint8_t own)
 CLU_FN int clu_web_keep(struct clu_web *w)
 {
     const struct cluster_node *own = cluster_source_own(w->source);
-    bool announces = clu_web_on(w, "announce") && own->name;
+    bool announces = w->announces && own->name;
     if (own->flags & CLUSTER_NODE_LEAVING) {
         if (announces && w->own != CLU_WEB_NONE && w->own != CLU_WEB_REVOKES)
             return clu_web_announce(w, CLU_WEB_REVOKES);
@@ -287,7 +305,7 @@ CLU_FN int clu_web_go(struct clu_web *w)
 
 CLU_FN int clu_web_ask(struct clu_web *w)
 {
-    w->waits = *w->index != '\0';
+    w->waits = w->index != 0;
     w->found.size = 0;
     return clu_web_go(w);
 }
@@ -303,7 +321,7 @@ CLU_FN int clu_web_round(void *state, uint64_t now)
     result = w->kind->before ? w->kind->before(w) : 0;
     if (!result && w->busy && w->waits && cluster_source_same(w->source) == 0)
         return 0;
-    w->index[0] = '\0';
+    w->index = 0;
     return !result ? clu_web_ask(w) : result < 0 ? result : 0;
 }
 
@@ -322,7 +340,7 @@ CLU_FN int clu_web_published(struct clu_web *w, int result)
     if (w->again)
         (void)cluster_source_refresh(w->source);
     w->again = false;
-    if (*w->index)
+    if (w->index)
         (void)cluster_source_timer(w->source, cluster_source_now(w->source) + CLU_WEB_PAUSE);
     return w->kind->published ? w->kind->published(w) : 0;
 }
@@ -352,10 +370,7 @@ CLU_FN int clu_web_feed(struct clu_web *w, const void *data, size_t size)
             continue;
         w->listed = w->listed || (j->id == k->list && token == k->ends);
         if (j->id == CLU_WEB_ITEM) {
-            if (token == '{')
-                memset(&w->item, 0, sizeof w->item);
-            else
-                result = token == '}' ? k->item(w) : CLUSTER_E_PROTOCOL;
+            result = token == '}' ? k->item(w) : token == '{' ? 0 : CLUSTER_E_PROTOCOL;
         } else if (j->id == CLU_WEB_PAGE && token == '"' && !j->cut) {
             memcpy(w->page, w->text, j->length + 1);
         } else if (j->id == CLU_WEB_PAGE) {
@@ -367,15 +382,15 @@ CLU_FN int clu_web_feed(struct clu_web *w, const void *data, size_t size)
     return token < 0 ? CLUSTER_E_PROTOCOL : result;
 }
 
-/* Why the request of a slot failed. */
-CLU_FN const char *clu_web_why(const struct clu_web *w, uint32_t slot)
+/* What is known of the answer of a slot. */
+CLU_FN struct cluster_response clu_web_response(const struct clu_web *w, uint32_t slot)
 {
     struct cluster_response r;
     memset(&r, 0, sizeof r);
     r.size = (uint32_t)sizeof r;
     r.why = "";
     (void)cluster_source_fetched(w->source, slot, &r);
-    return r.why;
+    return r;
 }
 
 /* The short answer of the slot OWN, as far as it fits: how many bytes once it is whole, or a negative CLUSTER_E... */
@@ -417,7 +432,7 @@ CLU_FN int clu_web_announced(struct clu_web *w, uint32_t slot)
         return 0;
     }
     if (got < 0 && own != CLU_WEB_KEEPS) {
-        cluster_source_log(w->source, CLUSTER_LOG_WARN, clu_web_why(w, slot));
+        cluster_source_log(w->source, CLUSTER_LOG_WARN, clu_web_response(w, slot).why);
         return 0;
     }
     next = got < 0 ? (uint8_t)CLU_WEB_GRANTS : w->kind->announced ? w->kind->announced(w, own) : (uint8_t)CLU_WEB_HELD;
@@ -427,38 +442,48 @@ CLU_FN int clu_web_announced(struct clu_web *w, uint32_t slot)
     return 0;
 }
 
-CLU_FN int clu_web_read(struct clu_web *w)
+/* What came of the document, or of the watch in its slot: as cluster_source_body, and what reading it says. */
+CLU_FN int64_t clu_web_take(struct clu_web *w, int *result)
 {
     const void *data;
     int64_t got;
-    int result = 0;
-    while (!result && (got = cluster_source_body(w->source, CLU_WEB_DOCUMENT, &data)) > 0)
-        result = clu_web_feed(w, data, (size_t)got);
+    *result = 0;
+    while (!*result && (got = cluster_source_body(w->source, CLU_WEB_DOCUMENT, &data)) > 0)
+        *result = clu_web_feed(w, data, (size_t)got);
+    return got;
+}
+
+CLU_FN int clu_web_read(struct clu_web *w)
+{
+    int result;
+    int64_t got = clu_web_take(w, &result);
     if (result || got == CLUSTER_E_AGAIN)
         return result == CLUSTER_E_PROTOCOL ? clu_web_bad(w) : result;
     if (got == 0)
         return clu_web_end(w);
-    return clu_round_fail(w->source, (int)got, "$", clu_slice_of(NULL, 0), clu_web_why(w, CLU_WEB_DOCUMENT));
+    (void)cluster_source_fail(w->source, (int)got, clu_web_response(w, CLU_WEB_DOCUMENT).why);
+    return (int)got;
 }
 
+/* The timer, or something of a request. */
 CLU_FN int clu_web_ready(void *state, int fd, int revents, uint64_t now)
 {
     struct clu_web *w = (struct clu_web *)state;
     int result;
     (void)now;
-    if (fd == -1 && !w->publishes)
-        return *w->index ? clu_web_ask(w) : cluster_source_refresh(w->source);
-    if (fd != -1 && fd != CLUSTER_FETCHED)
-        return 0;
-    if (fd != -1 && (revents != CLU_WEB_DOCUMENT || w->watches))
-        return w->kind->other(w, (uint32_t)revents);
-    if (fd != -1 && !w->busy)
-        return 0;
-    result = fd == -1 ? clu_web_published(w, clu_found_go(&w->found, CLU_FOUND_STEP)) : clu_web_read(w);
+    if (fd == CLUSTER_FETCHED) {
+        if (revents != CLU_WEB_DOCUMENT || w->watches)
+            return w->kind->other(w, (uint32_t)revents);
+        result = w->busy ? clu_web_read(w) : 0;
+    } else {
+        if (!w->publishes)
+            return w->index ? clu_web_ask(w) : cluster_source_refresh(w->source);
+        result = clu_web_published(w, clu_found_go(&w->found, CLU_FOUND_STEP));
+    }
     if (result) { /* what is still under way is of no use */
         (void)cluster_source_fetch(w->source, CLU_WEB_DOCUMENT, NULL);
         w->busy = false;
-        w->index[0] = '\0';
+        w->index = 0;
     }
     return result;
 }
