@@ -75,7 +75,7 @@ CLU_FN int clu_ec2_token(struct clu_web *w, int token)
 /* An element is to us what an object is in JSON, if it is not one for its text. */
 CLU_FN int clu_ec2_next(struct clu_web *w)
 {
-    int token = clu_xml_next(&((struct clu_ec2 *)(void *)w)->xml);
+    int token = clu_xml_next(&((struct clu_ec2 *)(void *)w)->xml, &w->json);
     return token == '"' && w->json.id != CLU_JSON_FIELD && w->json.id != CLU_WEB_PAGE ? '}' : token;
 }
 

@@ -4,9 +4,11 @@
  * and references to characters; no DTD, so nothing that expands or is fetched. At most 64 levels; every element is closed by its
  * name. It never allocates. What may come where is one table.
  *
- *   TEXT -> LT -> NAME -> TAG -> TEXT -> LT -> CLOSE -> CLOSED -> TEXT, outermost: DONE, where all begins
- *           |             +-> ATTRIBUTE -> EQUALS -> QUOTED or APOSTROPHED -> TAG
- *           +-> '!' BANG -> COMMENT or CDATA, '?' INSTRUCTION
+ *   TEXT -> LT -> NAME -> TAG -> TEXT -> LT -> CLOSE -> CLOSED -> TEXT, where all begins
+ *    |      |             +-> ATTRIBUTE -> EQUALS -> QUOTED or APOSTROPHED -> TAG
+ *    |      +-> '?' INSTRUCTION -> TEXT
+ *    |      +-> '!' WORD -> COMMENT or CDATA -> TEXT
+ *    +-> '&' WORD -> TEXT
  */
 #ifndef CLU_WIRE_XML_H
 #define CLU_WIRE_XML_H
@@ -18,40 +20,37 @@
  * CLU_JSON_MORE; CLU_JSON_BAD. */
 
 enum {
-    CLU_XML_DONE = CLU_JSON_DONE, /* before and after the outermost element */
-    CLU_XML_TEXT,
-    CLU_XML_NAME,
-    CLU_XML_CLOSE,
+    CLU_XML_TEXT = CLU_JSON_DONE,
+    CLU_XML_OUTSIDE, /* TEXT, before and after the outermost element */
     CLU_XML_LT,
+    CLU_XML_NAME,
     CLU_XML_TAG,
-    CLU_XML_EMPTY, /* after the '/' of one without contents */
-    CLU_XML_CLOSED,
     CLU_XML_ATTRIBUTE,
     CLU_XML_EQUALS,
     CLU_XML_QUOTED,
     CLU_XML_APOSTROPHED,
-    CLU_XML_ENTITY,
-    CLU_XML_BANG,
-    CLU_XML_DASH,
+    CLU_XML_WORD,    /* a reference from its '&' on, or what follows the '<' of "<!--" and "<![CDATA[" */
     CLU_XML_COMMENT, /* these end with --> */
     CLU_XML_COMMENT_1,
     CLU_XML_COMMENT_2,
     CLU_XML_INSTRUCTION, /* with ?> */
     CLU_XML_INSTRUCTION_1,
+    CLU_XML_WRONG,
+    /* Those above are no end to clu_json_whole. Those below are within an element, where nothing is one. */
+    CLU_XML_EMPTY, /* after the '/' of one without contents */
+    CLU_XML_CLOSE,
+    CLU_XML_CLOSED,
     CLU_XML_CDATA, /* with ]]> */
     CLU_XML_CDATA_1,
-    CLU_XML_CDATA_2,
-    CLU_XML_WORD /* and those that follow: how much of CDATA[ was there */
+    CLU_XML_CDATA_2
 };
 
 enum {
     CLU_XML_GO,
-    CLU_XML_FAIL,
     CLU_XML_AGAIN, /* the byte belongs to the next state */
     CLU_XML_PUT,
     CLU_XML_PUT_BRACKET, /* which may have been an end, and the byte again */
-    CLU_XML_PUT_ENTITY,
-    CLU_XML_KEEP, /* of the name of an entity */
+    CLU_XML_KEEP,        /* of a word */
     CLU_XML_WITHIN,
     CLU_XML_BEGIN,
     CLU_XML_SPELL,
@@ -61,12 +60,11 @@ enum {
     CLU_XML_UP
 };
 
+/* What JSON has no need of: the chunk, the paths, the text, its place, state and depth are there. */
 struct clu_xml {
-    struct clu_json *j; /* chunk, paths, text, id, state and depth are there */
-    bool leaf;          /* no element ended or began since the last one began */
-    bool rooted;        /* the outermost element is there */
-    uint8_t length;
-    char entity[10];
+    uint8_t deep;   /* how deep the element was that began last; 0: there was none */
+    uint8_t length; /* of the word */
+    char word[12];
     uint32_t name; /* hashes: of the name at hand, and of those of the elements that are open */
     uint32_t names[CLU_JSON_DEPTH];
 };
@@ -74,63 +72,70 @@ struct clu_xml {
 /* On what clu_json_begin has begun. */
 CLU_FN void clu_xml_begin(struct clu_xml *x, struct clu_json *j)
 {
-    memset(x, 0, sizeof *x);
-    x->j = j;
-    j->state = CLU_XML_DONE;
+    x->deep = 0;
+    x->length = 0;
+    j->state = CLU_XML_TEXT;
 }
 
-CLU_FN int clu_xml_down(struct clu_xml *x)
+CLU_FN int clu_xml_down(struct clu_xml *x, struct clu_json *j)
 {
-    struct clu_json *j = x->j;
     if (j->depth == CLU_JSON_DEPTH)
         return CLU_JSON_BAD;
     x->names[j->depth] = x->name;
     j->places[j->depth++] = j->id;
-    x->leaf = x->rooted = true;
+    x->deep = j->depth;
     j->length = 0;
     j->cut = false;
     j->text[0] = '\0';
     return j->id == CLU_JSON_NOWHERE ? 0 : '{';
 }
 
-CLU_FN int clu_xml_up(struct clu_xml *x)
+CLU_FN int clu_xml_up(struct clu_xml *x, struct clu_json *j)
 {
-    struct clu_json *j = x->j;
-    int token = x->leaf ? '"' : '}';
+    int token = j->depth == x->deep ? '"' : '}';
     j->id = j->places[--j->depth];
-    x->leaf = false;
     return j->id == CLU_JSON_NOWHERE ? 0 : token;
 }
 
-/* The character that a reference stands for. */
-CLU_FN int clu_xml_entity(struct clu_xml *x)
+/* One more byte of a word. What is none ends where there is no more room. */
+CLU_FN int clu_xml_keep(struct clu_xml *x, struct clu_json *j, uint8_t c)
 {
-    int at = clu_word_find("amp lt gt quot apos", clu_slice_of(x->entity, x->length));
-    unsigned base = x->entity[1] == 'x' ? 16 : 10, i = base == 16 ? 2 : 1;
+    unsigned base, i;
     uint32_t code = 0;
-    if (at >= 0)
-        code = (uint8_t) "&<>\"'"[at];
-    else if (x->entity[0] != '#')
+    int at;
+    if (x->length == sizeof x->word)
         return CLU_JSON_BAD;
-    for (; at < 0 && i < x->length; i++) {
-        unsigned digit = clu_hex_digit(x->entity[i]);
-        if (digit >= base)
-            return CLU_JSON_BAD;
-        code = code * base + digit; /* it has too few digits to overflow */
+    x->word[x->length++] = (char)c;
+    at = clu_word_find("&amp; &lt; &gt; &quot; &apos; ![CDATA[ !--", clu_slice_of(x->word, x->length));
+    if (at < 0 && !(c == ';' && x->word[0] == '&' && x->word[1] == '#'))
+        return 0;
+    if (at > 4) {
+        j->state = at > 5 ? CLU_XML_COMMENT : CLU_XML_CDATA;
+        x->length = 0;
+        return at > 5 || j->depth ? 0 : CLU_JSON_BAD;
+    }
+    if (at >= 0) {
+        code = (uint8_t) "&<>\"'"[at];
+    } else {
+        base = x->word[2] == 'x' ? 16 : 10;
+        for (i = base == 16 ? 3 : 2; i + 1 < x->length; i++) {
+            unsigned digit = clu_hex_digit(x->word[i]);
+            if (digit >= base)
+                return CLU_JSON_BAD;
+            code = code * base + digit; /* it has too few digits to overflow */
+        }
     }
     if (!code || code > 0x10ffff || code >> 11 == 0xd800 >> 11)
         return CLU_JSON_BAD;
-    clu_json_put_code(x->j, code);
+    clu_json_put_code(j, code);
+    j->state = CLU_XML_TEXT;
     x->length = 0;
     return 0;
 }
 
-CLU_FN int clu_xml_act(struct clu_xml *x, unsigned action, uint8_t c)
+CLU_FN int clu_xml_act(struct clu_xml *x, struct clu_json *j, unsigned action, uint8_t c)
 {
-    struct clu_json *j = x->j;
     switch (action) {
-    case CLU_XML_FAIL:
-        return CLU_JSON_BAD;
     case CLU_XML_AGAIN:
         j->at--;
         break;
@@ -141,22 +146,19 @@ CLU_FN int clu_xml_act(struct clu_xml *x, unsigned action, uint8_t c)
         clu_json_put_byte(j, c);
         break;
     case CLU_XML_KEEP:
-        if (x->length == sizeof x->entity)
-            return CLU_JSON_BAD;
-        x->entity[x->length++] = (char)c;
-        break;
-    case CLU_XML_PUT_ENTITY:
-        return clu_xml_entity(x);
+        return clu_xml_keep(x, j, c);
     case CLU_XML_WITHIN:
         x->name = 0;
         return j->depth ? 0 : CLU_JSON_BAD;
     case CLU_XML_BEGIN:
         x->name = 0;
-        j->id = j->depth ? j->places[j->depth - 1] : CLU_JSON_NOWHERE; /* a name is kept where one may be wanted */
         j->length = 0;
         j->cut = false;
         j->at--;
-        return j->depth || !x->rooted ? 0 : CLU_JSON_BAD;
+        if (!j->depth)
+            return x->deep ? CLU_JSON_BAD : 0;
+        j->id = j->places[j->depth - 1]; /* a name is kept where one may be wanted */
+        break;
     case CLU_XML_SPELL:
         x->name = (x->name ^ c) * 16777619u + 1;
         if (j->state == CLU_XML_NAME)
@@ -170,28 +172,30 @@ CLU_FN int clu_xml_act(struct clu_xml *x, unsigned action, uint8_t c)
         j->at--;
         return x->name == x->names[j->depth - 1] ? 0 : CLU_JSON_BAD;
     case CLU_XML_DOWN:
-        return clu_xml_down(x);
+        return clu_xml_down(x, j);
     case CLU_XML_UP:
-        return clu_xml_up(x);
+        return clu_xml_up(x, j);
     default:
         break;
     }
     return 0;
 }
 
-CLU_FN int clu_xml_byte(struct clu_xml *x, uint8_t c)
+CLU_FN int clu_xml_byte(struct clu_xml *x, struct clu_json *j, uint8_t c)
 {
-    /* In a state, on a byte (' ' any blank, 'n' one of a name, '*' any), the first that fits. TEXT is DONE outside of all elements. */
+    /* In a state, on a byte (' ' any blank, 'n' one of a name, '*' any), the first that fits. */
     static const uint8_t rules[][4] = {
         {CLU_XML_TEXT, '<', CLU_XML_LT, CLU_XML_GO},
-        {CLU_XML_TEXT, '&', CLU_XML_ENTITY, CLU_XML_GO},
+        {CLU_XML_TEXT, '&', CLU_XML_WORD, CLU_XML_KEEP},
         {CLU_XML_TEXT, '*', CLU_XML_TEXT, CLU_XML_PUT},
+        {CLU_XML_OUTSIDE, '<', CLU_XML_LT, CLU_XML_GO},
+        {CLU_XML_OUTSIDE, ' ', CLU_XML_TEXT, CLU_XML_GO},
         {CLU_XML_NAME, 'n', CLU_XML_NAME, CLU_XML_SPELL},
         {CLU_XML_NAME, '*', CLU_XML_TAG, CLU_XML_NAMED},
         {CLU_XML_CLOSE, 'n', CLU_XML_CLOSE, CLU_XML_SPELL},
         {CLU_XML_CLOSE, '*', CLU_XML_CLOSED, CLU_XML_COMPARE},
         {CLU_XML_LT, '/', CLU_XML_CLOSE, CLU_XML_WITHIN},
-        {CLU_XML_LT, '!', CLU_XML_BANG, CLU_XML_GO},
+        {CLU_XML_LT, '!', CLU_XML_WORD, CLU_XML_KEEP},
         {CLU_XML_LT, '?', CLU_XML_INSTRUCTION, CLU_XML_GO},
         {CLU_XML_LT, 'n', CLU_XML_NAME, CLU_XML_BEGIN},
         {CLU_XML_TAG, '>', CLU_XML_TEXT, CLU_XML_DOWN},
@@ -208,18 +212,12 @@ CLU_FN int clu_xml_byte(struct clu_xml *x, uint8_t c)
         {CLU_XML_EQUALS, '"', CLU_XML_QUOTED, CLU_XML_GO},
         {CLU_XML_EQUALS, '\'', CLU_XML_APOSTROPHED, CLU_XML_GO},
         {CLU_XML_QUOTED, '"', CLU_XML_TAG, CLU_XML_GO},
-        {CLU_XML_QUOTED, '<', CLU_XML_QUOTED, CLU_XML_FAIL},
+        {CLU_XML_QUOTED, '<', CLU_XML_WRONG, CLU_XML_GO},
         {CLU_XML_QUOTED, '*', CLU_XML_QUOTED, CLU_XML_GO},
         {CLU_XML_APOSTROPHED, '\'', CLU_XML_TAG, CLU_XML_GO},
-        {CLU_XML_APOSTROPHED, '<', CLU_XML_APOSTROPHED, CLU_XML_FAIL},
+        {CLU_XML_APOSTROPHED, '<', CLU_XML_WRONG, CLU_XML_GO},
         {CLU_XML_APOSTROPHED, '*', CLU_XML_APOSTROPHED, CLU_XML_GO},
-        {CLU_XML_ENTITY, ';', CLU_XML_TEXT, CLU_XML_PUT_ENTITY},
-        {CLU_XML_ENTITY, '*', CLU_XML_ENTITY, CLU_XML_KEEP},
-        {CLU_XML_DONE, '<', CLU_XML_LT, CLU_XML_GO},
-        {CLU_XML_DONE, ' ', CLU_XML_DONE, CLU_XML_GO},
-        {CLU_XML_BANG, '-', CLU_XML_DASH, CLU_XML_GO},
-        {CLU_XML_BANG, '[', CLU_XML_WORD, CLU_XML_WITHIN},
-        {CLU_XML_DASH, '-', CLU_XML_COMMENT, CLU_XML_GO},
+        {CLU_XML_WORD, '*', CLU_XML_WORD, CLU_XML_KEEP},
         {CLU_XML_COMMENT, '-', CLU_XML_COMMENT_1, CLU_XML_GO},
         {CLU_XML_COMMENT, '*', CLU_XML_COMMENT, CLU_XML_GO},
         {CLU_XML_COMMENT_1, '-', CLU_XML_COMMENT_2, CLU_XML_GO},
@@ -237,45 +235,38 @@ CLU_FN int clu_xml_byte(struct clu_xml *x, uint8_t c)
         {CLU_XML_CDATA_2, ']', CLU_XML_CDATA_2, CLU_XML_PUT},
         {CLU_XML_CDATA_2, '*', CLU_XML_CDATA_1, CLU_XML_PUT_BRACKET},
     };
-    static const char word[] = "CDATA[";
-    uint8_t *state = &x->j->state;
-    bool blank = c == ' ' || c == '\t' || c == '\n' || c == '\r';
-    bool name = c > 0x20 && !strchr("\"'<>/=&!?", c);
+    static const char marks[] = "\t\n\r \"'<>/=&!?";
+    uint8_t state = j->state;
+    bool mark = memchr(marks, c, sizeof marks - 1) != NULL;
+    char kind = !mark ? 'n' : c <= ' ' ? ' ' : (char)c;
     size_t i;
-    if (c < 0x20 && !blank)
+    if (c < 0x20 && !mark)
         return CLU_JSON_BAD;
-    if (*state >= CLU_XML_WORD) {
-        if (c != (uint8_t)word[*state - CLU_XML_WORD])
-            return CLU_JSON_BAD;
-        *state = c == '[' ? CLU_XML_CDATA : *state + 1;
-        return 0;
-    }
+    if (state == CLU_XML_TEXT && !j->depth)
+        state = CLU_XML_OUTSIDE;
     for (i = 0; i < CLU_COUNT(rules); i++) {
         const uint8_t *r = rules[i];
-        int token;
-        if (r[0] != *state || !(r[1] == c || r[1] == '*' || (r[1] == ' ' && blank) || (r[1] == 'n' && name)))
-            continue;
-        token = clu_xml_act(x, r[3], c);
-        *state = r[2] == CLU_XML_TEXT && !x->j->depth ? (uint8_t)CLU_XML_DONE : r[2];
-        return token;
+        if (r[0] == state && (r[1] == kind || r[1] == '*' || r[1] == c)) {
+            j->state = r[2];
+            return clu_xml_act(x, j, r[3], c);
+        }
     }
     return CLU_JSON_BAD;
 }
 
 /* The next token of a wanted place, as clu_json_next gives them. */
-CLU_FN int clu_xml_next(struct clu_xml *x)
+CLU_CALLED int clu_xml_next(struct clu_xml *x, struct clu_json *j)
 {
-    struct clu_json *j = x->j;
     int token = 0;
     while (!token && j->at < j->end)
-        token = clu_xml_byte(x, *j->at++);
+        token = clu_xml_byte(x, j, *j->at++);
     return token;
 }
 
 /* Was all that came one document? */
-CLU_FN bool clu_xml_whole(const struct clu_xml *x)
+CLU_FN bool clu_xml_whole(const struct clu_xml *x, const struct clu_json *j)
 {
-    return x->rooted && x->j->state == CLU_XML_DONE;
+    return x->deep && clu_json_whole(j);
 }
 
 #endif

@@ -21,7 +21,7 @@ static bool judge(const uint8_t *data, size_t size, size_t chunk, uint64_t *sum)
     for (at = 0; at < size; at += chunk) {
         int token;
         clu_json_feed(&j, data + at, size - at < chunk ? size - at : chunk);
-        while ((token = clu_xml_next(&x)) > 0) {
+        while ((token = clu_xml_next(&x, &j)) > 0) {
             size_t i;
             level += (unsigned)(token == '{');
             CHECK(level > 0 && (token == '{' || token == '}' || token == '"'));
@@ -39,8 +39,8 @@ static bool judge(const uint8_t *data, size_t size, size_t chunk, uint64_t *sum)
             return false;
         CHECK(j.at == j.end);
     }
-    CHECK(!clu_xml_whole(&x) || level == 0);
-    return clu_xml_whole(&x);
+    CHECK(!clu_xml_whole(&x, &j) || level == 0);
+    return clu_xml_whole(&x, &j);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

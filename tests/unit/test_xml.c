@@ -27,7 +27,7 @@ static bool read_all(const char *bytes, size_t size, size_t chunk, size_t room, 
         assert_non_null(exact);
         memcpy(exact, bytes + at, count);
         clu_json_feed(&j, exact, count);
-        while ((token = clu_xml_next(&x)) > 0) {
+        while ((token = clu_xml_next(&x, &j)) > 0) {
             length += (size_t)snprintf(out + length, out_size - length, "%d%c%s%s ", j.id, token, token == '"' ? text : "",
                                        token == '"' && j.cut ? "..." : "");
             assert_true(length < out_size);
@@ -37,7 +37,7 @@ static bool read_all(const char *bytes, size_t size, size_t chunk, size_t room, 
         if (token < 0)
             return false;
     }
-    return clu_xml_whole(&x);
+    return clu_xml_whole(&x, &j);
 }
 
 static bool judge(const char *text, char *out, size_t out_size)
@@ -83,6 +83,7 @@ static void characters(void **state)
     gives("<r>&#65;&#x42;&#xe9;&#x20AC;&#x1F600;</r>", "0{ 0\"AB\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80 ");
     gives("<r>a<!-- - <b> &x; -->b</r>", "0{ 0\"ab ");
     gives("<r>a<![CDATA[<b>&x;]] ]>]]]>b</r>", "0{ 0\"a<b>&x;]] ]>]b ");
+    gives("<r><![CDATA[]]><![CDATA[]]]]><![CDATA[>]]></r>", "0{ 0\"]]> ");
     gives("<r>a<?b ?? c?"
           "?>d</r><!-- x --> <?y?>",
           "0{ 0\"ad ");
@@ -148,6 +149,22 @@ static void what_is_refused(void **state)
         "<r><![cdata[x]]></r>",
         "<r><![CDATA[x]]",
         "<r><??",
+        "<r/><",
+        "<r/><!",
+        "<r/><!--",
+        "<r/><!-- -",
+        "<r/><!-- --",
+        "<r/><?",
+        "<r/><? ?",
+        "<r/><r",
+        "<!-- x -->",
+        "<r/>&amp;",
+        "<!#65;><r/>",
+        "<r>&!--</r>",
+        "<r><!amp;</r>",
+        "<r>&amp&amp;</r>",
+        "<r>&#6x41;</r>",
+        "<r>&#00000000065;</r>",
         "{\"a\":1}",
         "<html><p>text<br></html>",
     };
