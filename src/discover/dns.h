@@ -88,6 +88,12 @@ CLU_FN void clu_dns_close(void *state)
     clu_free(memory, d, sizeof *d);
 }
 
+CLU_FN bool clu_dns_is(const struct cluster_source *s, const char *key, const char *value)
+{
+    const char *given = cluster_source_option(s, key);
+    return given && strcmp(given, value) == 0;
+}
+
 /* What is wrong with an item; NULL: nothing. */
 CLU_FN const char *clu_dns_wrong_item(struct cluster_source *s, const char *item, bool query)
 {
@@ -108,9 +114,8 @@ CLU_FN const char *clu_dns_wrong_item(struct cluster_source *s, const char *item
 
 CLU_FN int clu_dns_open(void *ctx, struct cluster_source *s, const char *target, void **state)
 {
-    const char *servers = cluster_source_option(s, "server"), *type = cluster_source_option(s, "type");
-    const char *host = cluster_source_option(s, "host"), *query = cluster_source_option(s, "question"), *item = NULL;
-    const char *why = NULL;
+    const char *servers = cluster_source_option(s, "server"), *query = cluster_source_option(s, "question");
+    const char *item = NULL, *why = NULL;
     size_t count = 0;
     struct clu_dns *d;
     (void)ctx;
@@ -125,8 +130,8 @@ CLU_FN int clu_dns_open(void *ctx, struct cluster_source *s, const char *target,
         why = query ? "one name is looked up at a time" : "dns: needs a name after its ':', and takes at most 1000 of them";
     if (!why && servers && !clu_servers_valid(clu_slice_str(servers)))
         why = "server= takes ADDRESS or ADDRESS:PORT, IPv6 with a port as [::1]:53, several with ',' between them";
-    if (!why && host && strcmp(host, "name") == 0 && (!type || strcmp(type, "srv") != 0))
-        why = "host=name needs type=srv: only SRV records name hosts, the others are addresses";
+    if (!why && (clu_dns_is(s, "host", "name") || clu_dns_is(s, "ports", "off")) && !clu_dns_is(s, "type", "srv"))
+        why = "host=name and ports=off need type=srv: only SRV records have names of hosts and ports, the others are addresses";
     if (why)
         return clu_round_fail(s, CLUSTER_E_INVALID, why, clu_slice_str(item ? item : ""), "");
     if (clu_state_new(s, sizeof *d, state))
@@ -172,7 +177,7 @@ CLU_FN int clu_dns_add_node(struct clu_dns_list *list, const char *item, const s
         clu_address_text(&t, address);
     else
         clu_text_add(&t, r->text);
-    return clu_dns_add(list, &t, r->weight, r->port);
+    return clu_dns_add(list, &t, r->weight, clu_dns_is(list->nodes.source, "ports", "off") ? 0 : r->port);
 }
 
 /* A record as the line of a reply, with its time to live in place of a weight. */
@@ -220,8 +225,7 @@ CLU_FN size_t clu_dns_find(const struct clu_dns *d, uint64_t key)
 
 CLU_FN bool clu_dns_by_name(const struct clu_dns *d)
 {
-    const char *host = cluster_source_option(d->source, "host");
-    return host && strcmp(host, "name") == 0;
+    return clu_dns_is(d->source, "host", "name");
 }
 
 /* All records of a slot into the list. */
@@ -403,10 +407,9 @@ CLU_FN int clu_dns_ask_hosts(struct clu_dns *d)
 /* The round is over, well: when the next one is, if the answers say so. */
 CLU_FN int clu_dns_end(struct clu_dns *d)
 {
-    const char *interval = cluster_source_option(d->source, "interval");
     uint32_t ttl = d->ttl < CLU_DNS_TTL_LEAST ? CLU_DNS_TTL_LEAST : d->ttl > CLU_DNS_TTL_MOST ? CLU_DNS_TTL_MOST : d->ttl;
     d->active = false;
-    if (interval && strcmp(interval, "ttl") == 0)
+    if (clu_dns_is(d->source, "interval", "ttl"))
         (void)cluster_source_timer(d->source, cluster_source_now(d->source) + ttl * CLU_SECOND);
     if (d->known && d->digest == d->published && cluster_source_same(d->source) == 0)
         return 0;

@@ -35,7 +35,7 @@ CLU_FN const struct cluster_strategy *clu_builtin_find(struct clu_slice scheme)
 #endif
 #ifndef CLUSTER_NO_DNS
         {"dns", CLU_STRATEGY(clu_dns_open, clu_dns_round, clu_dns_ready, clu_dns_close,
-                             "interval type host server search hosts tcp", 0, 0, 0, 0)},
+                             "interval type host ports server search hosts tcp", 0, 0, 0, 0)},
         /* of cluster_resolve: no URL can name it */
         {"?dns", CLU_STRATEGY(clu_dns_open, clu_dns_round, clu_dns_ready, clu_dns_close, "question server search hosts tcp",
                               CLUSTER_NEVER, 0, 0, 0)},

@@ -61,6 +61,7 @@ struct clu_common {
 #define CLU_URL_OWN_LIST(X)                                                                                                 \
     X("type", "dns", CHOICE, 0, 0, own, "a+aaaa a aaaa srv", "by the own host", "records to ask for; an own host that is an address decides for its family, else both") \
     X("host", "dns", CHOICE, 0, 0, own, "ip name", "ip", "what of an SRV target stands after '@': its addresses, or its name")      \
+    X("ports", "dns", CHOICE, 0, 0, own, "off on", "on", "off: the ports of SRV records are not the nodes', and epmd is asked") \
     X("server", "dns", FILLED, 0, 0, own, "", "resolv.conf", "DNS servers to ask, ADDRESS or ADDRESS:PORT, ',' between them")  \
     X("search", "dns", CHOICE, 0, 0, own, "off on", "off", "on: try the search list of /etc/resolv.conf")                   \
     X("hosts", "dns", CHOICE, 0, 0, own, "off on", "off", "on: look into /etc/hosts first")                                  \

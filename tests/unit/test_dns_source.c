@@ -415,6 +415,26 @@ static void srv_by_name(void **state)
     end();
 }
 
+/* A service whose SRV records name a port that is not the nodes' own: epmd is asked for that, or port= says it. */
+static void srv_without_ports(void **state)
+{
+    struct rrset *r = has(0, "web", CLUSTER_DNS_SRV, 1, 0);
+    (void)state;
+    r->targets[0] = "a.web";
+    r->port = 4000;
+    begin_as("dns:web?type=srv&host=name&ports=off&node=n", NULL);
+    wait_ms(0);
+    expect("n@a.web");
+    assert_int_equal(cluster_member_at(c, 0)->port, 0);
+    assert_int_equal(cluster_discover(c, "dns:web?type=srv&host=name&ports=off&port=9100&node=m", &s), 0);
+    wait_ms(10);
+    assert_int_equal(cluster_member_find(c, "m@a.web")->port, 9100);
+    assert_int_equal(cluster_discover(c, "dns:web?type=srv&host=name&ports=on&port=9100&node=o", &s), 0);
+    wait_ms(10);
+    assert_int_equal(cluster_member_find(c, "o@a.web")->port, 4000);
+    end();
+}
+
 /* The first target brings its address, the others are asked for; one has none. */
 static void srv_targets_are_resolved(void **state)
 {
@@ -596,6 +616,7 @@ static void bad_urls_name_the_mend(void **state)
         {"dns:web", "dns:app@NAME"},
         {"dns:@web", "base name"},
         {"dns:web?node=n&host=name", "type=srv"},
+        {"dns:web?node=n&ports=off", "type=srv"},
         {"dns:web?node=n&type=mx", "a+aaaa a aaaa srv"},
         {"dns:web?node=n&server=nowhere", "ADDRESS:PORT"},
         {"dns:web?node=n&tcp=yes", "keep"},
@@ -709,6 +730,7 @@ int main(void)
         cmocka_unit_test_setup(a_kept_connection, machine),
         cmocka_unit_test_setup(search_hosts_and_server, machine),
         cmocka_unit_test_setup(srv_by_name, machine),
+        cmocka_unit_test_setup(srv_without_ports, machine),
         cmocka_unit_test_setup(srv_targets_are_resolved, machine),
         cmocka_unit_test_setup(no_target_has_an_address_yet, machine),
         cmocka_unit_test_setup(large_srv_with_and_without_additional, machine),

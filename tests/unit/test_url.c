@@ -511,7 +511,7 @@ static void has_whole_tables(void **state)
             assert_true(strcmp(row.key, other.key) != 0 || (*row.scheme && strcmp(row.scheme, other.scheme) != 0));
         }
     }
-    assert_int_equal(i, 61);
+    assert_int_equal(i, 62);
     for (i = 0; clu_url_scheme_help(i, &scheme); i++) {
         assert_true(strlen(scheme.help) > 10);
         assert_int_equal(clu_word_find(CLU_URL_SCHEMES, clu_slice_str(scheme.scheme)), i);
