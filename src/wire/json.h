@@ -3,9 +3,10 @@
  * others without keeping them. Strict: RFC 8259 to the letter, UTF-8 that is valid, surrogates in pairs, at most 64 levels. It never
  * allocates; texts longer than the owner's room are cut, which is said.
  *
- *   VALUE ----> scalar ------------------------> AFTER , -> VALUE or KEY
- *     |  '{' -> KEY_FIRST -> KEY -> COLON -> VALUE       '}' or ']' -> AFTER, outermost: DONE
- *     +- '[' -> FIRST
+ *   STRUCTURE --+--> STRING <-> ESCAPE, HEX, UTF8 --+--> STRUCTURE, outermost: DONE
+ *               +--> WORD, NUMBER ------------------+
+ *
+ * What may come next in the structure, and in a number, is a set of bits.
  */
 #ifndef CLU_WIRE_JSON_H
 #define CLU_WIRE_JSON_H
@@ -40,26 +41,26 @@ struct clu_json_path {
 
 enum {
     CLU_JSON_DONE,
-    CLU_JSON_VALUE,
-    CLU_JSON_FIRST,
-    CLU_JSON_KEY_FIRST,
-    CLU_JSON_KEY,
-    CLU_JSON_COLON,
-    CLU_JSON_AFTER,
-    CLU_JSON_WORD,
+    CLU_JSON_STRUCTURE,
     CLU_JSON_STRING,
     CLU_JSON_ESCAPE,
     CLU_JSON_HEX,
     CLU_JSON_UTF8,
-    /* of a number; those from CLU_JSON_ZERO on may be its end */
-    CLU_JSON_MINUS,
-    CLU_JSON_DOT,
-    CLU_JSON_E,
-    CLU_JSON_SIGN,
-    CLU_JSON_ZERO,
-    CLU_JSON_INTEGER,
-    CLU_JSON_FRACTION,
-    CLU_JSON_EXPONENT
+    CLU_JSON_WORD,
+    CLU_JSON_NUMBER
+};
+
+/* What may come next in the structure. */
+enum { CLU_JSON_VALUE = 1, CLU_JSON_KEY = 2, CLU_JSON_COLON = 4, CLU_JSON_COMMA = 8, CLU_JSON_CLOSE = 16 };
+
+/* What may come next in a number. */
+enum {
+    CLU_JSON_DIGIT = 1,
+    CLU_JSON_POINT = 2,
+    CLU_JSON_EXPONENT = 4,
+    CLU_JSON_SIGN = 8,
+    CLU_JSON_END = 16,
+    CLU_JSON_FIRST = 32 /* the digit is the first, and if it is 0 the only one */
 };
 
 #define CLU_JSON_FIELD 254   /* the place of what goes into a field */
@@ -69,18 +70,22 @@ struct clu_json {
     const uint8_t *at, *end;                  /* the chunk; the owner sets them when CLU_JSON_MORE came */
     const struct clu_json_path *paths, *path; /* path: of the last value that is wanted */
     char *text;                               /* of the token, ended by NUL: a string, decoded, or a number */
-    size_t room, length;
+    size_t room, length;                      /* room: without the NUL */
+    size_t depth;
     bool cut;   /* the text was longer, or has a NUL in it */
     bool many;  /* documents may follow each other */
     uint8_t id; /* the place of the token */
-    uint8_t state, depth;
-    bool is_key;    /* the string is one */
-    uint8_t digits; /* of an escape, or bytes of UTF-8, that are to come; of a word: how many came */
-    uint8_t low, high;
-    uint32_t code, lead; /* lead: the first half of a pair, whose second has to come */
-    const char *word;
-    uint64_t arrays; /* a bit for each level, the last for the innermost */
+    uint8_t state;
+    uint8_t may, later; /* what may come; what may after a digit */
+    uint8_t closes;     /* the byte that ends the container at hand */
+    bool is_key;        /* the string is one */
+    uint8_t digits;     /* of an escape, or bytes of UTF-8, that are to come */
+    uint32_t code;      /* of the character so far */
+    uint32_t least;     /* what so many bytes of UTF-8 are for */
+    uint32_t lead;      /* the first half of a pair, whose second has to come */
+    const char *word;   /* what is left of it, whose first byte is `code` */
     uint8_t places[CLU_JSON_DEPTH];
+    uint8_t closers[CLU_JSON_DEPTH]; /* `closes` of what is around each container */
 };
 
 CLU_FN void clu_json_begin(struct clu_json *j, const struct clu_json_path *paths, char *text, size_t room)
@@ -88,8 +93,9 @@ CLU_FN void clu_json_begin(struct clu_json *j, const struct clu_json_path *paths
     memset(j, 0, sizeof *j);
     j->paths = j->path = paths;
     j->text = text;
-    j->room = room;
-    j->state = CLU_JSON_VALUE;
+    j->room = room - 1;
+    j->state = CLU_JSON_STRUCTURE;
+    j->may = CLU_JSON_VALUE;
 }
 
 /* The next chunk. */
@@ -102,12 +108,12 @@ CLU_FN void clu_json_feed(struct clu_json *j, const void *data, size_t size)
 /* Was all that came one document, or with `many` any number of them? */
 CLU_FN bool clu_json_whole(const struct clu_json *j)
 {
-    return !j->depth && (j->state == CLU_JSON_DONE || j->state >= CLU_JSON_ZERO);
+    return !j->depth && (j->state == CLU_JSON_DONE || (j->state == CLU_JSON_NUMBER && j->may & CLU_JSON_END));
 }
 
 CLU_FN void clu_json_put(struct clu_json *j, const void *bytes, size_t size)
 {
-    size_t left = j->room - 1 - j->length;
+    size_t left = j->room - j->length;
     if (j->id == CLU_JSON_NOWHERE)
         return;
     if (size > left) {
@@ -125,16 +131,23 @@ CLU_FN void clu_json_put_byte(struct clu_json *j, unsigned byte)
     clu_json_put(j, &b, 1);
 }
 
-/* A character of an escape, as UTF-8. No text goes on after a NUL. */
+/* A character, as UTF-8. No text goes on after a NUL. */
 CLU_FN void clu_json_put_code(struct clu_json *j, uint32_t code)
 {
-    unsigned shift = code < 0x80 ? 0 : code < 0x800 ? 6 : code < 0x10000 ? 12 : 18;
-    j->cut = j->cut || !code;
-    clu_json_put_byte(j, (shift ? 0x3f80u >> shift / 6 : 0) | code >> shift);
-    while (shift) {
-        shift -= 6;
-        clu_json_put_byte(j, 0x80 | (code >> shift & 63));
+    uint8_t bytes[4], *at = bytes + sizeof bytes;
+    uint32_t most = 0x3f; /* what the first byte has room for */
+    if (!code)
+        j->cut = true;
+    if (code >= 0x80) {
+        do {
+            *--at = (uint8_t)(0x80 | (code & 0x3f));
+            code >>= 6;
+            most >>= 1;
+        } while (code > most);
+        code |= ~most << 1;
     }
+    *--at = (uint8_t)code;
+    clu_json_put(j, at, (size_t)(bytes + sizeof bytes - at));
 }
 
 /* The place of a key, or with NULL of an element, in the container at hand. */
@@ -170,30 +183,14 @@ CLU_FN bool clu_json_taken(const struct clu_json *j, int token, void *record)
     return true;
 }
 
-/* A value has ended. The token of it, or of nothing that is wanted. */
-CLU_FN int clu_json_ended(struct clu_json *j, int token)
-{
-    j->state = j->depth ? CLU_JSON_AFTER : CLU_JSON_DONE;
-    return j->id == CLU_JSON_NOWHERE ? 0 : token;
-}
-
 CLU_FN int clu_json_open(struct clu_json *j, uint8_t c)
 {
     if (j->depth == CLU_JSON_DEPTH)
         return CLU_JSON_BAD;
-    j->arrays = j->arrays << 1 | (c == '[');
+    j->closers[j->depth] = j->closes;
     j->places[j->depth++] = j->id;
-    j->state = c == '[' ? CLU_JSON_FIRST : CLU_JSON_KEY_FIRST;
-    return j->id == CLU_JSON_NOWHERE ? 0 : c;
-}
-
-CLU_FN int clu_json_close(struct clu_json *j, uint8_t c)
-{
-    if ((j->arrays & 1) != (c == ']'))
-        return CLU_JSON_BAD;
-    j->arrays >>= 1;
-    j->id = j->places[--j->depth];
-    return clu_json_ended(j, c);
+    j->closes = (uint8_t)(c + 2); /* in ASCII both are */
+    return c;
 }
 
 CLU_FN void clu_json_string(struct clu_json *j, bool is_key)
@@ -208,50 +205,50 @@ CLU_FN void clu_json_string(struct clu_json *j, bool is_key)
 /* The first byte of a value. */
 CLU_FN int clu_json_value(struct clu_json *j, uint8_t c)
 {
-    if (!j->depth)
-        j->id = 0;
-    else if (j->arrays & 1)
+    if (j->closes == ']')
         j->id = clu_json_place(j, NULL);
     if (c == '{' || c == '[')
         return clu_json_open(j, c);
     clu_json_string(j, false);
     if (c == '"')
         return CLU_JSON_MORE;
-    j->word = c == 't' ? "true" : c == 'f' ? "false" : c == 'n' ? "null" : NULL;
-    j->digits = 1;
-    if (j->word) {
-        j->state = CLU_JSON_WORD;
+    j->word = c == 't' ? "true" : c == 'f' ? "false" : "null";
+    j->code = c;
+    j->state = CLU_JSON_WORD;
+    if ((char)c == *j->word)
         return CLU_JSON_MORE;
-    }
-    j->state = c == '-' ? CLU_JSON_MINUS : c == '0' ? CLU_JSON_ZERO : CLU_JSON_INTEGER;
-    clu_json_put(j, &c, 1);
-    return c == '-' || (c >= '0' && c <= '9') ? CLU_JSON_MORE : CLU_JSON_BAD;
+    j->state = CLU_JSON_NUMBER;
+    j->may = CLU_JSON_DIGIT | CLU_JSON_FIRST;
+    j->later = CLU_JSON_DIGIT | CLU_JSON_POINT | CLU_JSON_EXPONENT | CLU_JSON_END;
+    if (c == '-')
+        clu_json_put_byte(j, c);
+    else
+        j->at--;
+    return CLU_JSON_MORE;
 }
 
-/* One more byte of a number; false: it is none of it. */
-CLU_FN bool clu_json_number(struct clu_json *j, uint8_t c)
+/* One more byte of a number, or the one after it. */
+CLU_FN int clu_json_number(struct clu_json *j, uint8_t c)
 {
-    uint8_t s = j->state;
-    if (c >= '0' && c <= '9') {
-        if (s == CLU_JSON_ZERO)
-            return false;
-        if (s == CLU_JSON_MINUS)
-            j->state = c == '0' ? CLU_JSON_ZERO : CLU_JSON_INTEGER;
-        else if (s == CLU_JSON_DOT)
-            j->state = CLU_JSON_FRACTION;
-        else if (s < CLU_JSON_ZERO)
-            j->state = CLU_JSON_EXPONENT;
-    } else if (c == '.' && (s == CLU_JSON_ZERO || s == CLU_JSON_INTEGER)) {
-        j->state = CLU_JSON_DOT;
-    } else if ((c | 0x20) == 'e' && s >= CLU_JSON_ZERO && s != CLU_JSON_EXPONENT) {
-        j->state = CLU_JSON_E;
-    } else if ((c == '+' || c == '-') && s == CLU_JSON_E) {
-        j->state = CLU_JSON_SIGN;
+    uint8_t may = j->may;
+    if (c >= '0' && c <= '9' && may & CLU_JSON_DIGIT) {
+        j->may = j->later;
+        if (c == '0' && may & CLU_JSON_FIRST)
+            j->may ^= CLU_JSON_DIGIT;
+    } else if (c == '.' && may & CLU_JSON_POINT) {
+        j->may = CLU_JSON_DIGIT;
+        j->later = CLU_JSON_DIGIT | CLU_JSON_EXPONENT | CLU_JSON_END;
+    } else if ((c | 0x20) == 'e' && may & CLU_JSON_EXPONENT) {
+        j->may = CLU_JSON_DIGIT | CLU_JSON_SIGN;
+        j->later = CLU_JSON_DIGIT | CLU_JSON_END;
+    } else if ((c == '+' || c == '-') && may & CLU_JSON_SIGN) {
+        j->may = CLU_JSON_DIGIT;
     } else {
-        return false;
+        j->at--;
+        return may & CLU_JSON_END ? '0' : CLU_JSON_BAD;
     }
-    clu_json_put(j, &c, 1);
-    return true;
+    clu_json_put_byte(j, c);
+    return CLU_JSON_MORE;
 }
 
 /* A byte of a string that is no plain ASCII. */
@@ -265,61 +262,64 @@ CLU_FN int clu_json_special(struct clu_json *j, uint8_t c)
         return CLU_JSON_BAD;
     if (c == '"') {
         if (!j->is_key)
-            return clu_json_ended(j, '"');
+            return '"';
         if (j->id != CLU_JSON_NOWHERE)
             j->id = clu_json_place(j, j->text);
-        j->state = CLU_JSON_COLON;
+        j->state = CLU_JSON_STRUCTURE;
+        j->may = CLU_JSON_COLON;
         return CLU_JSON_MORE;
     }
-    /* how many bytes follow, and what the first of these may be (Unicode, table 3-7) */
     if (c < 0xc2 || c > 0xf4)
         return CLU_JSON_BAD;
     j->digits = (uint8_t)(1 + (c >= 0xe0) + (c >= 0xf0));
-    j->low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
-    j->high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
+    j->code = c & 0x3fu >> j->digits;
+    j->least = 2u << 5 * j->digits; /* shorter ones take it with fewer bytes; of two bytes that is seen from the first */
     j->state = CLU_JSON_UTF8;
-    clu_json_put(j, &c, 1);
     return CLU_JSON_MORE;
 }
 
 CLU_FN int clu_json_escape(struct clu_json *j, uint8_t c)
 {
-    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-    const char *at = c ? strchr(from, c) : NULL;
+    static const char table[] = "\"\\/bfnrt"
+                                "\"\\/\b\f\n\r\t"; /* what stands for eight bytes, and these */
+    const char *at = (const char *)memchr(table, c, 8);
     if (c == 'u') {
         j->state = CLU_JSON_HEX;
         j->digits = 4;
-        j->code = 0;
+        j->code = j->least = 0;
         return CLU_JSON_MORE;
     }
     if (!at || j->lead)
         return CLU_JSON_BAD;
-    clu_json_put(j, to + (at - from), 1);
+    clu_json_put(j, at + 8, 1);
     j->state = CLU_JSON_STRING;
     return CLU_JSON_MORE;
 }
 
-CLU_FN int clu_json_hex(struct clu_json *j, uint8_t c)
+/* A byte of a character that is more than one. */
+CLU_FN int clu_json_code(struct clu_json *j, uint8_t c)
 {
-    unsigned digit = clu_hex_digit((char)c);
-    bool second;
-    if (digit > 15)
+    bool hex = j->state == CLU_JSON_HEX;
+    unsigned bits = hex ? 4 : 6, digit = hex ? clu_hex_digit((char)c) : c ^ 0x80u;
+    uint32_t code = j->code << bits | digit;
+    if (digit >> bits)
         return CLU_JSON_BAD;
-    j->code = j->code << 4 | digit;
+    j->code = code;
     if (--j->digits)
         return CLU_JSON_MORE;
     j->state = CLU_JSON_STRING;
-    second = j->code >> 10 == 0xdc00 >> 10;
-    if (second != (j->lead != 0))
+    if (code < j->least || code > 0x10ffff)
         return CLU_JSON_BAD;
-    if (j->code >> 10 == 0xd800 >> 10) {
-        j->lead = j->code;
-        return CLU_JSON_MORE;
+    if (j->lead) {
+        if (code >> 10 != 0xdc00 >> 10)
+            return CLU_JSON_BAD;
+        code += (j->lead << 10) - (0xd800 << 10) - 0xdc00 + 0x10000;
+    } else if (code >> 11 == 0xd800 >> 11) {
+        j->lead = code;
+        return code >> 10 == 0xd800 >> 10 && !j->least ? CLU_JSON_MORE : CLU_JSON_BAD;
     }
-    if (second)
-        j->code = 0x10000 + ((j->lead & 0x3ff) << 10 | (j->code & 0x3ff));
     j->lead = 0;
-    clu_json_put_code(j, j->code);
+    clu_json_put_code(j, code);
     return CLU_JSON_MORE;
 }
 
@@ -351,28 +351,24 @@ CLU_FN void clu_json_plain(struct clu_json *j)
 /* One byte that belongs to no string. */
 CLU_FN int clu_json_structure(struct clu_json *j, uint8_t c)
 {
-    uint8_t s = j->state;
+    uint8_t may = j->may;
     if (c == ' ' || c == '\n' || c == '\r' || c == '\t')
         return CLU_JSON_MORE;
-    if (s == CLU_JSON_AFTER && c == ',') {
-        j->state = j->arrays & 1 ? CLU_JSON_VALUE : CLU_JSON_KEY;
-        return CLU_JSON_MORE;
+    if (c == ',' || c == ':') {
+        j->may = c == ',' && j->closes == '}' ? CLU_JSON_KEY : CLU_JSON_VALUE;
+        return may & (c == ',' ? CLU_JSON_COMMA : CLU_JSON_COLON) ? CLU_JSON_MORE : CLU_JSON_BAD;
     }
-    if ((c == '}' && (s == CLU_JSON_AFTER || s == CLU_JSON_KEY_FIRST)) ||
-        (c == ']' && (s == CLU_JSON_AFTER || s == CLU_JSON_FIRST)))
-        return clu_json_close(j, c);
-    if (c == '"' && (s == CLU_JSON_KEY || s == CLU_JSON_KEY_FIRST)) {
+    if (c == j->closes && may & CLU_JSON_CLOSE) {
+        j->id = j->places[--j->depth];
+        j->closes = j->closers[j->depth];
+        return c;
+    }
+    if (c == '"' && may & CLU_JSON_KEY) {
         j->id = j->places[j->depth - 1]; /* its text is kept if the object is wanted */
         clu_json_string(j, true);
         return CLU_JSON_MORE;
     }
-    if (c == ':' && s == CLU_JSON_COLON) {
-        j->state = CLU_JSON_VALUE;
-        return CLU_JSON_MORE;
-    }
-    if (s == CLU_JSON_VALUE || s == CLU_JSON_FIRST || (s == CLU_JSON_DONE && j->many))
-        return clu_json_value(j, c);
-    return CLU_JSON_BAD;
+    return may & CLU_JSON_VALUE ? clu_json_value(j, c) : CLU_JSON_BAD;
 }
 
 /* The next token of a wanted place, whose number is `id` then; CLU_JSON_MORE: the chunk is used up; CLU_JSON_BAD: this is no JSON,
@@ -387,33 +383,33 @@ CLU_FN int clu_json_next(struct clu_json *j)
         if (j->at == j->end)
             return CLU_JSON_MORE;
         c = *j->at++;
-        if (j->state <= CLU_JSON_AFTER) {
+        if (j->state <= CLU_JSON_STRUCTURE) {
             token = clu_json_structure(j, c);
         } else if (j->state == CLU_JSON_STRING) {
             token = clu_json_special(j, c);
+        } else if (j->state == CLU_JSON_NUMBER) {
+            token = clu_json_number(j, c);
         } else if (j->state == CLU_JSON_ESCAPE) {
             token = clu_json_escape(j, c);
-        } else if (j->state == CLU_JSON_HEX) {
-            token = clu_json_hex(j, c);
         } else if (j->state == CLU_JSON_WORD) {
-            if (c != (uint8_t)j->word[j->digits++])
+            if ((char)c != *++j->word)
                 return CLU_JSON_BAD;
-            if (!j->word[j->digits])
-                token = clu_json_ended(j, *j->word);
-        } else if (j->state == CLU_JSON_UTF8) {
-            if (c < j->low || c > j->high)
-                return CLU_JSON_BAD;
-            clu_json_put(j, &c, 1);
-            j->low = 0x80;
-            j->high = 0xbf;
-            j->state = --j->digits ? CLU_JSON_UTF8 : CLU_JSON_STRING;
-        } else if (!clu_json_number(j, c)) {
-            if (j->state < CLU_JSON_ZERO)
-                return CLU_JSON_BAD;
-            j->at--; /* what ends a number is not of it */
-            token = clu_json_ended(j, '0');
+            if (!j->word[1])
+                token = (int)j->code;
+        } else {
+            token = clu_json_code(j, c);
         }
-        if (token)
+        if (token < 0)
+            return token;
+        if (!token)
+            continue;
+        j->state = j->depth ? CLU_JSON_STRUCTURE : CLU_JSON_DONE;
+        j->may = token == '{'   ? CLU_JSON_CLOSE | CLU_JSON_KEY
+                 : token == '[' ? CLU_JSON_CLOSE | CLU_JSON_VALUE
+                 : j->depth     ? CLU_JSON_CLOSE | CLU_JSON_COMMA
+                 : j->many      ? CLU_JSON_VALUE
+                                : 0;
+        if (j->id != CLU_JSON_NOWHERE)
             return token;
     }
 }
