@@ -9,21 +9,35 @@
 
 #include <stdarg.h>
 
-/* A part of a URL: all but letters, digits and -._~ as %XX (RFC 3986). */
-CLU_FN void clu_text_quoted(struct clu_text *t, struct clu_slice text)
+/* A text for where it goes, by the letter of its mark: q a part of a URL, of which all but letters, digits and -._~ is %XX (RFC 3986);
+ * j what stands between the quotes of JSON; others as it is. */
+CLU_FN void clu_text_fit(struct clu_text *t, char mark, struct clu_slice text)
 {
     static const char hex[] = "0123456789ABCDEF";
     for (; text.length; text = clu_slice_from(text, 1)) {
         uint8_t byte = (uint8_t)*text.at, letter = (uint8_t)((byte | 0x20) - 'a');
-        char quoted[3];
-        quoted[0] = '%';
-        quoted[1] = hex[byte >> 4];
-        quoted[2] = hex[byte & 15];
-        if (letter < 26 || (uint8_t)(byte - '0') < 10 || (byte && strchr("-._~", byte)))
-            clu_text_bytes(t, text.at, 1);
-        else
-            clu_text_bytes(t, quoted, sizeof quoted);
+        const char *escape = "";
+        bool plain = true;
+        if (mark == 'q' && letter >= 26 && (uint8_t)(byte - '0') >= 10 && !memchr("-._~", byte, 4)) {
+            escape = "%";
+            plain = false;
+        } else if (mark == 'j' && byte < 0x20) {
+            escape = "\\u00";
+            plain = false;
+        } else if (mark == 'j' && (byte == '"' || byte == '\\')) {
+            escape = "\\";
+        }
+        clu_text_add(t, escape);
+        if (!plain)
+            clu_text_bytes(t, &hex[byte >> 4], 1);
+        clu_text_bytes(t, plain ? text.at : &hex[byte & 15], 1);
     }
+}
+
+/* All but what a URL takes as it is. */
+CLU_FN void clu_text_quoted(struct clu_text *t, struct clu_slice text)
+{
+    clu_text_fit(t, 'q', text);
 }
 
 /* A text that begins in a buffer. */
@@ -33,28 +47,15 @@ CLU_CALLED struct clu_text *clu_text_in(struct clu_text *t, char *buffer, size_t
     return t;
 }
 
-/* What stands between the quotes of JSON. */
-CLU_FN void clu_text_json(struct clu_text *t, const char *text)
-{
-    for (; *text; text++) {
-        clu_text_add(t, *text == '"' || *text == '\\' ? "\\" : "");
-        clu_text_bytes(t, text, 1);
-    }
-}
-
 #define CLU_BASE64 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
-/* Base64, as RFC 4648 has it. */
-CLU_FN void clu_text_base64(struct clu_text *t, const char *bytes, size_t size)
+/* Base64, as RFC 4648 has it: a digit is of two bytes, of which the second may be the NUL. */
+CLU_FN void clu_text_base64(struct clu_text *t, const char *text)
 {
-    size_t at, i;
-    for (at = 0; at < size; at += 3) {
-        size_t left = size - at;
-        uint32_t group = 0;
-        for (i = 0; i < 3; i++)
-            group = group << 8 | (i < left ? (uint8_t)bytes[at + i] : 0u);
-        for (i = 0; i < 4; i++)
-            clu_text_bytes(t, i > left ? "=" : &CLU_BASE64[group >> (18 - 6 * i) & 63], 1);
+    size_t i, at, size = strlen(text);
+    for (i = 0; (at = i * 3 / 4) < size || i % 4; i++) {
+        unsigned two = at < size ? (unsigned)(uint8_t)text[at] << 8 | (uint8_t)text[at + 1] : 0;
+        clu_text_bytes(t, at < size ? &CLU_BASE64[two >> (10 - i * 6 % 8) & 63] : "=", 1);
     }
 }
 
@@ -75,14 +76,10 @@ CLU_FN void clu_compose(struct clu_text *t, const char *form, ...)
             continue;
         }
         text = va_arg(arguments, const char *);
-        if (*form == 'q')
-            clu_text_quoted(t, clu_slice_str(text));
-        else if (*form == 'j')
-            clu_text_json(t, text);
-        else if (*form == 'b')
-            clu_text_base64(t, text, strlen(text));
+        if (*form == 'b')
+            clu_text_base64(t, text);
         else
-            clu_text_bytes(t, text, strlen(text) + (*form == 'z'));
+            clu_text_fit(t, *form, clu_slice_of(text, strlen(text) + (*form == 'z')));
     }
     va_end(arguments);
 }

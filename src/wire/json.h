@@ -245,7 +245,7 @@ CLU_FN int clu_json_number(struct clu_json *j, uint8_t c)
         j->may = CLU_JSON_DIGIT;
     } else {
         j->at--;
-        return may & CLU_JSON_END ? '0' : CLU_JSON_BAD;
+        return may & CLU_JSON_END ? (int)'0' : CLU_JSON_BAD;
     }
     clu_json_put_byte(j, c);
     return CLU_JSON_MORE;

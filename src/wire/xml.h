@@ -83,7 +83,7 @@ CLU_FN int clu_xml_down(struct clu_xml *x, struct clu_json *j)
         return CLU_JSON_BAD;
     x->names[j->depth] = x->name;
     j->places[j->depth++] = j->id;
-    x->deep = j->depth;
+    x->deep = (uint8_t)j->depth;
     j->length = 0;
     j->cut = false;
     j->text[0] = '\0';

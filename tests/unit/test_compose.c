@@ -53,6 +53,33 @@ static void parts_of_urls(void **state)
     assert_string_equal(out, "a%00b");
 }
 
+/* Between the quotes of JSON no byte under 0x20 may stand as it is (RFC 8259, 7). */
+static void parts_of_json(void **state)
+{
+    char out[1024], wanted[1024], all[256];
+    struct clu_text t = clu_text_on(out, sizeof out), w = clu_text_on(wanted, sizeof wanted);
+    unsigned i;
+    (void)state;
+    for (i = 1; i < 256; i++) {
+        char c = (char)i;
+        all[i - 1] = c;
+        if (i < 0x20) {
+            clu_text_add(&w, "\\u00");
+            clu_text_bytes(&w, &"0123456789ABCDEF"[i >> 4], 1);
+            clu_text_bytes(&w, &"0123456789ABCDEF"[i & 15], 1);
+        } else {
+            clu_text_add(&w, c == '"' || c == '\\' ? "\\" : "");
+            clu_text_bytes(&w, &c, 1);
+        }
+    }
+    all[255] = '\0';
+    clu_compose(&t, "$j", all);
+    assert_string_equal(out, wanted);
+    t = clu_text_on(out, sizeof out);
+    clu_compose(&t, "{\"ID\":\"$j\"}", "a\nb\x01\"");
+    assert_string_equal(out, "{\"ID\":\"a\\u000Ab\\u0001\\\"\"}");
+}
+
 static void base64(void **state)
 {
     static const char *const table[][2] = {{"", ""},
@@ -93,6 +120,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(marks),
         cmocka_unit_test(parts_of_urls),
+        cmocka_unit_test(parts_of_json),
         cmocka_unit_test(base64),
         cmocka_unit_test(what_does_not_fit_is_cut),
     };
