@@ -84,17 +84,20 @@ static const struct command commands[] = {
      run_ping},
     {"send", ON_SEND, 3, 3, "NODE PROCESS TERM [--cookie C | --cookie-file F] [--node NAME]",
      "send a message to a process of an Erlang node",
-     "The term is in Erlang's syntax. Ends with 1 when the node cannot be reached.\n", run_send},
+     "The term is in Erlang's syntax. Ends with 0 once it is sent, also if no process has this name, and with 1 when the\n"
+     "node cannot be reached.\n",
+     run_send},
     {"call", ON_CALL, 3, 4,
      "NODE MODULE FUNCTION [ARGUMENTS] [--cookie C | --cookie-file F] [--node NAME] [--for TIME] [--json]",
      "call a function of an Erlang node",
-     "The arguments are a list in Erlang's syntax, [] if there are none. Prints the result; ends with 1 when the call "
-     "failed.\n",
+     "The arguments are a list in Erlang's syntax, [] if there are none; of Elixir a module is 'Elixir.Name', a string\n"
+     "<<\"text\">>. Prints the result; ends with 1 when the call failed, or had no answer in the time of --for (5s).\n",
      run_call},
     {"node", ON_SERVE, 0, 0,
      "--node NAME [--cookie C | --cookie-file F] [--listen ADDR:PORT] [--register PROCESS] [--echo] [--json]",
      "be a node that others link to",
-     "Prints `listen PORT`, `up NODE`, `down NODE reason`, `message NODE PROCESS TERM` and `call NODE M:F/N ARGUMENTS`.\n",
+     "Prints `listen PORT`, `up NODE`, `down NODE reason`, `message NODE PROCESS TERM` and `call NODE M:F/N ARGUMENTS`,\n"
+     "until interrupted. Others find it by the epmd of this host; where none runs, `clusterctl epmd` is one.\n",
      run_node},
     {"epmd", ON_EPMD, 0, 0, "[--port P] [--address A] [--json]", "serve epmd, until interrupted",
      "Tells the ports of this host's nodes, which register with it. Prints where it listens. Only programs of this host\n"

@@ -232,18 +232,20 @@ struct cluster_map_options {
 };
 
 struct cluster_options {
-    uint32_t size;   /* sizeof(struct cluster_options); cluster_options_init sets it */
-    uint32_t quorum; /* how many nodes, self included, make the cluster READY; 0: 1. With options.connect those count that
-                            * are linked, else those that a source lists */
+    uint32_t size; /* sizeof(struct cluster_options); cluster_options_init sets it */
+    /* How many nodes, self included, make the cluster READY; 0: 1. With options.connect those count that are linked, else those
+     * that a source lists */
+    uint32_t quorum;
     /* Own name, name@host or name@auto (the own address); NULL: observe only. "undefined@host", "undefined@auto": a name that other
      * nodes give, with `cookie` and without `listen`: it comes with the first CLUSTER_UP and ends with the CLUSTER_DOWN of that node,
      * with all other links. Then the own node is no member. Not in a build with CLUSTER_NO_ERLANG, where it is a name like others */
     const char *node;
-    const char
-        *quorum_of;     /* "count" (default), "majority" (more than half of `expected`), or "horde" (as Horde counts: of those
-                            * who do not drain, by name, the first left out where they are even, more than half) */
-    const char *settle; /* a duration: how long the count must hold before READY or DEGRADED is said; NULL: "0" */
-    const char *zone;   /* the own node's attributes, as announced to others; NULL: none */
+    /* "count" (default), "majority" (more than half of `expected`), or "horde" (as Horde counts: of those who do not drain, by
+     * name, the first left out where they are even, more than half) */
+    const char *quorum_of;
+    /* A duration, as "500ms", "2s", "1m", "2h": how long the count must hold before READY or DEGRADED is said; NULL: "0" */
+    const char *settle;
+    const char *zone; /* the own node's attributes, as announced to others; NULL: none */
     const char *role;
     uint32_t expected;                     /* for quorum_of majority: the full size of the cluster */
     uint32_t port;                         /* port where the own node answers; 0: it cannot be dialled */
@@ -254,7 +256,7 @@ struct cluster_options {
     uint32_t limit_budget;                 /* I/O calls in one step; 0: 1024 */
     uint32_t log_level;                    /* CLUSTER_LOG_...; 0: CLUSTER_LOG_WARN */
     uint64_t seed;                         /* of jitter and inner hash keys, for reproducible runs; 0: from the random hook */
-    const struct cluster_map_options *map; /* keep a map of the members, say CLUSTER_MAP; NULL: no map */
+    const struct cluster_map_options *map; /* copied: keep a map of the members, say CLUSTER_MAP; NULL: no map */
     const struct cluster_allocator *allocator;                                   /* copied; NULL: malloc's family */
     const struct cluster_io *io;                                                 /* copied; NULL: POSIX */
     void (*log)(void *ctx, int level, const char *message, const char *setting); /* setting: what it is about, or "" */
@@ -270,9 +272,9 @@ struct cluster_options {
     const char *backoff; /* between dials of one node: "200ms..30s" is the default; a random part of it is waited */
     const char *reconnect; /* "on" (default), or "off": each node is dialled once each time that it joins, and again never */
     const char *on_leave;  /* of a node that no source lists any more: "keep" (default) its link till it ends; "disconnect" */
-    const char
-        *tick; /* erlang: a node that says nothing for so long is down; "60s" is the default, as net_ticktime's. tcp, epmd:
-                            * who is up is asked again after an eighth to a quarter of it */
+    /* erlang: a node that says nothing for so long is down; "60s" is the default, as net_ticktime's. tcp, epmd: who is up is
+     * asked again after an eighth to a quarter of it */
+    const char *tick;
     uint32_t limit_dials;  /* dials under way at a time; 0: 256 */
     uint32_t limit_packet; /* bytes of a packet from another node; 0: 64 MiB and 64 KiB */
     uint32_t limit_output; /* bytes that wait for a node to take them before it is not read any more; 0: 1 MiB */
@@ -281,8 +283,9 @@ struct cluster_options {
      * register, and where `listen` says, where others look names up; "embedded:ADDRESS" or "embedded:ADDRESS:PORT": there in
      * its place. Port: ERL_EPMD_PORT of the environment, or 4369. NULL or "": serve none */
     const char *epmd;
-    const char *listen; /* ADDRESS:PORT or ADDRESS:FIRST-LAST (port 0: any that is free): take links from other nodes there, and
-                         * register with this host's epmd. NULL: others cannot link to this node */
+    /* ADDRESS:PORT or ADDRESS:FIRST-LAST (port 0, or none: any that is free): take links from other nodes there, and register
+     * with this host's epmd. NULL: others cannot link to this node */
+    const char *listen;
     /* Encrypted distribution, as of nodes with -proto_dist inet_tls: "off" (default), "on", or "insecure", which verifies no
      * certificate. For links that this node makes, by the tls_ hooks of io; so not with `listen` */
     const char *tls;

@@ -306,6 +306,8 @@ static int doctor_cookie(struct doctor *d, char *cookie)
         finding(&d->report, CHECK_COOKIE_HERE, CHECK_WARN, NULL, "%s is not there, or others can read it", path);
         return DONE;
     }
+    if (!given(d->a, OPT_COOKIE) && !given(d->a, OPT_COOKIE_FILE))
+        finding(&d->report, CHECK_COOKIE_HERE, CHECK_OK, NULL, "that of %s", path);
     return find_cookie(d->a, cookie);
 }
 

@@ -96,7 +96,7 @@
       "start the node, or correct the name before its '@' (node=)")                                                          \
     X(PORT, "port", "is its port for links open?",                                                                           \
       "`pang`, though epmd lists the node",                                                                                  \
-      "is the node ending or starting? In a container its port must be open too: fix it with inet_dist_listen_min and _max") \
+      "is the node ending or starting? Is port= or the SRV record's the right one? In a container fix it with inet_dist_listen_min and _max") \
     X(FIREWALL, "firewall", "is a closed port refused, and not met with silence?",                                           \
       "`pang` after 7 seconds; a node that blocks for as long",                                                              \
       "open the ports of epmd (4369) and of links between the hosts; is the host up?")                                       \
@@ -114,10 +114,10 @@
       "update it to OTP 23 or later")                                                                                        \
     X(NAME_OTHER, "name-other", "has the node that answers there this name?",                                                \
       "`pang`, though a node runs there",                                                                                    \
-      "list the node by the name that it gives itself; an address in front of several nodes stands for none of them")        \
+      "list the node by its own name, which node() says there; an address in front of several nodes stands for none of them") \
     X(SILENT, "silent", "does it speak?",                                                                                    \
       "`pang` after 7 seconds",                                                                                              \
-      "the node hangs, or another program has its port: look at its log and its load")                                       \
+      "the node hangs, or the port is another program's: look at its log and its load; SRV records may name it (ports=off)") \
     X(HANDSHAKE, "handshake", "does it take the link?",                                                                      \
       "`pang`",                                                                                                              \
       "its log says why it refuses: net_kernel:allow/1, TLS on one side only (--tls), a proxy between")                        \

@@ -16,6 +16,7 @@
 static void node_add(struct doctor *d, const struct cluster_member *m)
 {
     struct node *n;
+    size_t i;
     d->nodes = (struct node *)grow(d->nodes, (d->count + 1) * sizeof *d->nodes);
     n = &d->nodes[d->count++];
     memset(n, 0, sizeof *n);
@@ -23,6 +24,8 @@ static void node_add(struct doctor *d, const struct cluster_member *m)
     n->name = copy_of(m->name);
     n->port = m->port;
     n->known = m->port != 0;
+    for (i = 0, n->registered = n->known; i < d->urls.count; i++)
+        n->registered = n->registered && (url_is(d->urls.at[i], "epmd") || url_is(d->urls.at[i], "hosts"));
     n->addressed = address_parse(*m->address ? m->address : m->host, &n->address);
 }
 
@@ -177,6 +180,7 @@ static void node_named(struct doctor *d, struct node *n, const struct cluster_ev
         finding(&d->report, CHECK_EPMD_PORT, CHECK_FAIL, n->name,
                 "it is registered with an epmd on port %lu, and this host asks %lu", port, (unsigned long)d->epmd_ports[0]);
     finding(&d->report, CHECK_REGISTERED, CHECK_OK, n->name, "at port %lu", (unsigned long)n->port);
+    n->registered = true;
     node_try_port(n);
 }
 
@@ -223,7 +227,11 @@ static void node_linked(struct doctor *d, struct node *n, const struct cluster_e
         if (check == CHECK_SILENT && m && m->state == CLUSTER_MEMBER_UP)
             check = CHECK_TICK;
         n->other = check == CHECK_NAME_OTHER;
-        node_fail(d, n, check, "%s%s", reply->text, check == CHECK_NAME_TAKEN ? d->dials : "");
+        node_fail(d, n, check, "%s%s", reply->text,
+                  check == CHECK_NAME_TAKEN ? d->dials
+                  : n->other && n->registered
+                      ? ": what stands before its '@' is right, the host is another; -sname, or other address"
+                      : "");
         return;
     }
     n->up = true;

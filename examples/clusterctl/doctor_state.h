@@ -28,7 +28,8 @@ struct node {
     union address address;
     struct probe probe;
     enum node_step step;
-    bool addressed, known, up, other; /* known: a source said its port; other: a node of another name answers there */
+    bool addressed, known, up;
+    bool registered, other; /* epmd knows it by what stands before its '@'; a node of another name answers there */
     uint32_t port;
     size_t epmd; /* which of the epmd ports is tried */
     uint64_t request, began;

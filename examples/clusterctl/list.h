@@ -70,9 +70,15 @@ static int open_first_rounds(struct loop *l, const struct arguments *a)
 /* How a command on the first rounds ends. */
 static int end_first_rounds(struct loop *l)
 {
-    int status = others(l->c) ? DONE : NEGATIVE;
-    if (!list_complain(l->c) && cluster_source_at(l->c, 0) && !others(l->c))
-        status = FAILED;
+    size_t answered = list_complain(l->c);
+    int status = DONE;
+    if (!others(l->c) && !cluster_source_at(l->c, 0))
+        status = fail(NEGATIVE, "no member: an empty URL is no source");
+    else if (!others(l->c))
+        status = !answered
+                     ? FAILED
+                     : fail(NEGATIVE, "no member: the answer names no node but this one, or only=, except= and allow= leave "
+                                      "all out; `clusterctl doctor URL` says more");
     loop_end(l);
     return status;
 }

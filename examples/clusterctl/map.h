@@ -206,7 +206,7 @@ static void map_print(const struct cluster_map *map, const struct cluster_node *
         if (json) {
             json_begin("node");
             json_text("name", nodes[i].name);
-            json_text("zone", nodes[i].zone);
+            json_text("zone", *nodes[i].zone ? nodes[i].zone : NULL);
             json_number("weight", nodes[i].weight);
             json_number("shards", cluster_map_node_load(map, i));
             json_end();

@@ -16,7 +16,10 @@
     X(EPMD_TAKEN, INFO,                                                                                                        \
       "no epmd is served here as long as its port is not to be had, which is tried again every second: ", "epmd")              \
     X(LISTEN, ERROR, "no port of options.listen is free, it is tried again every second: ", "listen")                          \
-    X(LEASE, WARN, "the own node is not registered with epmd, so that others cannot find it; it is tried again: ", "listen")   \
+    X(LEASE, WARN,                                                                                                             \
+      "the own node is not registered with epmd, so that others cannot find it: start epmd, or set options.epmd; tried "       \
+      "again: ",                                                                                                               \
+      "listen")                                                                                                                \
     X(LEASE_TAKEN, WARN, "a node of the own name is registered with epmd already: choose another name: ", "node")              \
     X(ANYBODY, WARN,                                                                                                           \
       "anybody on the network can have this node dial an impostor, which can guess at the cookie: set secret= or allow=: ",    \

@@ -69,7 +69,7 @@ struct clu_node {
     char cookie[CLU_COOKIE_MAX + 1], ca[256];
 };
 
-CLU_FN struct clu_node *clu_node_at(const struct clu_links *home)
+CLU_FN struct clu_node *clu_node_at(struct clu_links *home)
 {
     return (struct clu_node *)CLU_CONTAINER(home, struct clu_mesh, links)->node;
 }

@@ -21,7 +21,8 @@ def compiles(name, compiler, source, flags):
 def standards():
     for compiler in "gcc", "clang":
         for standard in "c99", "c11", "c17", "gnu99":
-            yield compiles("%s %s" % (compiler, standard), compiler, "implementation.c", ["-O0", "-std=" + standard, *STRICT])
+            yield compiles("%s %s" % (compiler, standard), compiler, "implementation.c",
+                           ["-O0", "-std=" + standard, "-Wcast-qual", *STRICT])
         for level in "-Os", "-O2", "-O3":
             yield compiles("%s c99 %s" % (compiler, level), compiler, "implementation.c", [level, "-std=c99", *STRICT])
         for standard in "c++11", "c++17":

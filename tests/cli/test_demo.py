@@ -100,7 +100,7 @@ class Beside(CtlTest):
                 self.assertEqual({watch.line(lambda line: line[0] == "+") for _ in NODES}, {"+ " + node for node in NODES})
                 demo.signal(signal.SIGINT)
                 self.assertEqual({watch.line(lambda line: line[0] == "-") for _ in NODES}, {"- " + node for node in NODES})
-        self.expect(ctl("list", url), 1, "")
+        self.expect(ctl("list", url), 1, "", "no member: ")
 
 
 class Leaving(CtlTest):

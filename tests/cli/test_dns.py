@@ -138,7 +138,7 @@ class Sources(CtlTest):
         with FakeDns(ZONE) as dns:
             self.expect(ctl("list", "dns:web@tasks.web?type=a&server=" + dns.server), 0, "web@10.0.0.1\nweb@10.0.0.2\n")
             self.expect(ctl("list", "dns:web@_p._tcp.web?type=srv&host=name&server=" + dns.server), 0, "web@n1.web\n")
-            self.expect(ctl("list", "dns:web@nobody?server=" + dns.server), 1, "")
+            self.expect(ctl("list", "dns:web@nobody?server=" + dns.server), 1, "", "no member: ")
 
     def test_list_of_a_failed_source(self):
         with FakeDns(ZONE, "servfail") as dns:

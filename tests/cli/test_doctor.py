@@ -438,6 +438,13 @@ class Nodes(OwnNodes):
         visit = self.visit("static:one@" + HERE, "--cookie", "wrong")
         self.fails(visit, "cookie")
 
+    def test_another_host_in_its_name(self):
+        """As of a node with a short name, which epmd lists by what stands before its '@' alone."""
+        for url in "epmd:%s?only=pod*" % HERE, "static:pod@" + HERE:
+            visit = self.visit(url, "--cookie", "c")
+            self.fails(visit, "name-other")
+            self.assertIn("-sname", visit.one("name-other")["cause"])
+
     def test_a_host_without_address(self):
         self.fails(self.visit("static:one@nowhere.invalid", "--cookie", "c"), "host")
 
@@ -486,7 +493,9 @@ class Nodes(OwnNodes):
                 file.write("c\n")
             self.assertEqual(self.visit("static:one@" + HERE, HOME=home).warns, {"cookie-here"})  # others can read it
             os.chmod(path, 0o400)
-            self.assertIn("handshake", self.visit("static:one@" + HERE, HOME=home).of("ok"))
+            visit = self.visit("static:one@" + HERE, HOME=home)
+            self.assertIn("handshake", visit.of("ok"))
+            self.assertEqual(visit.one("cookie-here")["cause"], "that of " + path)
             self.expect(ctl("doctor", "static:a@h", "--cookie-file", path + "x"), 3, None, "no cookie")
 
     def test_a_mesh_that_outgrows_itself(self):

@@ -139,7 +139,7 @@ class RealEpmd(CtlTest):
     def test_all_of_it(self):
         host = "127.0.0.1:%d" % self.port
         self.expect(ctl("names", host), 0, "")
-        self.expect(ctl("list", "epmd:" + host), 1, "")
+        self.expect(ctl("list", "epmd:" + host), 1, "", "no member: ")
         lease = self.register("web", 9100)
         self.expect(ctl("names", host), 0, "web 9100\n")
         self.expect(ctl("port", "web@127.0.0.1", ERL_EPMD_PORT=self.port), 0, "9100\n")

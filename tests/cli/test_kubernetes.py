@@ -57,7 +57,7 @@ class Lists(CtlTest):
 
     def test_status_1_and_3(self):
         with Web(lambda _: endpoints()) as server:
-            self.expect(ctl("list", url(server)), 1, "")
+            self.expect(ctl("list", url(server)), 1, "", "no member: ")
             server.fault = "403"
             self.expect(ctl("list", url(server)), 3, "", "it is forbidden")
 

@@ -230,7 +230,8 @@ class Map(CtlTest):
             self.assertEqual(len({path.get("fill") for path in root.iter(space + "path")}), 4)
 
     def test_wrong(self):
-        self.expect(ctl("map", "static:"), 1, "")
+        self.expect(ctl("map", "static:"), 1, "", "no member: ")
+        self.assertIsNone(ctl("map", "static:a@h", "--json").objects[0]["zone"])
         self.expect(ctl("map", "file:" + self.folder + "/none", "--for", "5s"), 3, "", "none")
         self.expect(ctl("map", "static:a@h", "--svg", self.folder), 3, "", "cannot write")
         self.expect(ctl("map", "static:a@h", "--shards", "3"), 2, "", "--shards 3 is no power of two")

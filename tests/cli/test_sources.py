@@ -18,15 +18,15 @@ class Lists(CtlTest):
         self.expect(ctl("list", "static:b@h", "static:a@h,b@h"), 0, "a@h\nb@h\n")
 
     def test_the_empty_answer_is_status_1(self):
-        self.expect(ctl("list", "static:"), 1, "")
+        self.expect(ctl("list", "static:"), 1, "", "no member: ")
 
     def test_the_empty_url_adds_nothing(self):
-        self.expect(ctl("list", ""), 1, "")
+        self.expect(ctl("list", ""), 1, "", "no member: an empty URL ")
         self.expect(ctl("list", "", "static:a@h"), 0, "a@h\n")
 
     def test_the_own_node_is_left_out(self):
         self.expect(ctl("list", "static:a@h,b@h", "--node", "a@h"), 0, "b@h\n")
-        self.expect(ctl("list", "static:a@h", "--node", "a@h"), 1, "")
+        self.expect(ctl("list", "static:a@h", "--node", "a@h"), 1, "", "no member: ")
 
     def test_options_after_and_before(self):
         self.expect(ctl("list", "--node=a@h", "static:a@h,b@h"), 0, "b@h\n")

@@ -39,7 +39,7 @@ class Etcd(CtlTest):
         return "etcd:/nodes/?server=127.0.0.1:%d%s" % (self.port, more)
 
     def test_list(self):
-        self.expect(ctl("list", self.url()), 1, "")
+        self.expect(ctl("list", self.url()), 1, "", "no member: ")
         self.put("/nodes/b@10.0.0.2", "/nodes/a@10.0.0.1", "/other/c@10.0.0.3", "/nodes0")
         self.expect(ctl("list", self.url()), 0, "a@10.0.0.1\nb@10.0.0.2\n")
 
