@@ -24,10 +24,11 @@
 #include "../wire/nodefinder.h"
 #include "list.h"
 
-#define CLU_GOSSIP_PEERS 1024              /* instances whose last packet is remembered */
-#define CLU_GOSSIP_SKEW (300 * CLU_SECOND) /* how far the clock of a new instance may be off */
-#define CLU_GOSSIP_DATAGRAM 2048           /* larger ones are dropped */
-#define CLU_GOSSIP_UNHEARD 3               /* own packets that may be missing before the source fails */
+#define CLU_GOSSIP_PEERS 1024               /* instances whose last packet is remembered */
+#define CLU_GOSSIP_SKEW (300 * CLU_SECOND)  /* how far the clock of a new instance may be off */
+#define CLU_GOSSIP_DATAGRAM 2048            /* larger ones are dropped */
+#define CLU_GOSSIP_UNHEARD 3                /* own packets that may be missing before the source fails */
+#define CLU_GOSSIP_SILENCE (9 * CLU_SECOND) /* then one who says nothing itself joins anew; before anybody ages */
 
 enum { CLU_WIRE_LIBCLUSTER, CLU_WIRE_NODEFINDER, CLU_WIRE_PEERAGE };
 
@@ -53,6 +54,7 @@ struct clu_gossip_source {
     bool deaf;                        /* the own packets do not come back */
     bool left;                        /* the own good-bye did */
     uint32_t unheard;                 /* own packets since one came back */
+    uint64_t heard_ns;                /* the last packet of anybody, or when the group was joined */
     struct clu_gossip_self selves[2]; /* as whom it speaks; instance 0: not */
     struct cluster_address to, via;
     uint8_t packet[CLU_GOSSIP_DATAGRAM];
@@ -141,6 +143,13 @@ CLU_FN int clu_gossip_open(void *ctx, struct cluster_source *s, const char *targ
 
 /* ---- the socket ------------------------------------------------------- */
 
+CLU_FN void clu_gossip_hang_up(struct clu_gossip_source *g)
+{
+    if (g->fd >= 0)
+        (void)cluster_source_close(g->source, g->fd);
+    g->fd = -1;
+}
+
 CLU_FN int clu_gossip_fail(struct clu_gossip_source *g, int error, const char *what)
 {
     char sentence[190];
@@ -151,9 +160,7 @@ CLU_FN int clu_gossip_fail(struct clu_gossip_source *g, int error, const char *w
         clu_text_add(&why, ": another program holds it without sharing");
     else if (error == CLUSTER_E_UNREACHABLE || error == CLUSTER_E_NOT_FOUND)
         clu_text_add(&why, ": name an interface that is up with if=, or try broadcast=on");
-    if (g->fd >= 0)
-        (void)cluster_source_close(g->source, g->fd);
-    g->fd = -1;
+    clu_gossip_hang_up(g);
     (void)cluster_source_fail(g->source, error, sentence);
     return error;
 }
@@ -178,20 +185,22 @@ CLU_FN int clu_gossip_read_secret(struct clu_gossip_source *g, const char *path)
     return (int)size;
 }
 
-/* The address that if= means: one that is written, or the first one of the interface of this name. */
+/* The address that if= means: one that is written, or the first one of the interface of this name. Of IPv6 it is the scope that
+ * chooses the interface. */
 CLU_FN int clu_gossip_choose_interface(struct clu_gossip_source *g)
 {
     const struct cluster_io *io = cluster_source_io(g->source);
     const char *name = cluster_source_option(g->source, "if");
     struct cluster_address found[16];
-    int count, i;
+    int count = 1, i;
     memset(&g->via, 0, sizeof g->via);
     g->via.family = g->to.family;
-    if (!name || clu_address_parse(clu_slice_str(name), &g->via))
+    if (!name)
         return 0;
-    count = io->interfaces(io->ctx, name, found, CLU_COUNT(found));
+    if (!clu_address_parse(clu_slice_str(name), &found[0]))
+        count = io->interfaces(io->ctx, name, found, CLU_COUNT(found));
     for (i = 0; i < count && i < (int)CLU_COUNT(found); i++)
-        if (found[i].family == g->to.family) {
+        if (found[i].family == g->to.family && (found[i].family == 4 || found[i].scope)) {
             g->via = found[i];
             return 0;
         }
@@ -210,7 +219,8 @@ CLU_FN int clu_gossip_start(struct clu_gossip_source *g)
         result = cluster_source_random(g->source, &g->selves[0].instance, sizeof g->selves[0].instance);
     }
     if (result >= 0) {
-        what = "if= names no interface that is up: ";
+        what = g->to.family == 6 ? "if= names no interface that is up, by its name or as fe80::1%2: "
+                                 : "if= names no interface that is up: ";
         result = clu_gossip_choose_interface(g);
     }
     if (result >= 0) {
@@ -231,6 +241,7 @@ CLU_FN int clu_gossip_start(struct clu_gossip_source *g)
     if (result < 0)
         return clu_gossip_fail(g, result, what);
     g->unheard = 0;
+    g->heard_ns = cluster_source_now(g->source);
     return cluster_source_watch(g->source, g->fd, POLLIN);
 }
 
@@ -311,13 +322,19 @@ CLU_FN bool clu_gossip_announces(const struct clu_gossip_source *g)
 CLU_FN int clu_gossip_round(void *state, uint64_t now)
 {
     struct clu_gossip_source *g = (struct clu_gossip_source *)state;
-    int result = g->fd < 0 ? clu_gossip_start(g) : 0;
+    bool announces;
+    int result;
     if (g->wire && cluster_source_own(g->source)->flags & CLUSTER_NODE_LEAVING)
         g->left = true; /* they have no word for it */
-    if (result == 0 && clu_gossip_announces(g))
-        result = clu_gossip_announce(g, now);
-    else if (result == 0)
+    announces = clu_gossip_announces(g);
+    if (!announces) {
         cluster_source_withdrawn(g->source);
+        if (now - g->heard_ns >= CLU_GOSSIP_SILENCE)
+            clu_gossip_hang_up(g);
+    }
+    result = g->fd < 0 ? clu_gossip_start(g) : 0;
+    if (result == 0 && announces)
+        result = clu_gossip_announce(g, now);
     if (result == 0 && g->deaf)
         (void)cluster_source_fail(g->source, CLUSTER_E_UNREACHABLE,
                                   "the own packets do not come back: name another interface with if=, or try broadcast=on");
@@ -335,8 +352,7 @@ CLU_FN int clu_gossip_listen(struct clu_gossip_source *g, uint64_t now)
         return clu_gossip_announce(g, now);
     }
     g->deaf = true;
-    (void)cluster_source_close(g->source, g->fd);
-    g->fd = -1;
+    clu_gossip_hang_up(g);
     return clu_gossip_round(g, now);
 }
 
@@ -378,7 +394,8 @@ CLU_FN void clu_gossip_hear(struct clu_gossip_source *g, size_t size, const stru
         if (instance == g->selves[0].instance || instance == g->selves[1].instance) {
             g->unheard = 0;
             g->deaf = false;
-            if (p.node.flags & CLUSTER_NODE_LEAVING) {
+            /* Without a secret it may be another one who says it. */
+            if (p.node.flags & cluster_source_own(g->source)->flags & CLUSTER_NODE_LEAVING) {
                 g->left = true;
                 cluster_source_withdrawn(g->source);
             }
@@ -445,6 +462,7 @@ CLU_FN int clu_gossip_ready(void *state, int fd, int revents, uint64_t now)
             continue;
         if (size < 0)
             return clu_gossip_fail(g, (int)size, "cannot receive: ");
+        g->heard_ns = now;
         (g->wire ? clu_gossip_hear_other : clu_gossip_hear)(g, (size_t)size, &from);
     }
 }

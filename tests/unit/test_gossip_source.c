@@ -349,6 +349,23 @@ static void own_name_of_another(void **state)
     end();
 }
 
+/* Without a secret anybody can say good-bye in our name, with the number of our instance. We are here, and go on saying so. */
+static void good_bye_in_our_name(void **state)
+{
+    struct clu_gossip g;
+    uint8_t packet[CLU_GOSSIP_MAX];
+    size_t sends;
+    (void)state;
+    begin_as("gossip:", OWN, 9100);
+    assert_int_equal(clu_gossip_decode(&g, NULL, f.s[the_socket()].out, f.s[the_socket()].out_size), CLU_COMPLETE);
+    g.node.flags = CLUSTER_NODE_LEAVING;
+    hear_bytes(packet, clu_gossip_encode(&g, NULL, NULL, packet, sizeof packet));
+    sends = f.s[the_socket()].sends;
+    wait_ms(30000);
+    assert_in_range(f.s[the_socket()].sends - sends, 4, 8);
+    end();
+}
+
 /* Packets that do not come back: the source says so before anyone could age out, and nobody is lost to it, not even one who
  * was last heard just one interval before. */
 static void unheard(void **state)
@@ -546,6 +563,39 @@ static void failures_of_the_socket(void **state)
     end();
 }
 
+/* Who says nothing cannot hear itself: when nothing is heard it joins the group anew, for the interface may have gone, and be back
+ * as another one. While there is none nobody ages. */
+static void a_listener_joins_anew(void **state)
+{
+    int i;
+    (void)state;
+    begin("gossip:?if=eth0");
+    assert_int_equal(cluster_source_error(s), CLUSTER_E_NOT_FOUND);
+    f.interfaces[0] = fake_address(10, 3, 3, 3, 24);
+    f.interface_count = 1;
+    wait_ms(6000);
+    for (i = 0; i < 10; i++) {
+        hear_plain("a@h");
+        wait_ms(8000);
+    }
+    assert_int_equal(f.calls[FAKE_JOIN], 1);
+    f.interface_count = 0;
+    wait_ms(6900);
+    assert_int_equal(cluster_source_error(s), CLUSTER_E_NOT_FOUND);
+    wait_ms(3600000);
+    assert_true(here("a@h"));
+    f.interfaces[0] = fake_address(10, 4, 4, 4, 24);
+    f.interface_count = 1;
+    wait_ms(6000);
+    assert_memory_equal(f.s[the_socket()].via.bytes, "\x0a\x04\x04\x04", 4);
+    hear_plain("b@h");
+    wait_ms(6000);
+    assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_ANSWER);
+    assert_int_equal(f.calls[FAKE_JOIN], 2);
+    assert_int_equal(fake_count_open(&f), 1);
+    end();
+}
+
 static void lost_descriptor(void **state)
 {
     struct pollfd fd;
@@ -596,6 +646,20 @@ static void sockets(void **state)
     begin("gossip:?if=eth0");
     assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_FAILED);
     assert_non_null(strstr(cluster_source_why(s), "if= names no interface that is up"));
+    end();
+    options = fake_begin(&f); /* of IPv6 it is the scope that says which interface it is, and few addresses have one */
+    assert_true(clu_address_parse(clu_slice_str("10.3.3.3"), &f.interfaces[0]));
+    assert_true(clu_address_parse(clu_slice_str("2001:db8::3"), &f.interfaces[1]));
+    assert_true(clu_address_parse(clu_slice_str("fe80::3%7"), &f.interfaces[2]));
+    f.interface_count = 3;
+    begin_on("gossip:[ff02::1234]:45892?if=eth0");
+    assert_true(f.s[the_socket()].via.scope == 7 && f.s[the_socket()].via.family == 6);
+    end();
+    options = fake_begin(&f);
+    assert_true(clu_address_parse(clu_slice_str("2001:db8::3"), &f.interfaces[0]));
+    f.interface_count = 1;
+    begin_on("gossip:[ff02::1234]:45892?if=eth0");
+    assert_int_equal(cluster_source_error(s), CLUSTER_E_NOT_FOUND);
     end();
     begin_as("gossip:?broadcast=on", OWN, 9100);
     socket = &f.s[the_socket()];
@@ -1015,12 +1079,14 @@ int main(void)
         cmocka_unit_test(who_announces),
         cmocka_unit_test(what_is_announced),
         cmocka_unit_test(own_name_of_another),
+        cmocka_unit_test(good_bye_in_our_name),
         cmocka_unit_test(unheard),
         cmocka_unit_test(one_lost_packet),
         cmocka_unit_test(heard_while_it_fails),
         cmocka_unit_test(ageing),
         cmocka_unit_test(frozen_while_the_socket_fails),
         cmocka_unit_test(failures_of_the_socket),
+        cmocka_unit_test(a_listener_joins_anew),
         cmocka_unit_test(lost_descriptor),
         cmocka_unit_test(sockets),
         cmocka_unit_test(secret_files),

@@ -172,7 +172,7 @@ static void says_good_bye(void **state)
         assert_int_equal(said_flags(), CLUSTER_NODE_LEAVING | CLUSTER_NODE_DRAINING);
         assert_string_equal(mirror.reply_text, cluster_strerror(0));
         run_ms(60000); /* and not a word more */
-        assert_true(the_socket()->sends == sends + 1);
+        assert_true(f.calls[FAKE_SEND] == sends + 1);
         assert_int_equal(mirror.seen[CLUSTER_LEFT], 1);
         assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_EMPTY);
         leaves(0); /* again: there is nothing left to withdraw */
@@ -212,6 +212,11 @@ static void nothing_was_announced(void **state)
     end();
     begin_as(NULL, "push:x");
     leaves(0);
+    run_ms(0);
+    left(0);
+    end();
+    begin_as(OWN, "gossip:?announce=off&if=eth0"); /* and there is no such interface */
+    leaves(-1);
     run_ms(0);
     left(0);
     end();
