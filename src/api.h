@@ -905,7 +905,8 @@ CLUSTER_API int cluster_self(struct cluster *c, const char *process, void *out, 
 /* Call a function of a node, as rpc:call does; arguments: a list. CLUSTER_REPLY: term is the result, of a call that failed
  * there {badrpc, Reason}; or error and text say why there is none. timeout_ns 0: 5 s; CLUSTER_NEVER: none. Without a link to
  * the node one is made. When the link ends before the answer, or the time is over, the function may have run: nothing is ever
- * called twice. What it prints appears on the node called. CLUSTER_E_AGAIN: too many queries and events are pending. */
+ * called twice. What it prints appears on the node called. CLUSTER_E_AGAIN: too many queries and events are pending; or
+ * limit_output bytes wait for the node, and CLUSTER_WRITABLE says when they went out, or for a link to it. */
 CLUSTER_API int cluster_call(struct cluster *c, const char *node, const char *module, const char *function,
                              const void *arguments, size_t size, uint64_t timeout_ns, uint64_t *request);
 

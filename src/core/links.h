@@ -28,7 +28,7 @@ CLU_FN void clu_links_warn(struct cluster *c, const struct cluster_source *s)
 CLU_FN int clu_links_result(struct cluster *c, int result, const char *sentence)
 {
     if (result == CLUSTER_E_AGAIN)
-        sentence = "too much waits for the node: wait for CLUSTER_WRITABLE, or set limit_output higher";
+        sentence = "too much waits for the node: wait for CLUSTER_WRITABLE or CLUSTER_UP, or set limit_output higher";
     if (result == CLUSTER_E_MEMORY)
         sentence = cluster_strerror(result);
     return result ? clu_fail(&c->loop, result, sentence) : 0;

@@ -89,6 +89,15 @@ CLU_FN void clu_served_free(struct clu_node *n, struct clu_served **at)
     clu_free(&n->mesh->links.loop->memory, s, s->size);
 }
 
+/* What it says is no longer kept. */
+CLU_FN void clu_ask_forget(struct clu_ask *ask)
+{
+    if (ask->says)
+        ask->peer->unsent -= ask->size;
+    clu_free(&ask->peer->mesh->links.loop->memory, ask->says, ask->capacity);
+    ask->says = NULL;
+}
+
 CLU_FN void clu_ask_free(struct clu_ask *ask)
 {
     struct clu_node *n = clu_node_of(ask->peer);
@@ -100,7 +109,7 @@ CLU_FN void clu_ask_free(struct clu_ask *ask)
     n->slots[ask->slot] = NULL;
     n->asked--;
     clu_timers_release(&l->timers, &ask->timer);
-    clu_free(&l->memory, ask->says, ask->capacity);
+    clu_ask_forget(ask);
     clu_free(&l->memory, ask, sizeof *ask);
 }
 

@@ -24,6 +24,7 @@ struct clu_peer {
     struct clu_link *link; /* that is up */
     struct clu_link *way;  /* the dial under way */
     struct clu_ask *asks;  /* who waits for answers of the node */
+    size_t unsent;         /* bytes of these that wait for a link */
     uint8_t said;          /* 1 and the reason that the host was told last; 0: none, or of the link */
     uint8_t kept;          /* so many are at work on it */
     bool replaces;         /* it may still hold a link of ours */
@@ -285,6 +286,8 @@ CLU_FN void clu_mesh_look_at(struct clu_watch_members *watch, struct clu_member 
         p->dial.asked = false;
         clu_peer_stop(p);
     }
+    if (listed && p->link && p->link->why == CLU_WHY_LEFT)
+        p->link->why = CLU_WHY_SYSTEM; /* nor is its link to end: its timer finds that it is up */
     p->listed = listed;
     if (type == CLUSTER_LEAVE) {
         p->dial.up = false;

@@ -183,7 +183,6 @@ CLU_FN void clu_process_to_name(const struct clu_links *home, struct clu_writer 
 CLU_FN void clu_process_ask(struct clu_link *link, struct clu_ask *ask)
 {
     const struct clu_links *home = link->home;
-    const struct cluster_allocator *memory = &home->loop->memory;
     struct clu_writer w = clu_channel_begin(&link->channel, CLU_CONTROL_SMALL + ask->size);
     bool watches = ask->kind == CLU_ASK_MONITOR;
     if (watches) {
@@ -205,8 +204,7 @@ CLU_FN void clu_process_ask(struct clu_link *link, struct clu_ask *ask)
         return;
     }
     ask->sent = true;
-    clu_free(memory, ask->says, ask->capacity);
-    ask->says = NULL;
+    clu_ask_forget(ask);
 }
 
 /* Its time begins with the step after the call; at its end there was no answer, or no link. */
@@ -265,7 +263,23 @@ CLU_FN bool clu_ask_slot(struct clu_node *n)
     return true;
 }
 
-/* Ask it, as soon as there is a link. CLUSTER_E_INVALID: a name is no atom; CLUSTER_E_MEMORY. */
+/* Is there room? If not, the host is told when there is. */
+CLU_FN bool clu_process_may_send(struct clu_link *link)
+{
+    struct clu_loop *l = link->home->loop;
+    if (clu_channel_waits(&link->channel) < link->home->limit_output)
+        return true;
+    link->choked = link->choked || clu_queue_expect(&l->memory, &l->events);
+    return false;
+}
+
+/* The same for a call, which may have to wait for a link first. */
+CLU_FN bool clu_process_may_call(struct clu_peer *p)
+{
+    return p->link ? clu_process_may_send(p->link) : p->unsent < p->mesh->links.limit_output;
+}
+
+/* Ask it, as soon as there is a link. CLUSTER_E_INVALID: a name is no atom; CLUSTER_E_AGAIN: too much waits; CLUSTER_E_MEMORY. */
 CLU_FN int clu_process_request(struct clu_node *n, const char *node, const struct clu_request *what, uint64_t request)
 {
     struct clu_loop *l = n->mesh->links.loop;
@@ -274,8 +288,8 @@ CLU_FN int clu_process_request(struct clu_node *n, const char *node, const struc
     struct clu_ask *ask = p ? (struct clu_ask *)clu_alloc_zero(&l->memory, sizeof *ask) : NULL;
     uint8_t *says = ask ? (uint8_t *)clu_alloc(&l->memory, room) : NULL;
     struct clu_writer w = clu_writer_on(says, room);
-    int result = CLUSTER_E_MEMORY;
-    if (says && clu_ask_slot(n) && clu_timers_reserve(&l->memory, &l->timers, 1)) {
+    int result = p && what->kind == CLU_ASK_CALL && !clu_process_may_call(p) ? CLUSTER_E_AGAIN : CLUSTER_E_MEMORY;
+    if (result == CLUSTER_E_MEMORY && says && clu_ask_slot(n) && clu_timers_reserve(&l->memory, &l->timers, 1)) {
         ask->peer = p;
         ask->slot = (uint32_t)n->slot_next;
         ask->kind = what->kind;
@@ -293,6 +307,7 @@ CLU_FN int clu_process_request(struct clu_node *n, const char *node, const struc
         n->asked++;
         clu_request_write(&w, what);
         ask->size = clu_written(&w);
+        p->unsent += ask->size;
         clu_timer_set(&l->timers, &ask->timer, 0);
         if (ask->size) {
             if (p->link)
@@ -323,16 +338,6 @@ CLU_FN int clu_process_up(struct clu_link *link)
 }
 
 /* ---- messages --------------------------------------------------------- */
-
-/* Is there room? If not, the host is told when there is. */
-CLU_FN bool clu_process_may_send(struct clu_link *link)
-{
-    struct clu_loop *l = link->home->loop;
-    if (clu_channel_waits(&link->channel) < link->home->limit_output)
-        return true;
-    link->choked = link->choked || clu_queue_expect(&l->memory, &l->events);
-    return false;
-}
 
 /* A message, to a name or to a pid of theirs (in the external format, without its version). CLUSTER_E_AGAIN: too much waits
  * already; the host is told when there is room. */

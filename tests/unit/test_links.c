@@ -789,6 +789,15 @@ static void on_leave(void **state)
     s = cluster_source_at(c, 0);
     assert_int_equal(cluster_source_publish(s, &one, 1), 0);
     wait_ms(0);
+    /* Out, and in again before the next step: its link stays, and is looked after. */
+    assert_int_equal(cluster_source_publish(s, &one, 0), 0);
+    assert_int_equal(cluster_source_publish(s, &one, 1), 0);
+    wait_ms(0);
+    assert_int_equal(state_of("n@10.0.0.1"), CLUSTER_MEMBER_UP);
+    assert_int_equal(mirror.seen[CLUSTER_DOWN], 0);
+    assert_int_equal(n->accepted, 1);
+    wait_ms(16000);
+    assert_true(n->ticks > 0);
     assert_int_equal(cluster_source_publish(s, &one, 0), 0);
     wait_ms(0);
     assert_null(cluster_member_find(c, "n@10.0.0.1"));

@@ -679,6 +679,38 @@ static void choked(void **state)
     end();
 }
 
+/* Calls wait in the same room as messages, and there is no more of it; nor is there for a node that has no link yet. */
+static void choked_by_calls(void **state)
+{
+    static uint8_t big[400] = "\x83l\0\0\0\1m\0\0\1\x80";
+    static const char *const who[] = {"a@10.0.0.1", "b@10.0.0.2"};
+    struct cluster_options o = options();
+    struct client *n;
+    int i;
+    (void)state;
+    big[11 + 384] = 'j';
+    o.limit_output = 2000;
+    assert_int_equal(cluster_create(&c, &o), 0);
+    checked_ms(0);
+    n = linked("a@10.0.0.1");
+    f.s[n->fd].send_error = CLUSTER_E_AGAIN;
+    for (i = 0; i < 2; i++) {
+        int result = 0, calls = 0;
+        while (calls < 20 && !(result = cluster_call(c, who[i], "m", "f", big, 12 + 384, CLUSTER_NEVER, NULL)))
+            calls++;
+        assert_true(calls >= 4 && calls < 7);
+        assert_int_equal(result, CLUSTER_E_AGAIN);
+        assert_non_null(strstr(cluster_last_error(c), "limit_output"));
+        assert_int_equal(cluster_call(c, who[i], "m", "f", "\x83j", 2, 0, NULL), CLUSTER_E_AGAIN);
+        assert_int_equal(cluster_ping(c, who[i], NULL), 0); /* which has no argument */
+        f.s[n->fd].send_error = 0;
+        if (!i)
+            checked_ms(0);
+        assert_int_equal(mirror.seen[CLUSTER_WRITABLE], 1);
+    }
+    end();
+}
+
 /* ---- calls ------------------------------------------------------------ */
 
 /* {'$gen_call', {Pid, Ref}, {call, Module, Function, [7], user}} to rex */
@@ -1322,6 +1354,7 @@ int main(void)
         cmocka_unit_test_setup(messages, machine),
         cmocka_unit_test_setup(full_queue, machine),
         cmocka_unit_test_setup(choked, machine),
+        cmocka_unit_test_setup(choked_by_calls, machine),
         cmocka_unit_test_setup(called, machine),
         cmocka_unit_test_setup(hostile_messages, machine),
         cmocka_unit_test_setup(what_a_call_takes, machine),
