@@ -490,7 +490,7 @@ CLUSTER_API const char *cluster_event_name(uint32_t type);
 
 /* The own node is about to go (on: 1), or it stays (0). Its member has CLUSTER_MEMBER_DRAINING from now on, and so it is
  * announced at once where it is announced at all: no node dials it any more, and on a map it owns nothing. 0; CLUSTER_E_INVALID
- * without an own node; CLUSTER_E_MEMORY, and then nothing has changed. */
+ * without an own node, and for undefined@host, which is no member; CLUSTER_E_MEMORY, and then nothing has changed. */
 CLUSTER_API int cluster_drain(struct cluster *c, int on);
 
 /* Withdraw every announcement of the own node, for good: the others need not wait for it to age out. CLUSTER_LEFT, with the

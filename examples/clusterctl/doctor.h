@@ -102,11 +102,11 @@ static int doctor_read(struct doctor *d, const char *node)
     return DONE;
 }
 
-/* name@auto becomes the name that it stands for, or a finding. */
+/* name@auto becomes the name that it stands for, or a finding. A name that others give is not known until they do. */
 static void doctor_auto(struct doctor *d)
 {
     char error[512] = "";
-    struct cluster *c = doctor_handle(d, d->name, NULL, error, sizeof error);
+    struct cluster *c = doctor_handle(d, d->nameless ? "doctor@auto" : d->name, NULL, error, sizeof error);
     size_t i;
     int result = c ? 0 : CLUSTER_E_INVALID;
     for (i = 0; i < d->urls.count && !result; i++) {
@@ -117,7 +117,8 @@ static void doctor_auto(struct doctor *d)
     if (result)
         finding(&d->report, CHECK_NAME_CHOICE, CHECK_FAIL, d->name, "%s", error);
     d->formed = !result;
-    snprintf(d->name, sizeof d->name, "%s", result ? "" : cluster_own_name(c));
+    snprintf(d->name, sizeof d->name, d->nameless && !result ? "undefined%s" : "%s",
+             result ? "" : cluster_own_name(c) + (d->nameless ? strlen("doctor") : 0));
     cluster_destroy(c);
 }
 
@@ -125,7 +126,7 @@ static void doctor_auto(struct doctor *d)
 static void url_unnamed(const struct doctor *d, const char *url, struct text *out)
 {
     char value[16];
-    const char *host = strchr(d->name, '@');
+    const char *host = d->nameless ? NULL : strchr(d->name, '@');
     union address address;
     text_clear(out);
     text_add(out, url);

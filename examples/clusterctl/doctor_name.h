@@ -34,7 +34,10 @@ static void check_form(struct doctor *d)
         return;
     }
     d->formed = true;
-    if (strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != (size_t)(at - name))
+    d->nameless = strncmp(name, "undefined@", 10) == 0;
+    if (d->nameless)
+        finding(&d->report, CHECK_NAME_FORM, CHECK_OK, name, "it asks for a name, which the node gives that is linked first");
+    else if (strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != (size_t)(at - name))
         finding(&d->report, CHECK_NAME_FORM, CHECK_WARN, name,
                 "Erlang nodes take letters, digits, _ and - before the '@' only");
     else
@@ -107,7 +110,7 @@ static void check_choice(struct doctor *d)
                 far->name, address_text(&from, other), address_text(&d->own_address, text));
     else
         finding(&d->report, CHECK_NAME_CHOICE, CHECK_OK, d->name, "%s", address_text(&d->own_address, text));
-    if (!d->lists)
+    if (!d->lists || d->nameless)
         return;
     if (listed)
         finding(&d->report, CHECK_NAME_LISTED, CHECK_OK, d->name, "it is listed");
@@ -161,7 +164,7 @@ static void begin_own_host(struct doctor *d)
     if (!d->formed)
         return;
     host = strchr(d->name, '@') + 1;
-    if (cluster_epmd_names(d->loop.c, NULL, &d->registry_request) < 0)
+    if (!d->nameless && cluster_epmd_names(d->loop.c, NULL, &d->registry_request) < 0)
         d->registry_request = 0;
     if (address_parse(host, &d->own_address)) {
         d->own_addressed = address_is_here(&d->own_address);

@@ -359,7 +359,7 @@ static void nodes_name(struct doctor *d, const char *cookie)
 {
     const char *host = d->formed ? strchr(d->name, '@') : d->count ? strchr(d->nodes[0].name, '@') : "@localhost";
     d->links = *cookie && d->count;
-    if (d->formed && !(d->registered && d->own_addressed))
+    if (d->formed && !d->nameless && !(d->registered && d->own_addressed))
         snprintf(d->dials, sizeof d->dials, "%s", d->name);
     else
         snprintf(d->dials, sizeof d->dials, "doctor-%ld%.255s", (long)getpid(), host);

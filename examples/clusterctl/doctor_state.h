@@ -59,6 +59,7 @@ struct doctor {
     char name[300];           /* the own name; "": none */
     char dials[300];          /* who links are tried as */
     bool formed;              /* it is what --node says, and a node's name */
+    bool nameless;            /* it is undefined@HOST: other nodes give it one, and nobody lists it */
     bool announced;           /* by another node too */
     bool lists;               /* every source should list the own node, and the handle has no name, so as to show it */
     bool links;               /* are tried */

@@ -106,6 +106,12 @@ CLUSTER_DEF int cluster_drain(struct cluster *c, int on)
     own = &c->discovery.own;
     if (!*c->own_name)
         return clu_fail(&c->loop, CLUSTER_E_INVALID, "there is no own node that could go: set options.node (--node)");
+#ifndef CLUSTER_NO_ERLANG
+    if (c->own_given)
+        return clu_fail(
+            &c->loop, CLUSTER_E_INVALID,
+            "a node that others give its name is no member, which could drain: set options.node (--node) to NAME@HOST");
+#endif
     result = own->name ? clu_table_drain_self(&c->table, own->name, on != 0) : 0;
     if (result)
         return clu_fail(&c->loop, result, cluster_strerror(result));

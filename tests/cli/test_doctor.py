@@ -354,6 +354,15 @@ class Names(OwnNodes):
         visit = self.visit(self.ONE, "--node", "two@" + HERE, "--cookie", "c")
         self.assertEqual((visit.fails, visit.warns), (set(), {"name-listed"}), visit.story())
 
+    def test_a_name_that_others_give(self):
+        """It is taken by nobody, and nobody lists it."""
+        for name in ("undefined@" + HERE, "undefined@auto"):
+            visit = self.visit(self.ONE, "--node", name, "--cookie", "c")
+            self.assertEqual(visit.warns, set(), visit.story())
+            self.assertIn("asks for a name", visit.one("name-form")["cause"])
+            self.assertNotIn("name-taken", visit.of("ok"))
+            self.assertIn("doctor-", visit.one("handshake")["cause"])
+
     def test_an_own_address_is_found(self):
         visit = self.visit(self.ONE, "--node", "one@auto", "--cookie", "c")
         self.assertIn("name-form", visit.of("ok"))

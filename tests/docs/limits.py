@@ -70,6 +70,7 @@ ROWS = [
     ("zone and role in a gossip packet", "CLU_GOSSIP_ATTRIBUTE - 1", size, "fixed", "the packet is dropped"),
     ("gossip nodes whose last packet is remembered", "CLU_GOSSIP_PEERS", grouped, "fixed", "of two that share a place the last one is"),
     ("the clock of a new gossip node may be off by", "CLU_GOSSIP_SKEW", duration, "fixed", "its authenticated packets are dropped"),
+    ("silence for a node that announces nothing by gossip", "CLU_GOSSIP_SILENCE", duration, "fixed", "it joins the group anew"),
     ("own gossip packets that may be missing", "CLU_GOSSIP_UNHEARD", grouped, "fixed", "the source fails, until one comes back"),
     ("addresses of this host that `name@auto` looks at", "CLU_OWN_ADDRESSES", grouped, "fixed", "the others are not considered"),
     ("nodes of a map", "CLU_MAP_NODES", grouped, "fixed", "`CLUSTER_E_LIMIT`"),

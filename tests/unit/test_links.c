@@ -1478,6 +1478,8 @@ static void a_name_is_given(void **state)
     assert_string_equal(cluster_own_name(c), "");
     assert_int_equal(cluster_register(c, "drill"), 0);
     assert_int_equal(cluster_self(c, "drill", pid, sizeof pid, &size), CLUSTER_E_NOT_FOUND);
+    assert_int_equal(cluster_drain(c, 1), CLUSTER_E_INVALID);
+    assert_non_null(strstr(cluster_last_error(c), "no member"));
     assert_int_equal(cluster_ping(c, "n@10.0.0.1", &request), 0);
     wait_ms(0);
     assert_int_equal(f.s[n->fd].out_size, 25);
@@ -1504,7 +1506,7 @@ static void a_name_is_given(void **state)
     wait_ms(0);
     assert_int_equal(heard.op, CLU_OP_MONITOR);
     expect_sender(GIVEN, 0xee89a44f);
-    assert_int_equal(cluster_drain(c, 1), 0); /* nobody sees it */
+    assert_int_equal(cluster_drain(c, 1), CLUSTER_E_INVALID);
     end();
 }
 
