@@ -28,26 +28,25 @@ CLU_FN void clu_consul_end(struct clu_web *w)
     w->index = clu_number(clu_slice_str(text), UINT64_MAX, &index) && index >= w->index ? index : 0;
 }
 
-CLU_FN void clu_consul_ask(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
+/* The list, or the next request of announcing the own node: its instance has its name. */
+CLU_FN void clu_consul_ask(struct clu_web *w, uint32_t slot, struct clu_text *url, struct cluster_request *r)
 {
-    clu_compose(url, "/v1/health/service/$q?passing=1", cluster_source_item(w->source, NULL));
-    clu_web_option(w, url, "&tag=$q", "tag");
-    clu_web_option(w, url, "&dc=$q", "dc");
-    if (w->waits) {
-        clu_compose(url, "&wait=$us&index=", CLU_WEB_WAIT);
-        clu_text_u64(url, w->index);
-        r->timeout_ns = (CLU_WEB_WAIT + CLU_WEB_WAIT / 8) * CLU_SECOND; /* the agent waits up to a sixteenth longer */
+    const char *own = cluster_source_own(w->source)->name, *service = cluster_source_item(w->source, NULL);
+    if (slot == CLU_WEB_DOCUMENT) {
+        clu_compose(url, "/v1/health/service/$q?passing=1", service);
+        clu_web_option(w, url, "&tag=$q", "tag");
+        clu_web_option(w, url, "&dc=$q", "dc");
+        if (w->waits) {
+            clu_compose(url, "&wait=$us&index=", CLU_WEB_WAIT);
+            clu_text_u64(url, w->index);
+            r->timeout_ns = (CLU_WEB_WAIT + CLU_WEB_WAIT / 8) * CLU_SECOND; /* the agent waits up to a sixteenth longer */
+        }
+        return;
     }
-}
-
-/* The next request of announcing the own node: its instance has its name. */
-CLU_FN void clu_consul_announce(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
-{
-    const char *own = cluster_source_own(w->source)->name;
     r->method = "PUT";
     if (w->own == CLU_WEB_GRANTS) {
         clu_compose(url, "$z{\"ID\":\"$j\",\"Name\":\"$j\",\"Address\":\"$j\",\"Tags\":[", "/v1/agent/service/register", own,
-                    cluster_source_item(w->source, NULL), clu_name_host(own));
+                    service, clu_name_host(own));
         clu_web_option(w, url, "\"$j\"", "tag");
         clu_text_add(url, "],\"Check\":{\"TTL\":\"" CLU_WEB_LEASE
                           "s\",\"Status\":\"passing\",\"DeregisterCriticalServiceAfter\":\"1m\"}}");
@@ -57,39 +56,34 @@ CLU_FN void clu_consul_announce(struct clu_web *w, struct clu_text *url, struct 
     }
 }
 
-CLU_FN int clu_consul_open(void *ctx, struct cluster_source *s, const char *target, void **state)
-{
-    static const struct clu_json_path paths[] = {
-        CLU_OBJECT(0, CLU_WEB_ITEM, NULL, struct clu_web, item),
-        CLU_PLACE(CLU_WEB_ITEM, CLU_CONSUL_NODE, "Node"),
-        CLU_FIELD(CLU_CONSUL_NODE, "Address", struct clu_web, item.address),
-        CLU_PLACE(CLU_WEB_ITEM, CLU_CONSUL_SERVICE, "Service"),
-        CLU_FIELD(CLU_CONSUL_SERVICE, "Address", struct clu_web, item.name),
-        CLU_PLACE(0, 0, NULL),
-    };
-    static const struct clu_web_kind kind = {sizeof(struct clu_web),
-                                             paths,
-                                             NULL,
-                                             0,
-                                             ']',
-                                             NULL,
-                                             clu_consul_item,
-                                             NULL,
-                                             clu_consul_end,
-                                             NULL,
-                                             clu_consul_ask,
-                                             "http://$s",
-                                             "127.0.0.1:8500",
-                                             "token",
-                                             "token-file",
-                                             "X-Consul-Token: ",
-                                             clu_web_keep,
-                                             clu_web_announced,
-                                             clu_consul_announce,
-                                             NULL};
-    (void)ctx;
-    (void)target;
-    return clu_web_open(s, &kind, state);
-}
+static const struct clu_json_path clu_consul_paths[] = {
+    CLU_OBJECT(0, CLU_WEB_ITEM, NULL, struct clu_web, item),
+    CLU_PLACE(CLU_WEB_ITEM, CLU_CONSUL_NODE, "Node"),
+    CLU_FIELD(CLU_CONSUL_NODE, "Address", struct clu_web, item.address),
+    CLU_PLACE(CLU_WEB_ITEM, CLU_CONSUL_SERVICE, "Service"),
+    CLU_FIELD(CLU_CONSUL_SERVICE, "Address", struct clu_web, item.name),
+    CLU_PLACE(0, 0, NULL),
+};
+
+static const struct clu_web_kind clu_consul_kind = {sizeof(struct clu_web),
+                                                    NULL,
+                                                    clu_consul_paths,
+                                                    NULL,
+                                                    0,
+                                                    ']',
+                                                    NULL,
+                                                    clu_consul_item,
+                                                    NULL,
+                                                    clu_consul_end,
+                                                    NULL,
+                                                    clu_consul_ask,
+                                                    "http://$s",
+                                                    "127.0.0.1:8500",
+                                                    "token",
+                                                    "token-file",
+                                                    "X-Consul-Token: ",
+                                                    clu_web_keep,
+                                                    {NULL, NULL, clu_web_announced},
+                                                    NULL};
 
 #endif

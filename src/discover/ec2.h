@@ -125,7 +125,7 @@ CLU_FN void clu_ec2_form(const struct clu_ec2 *e, struct clu_text *t)
         clu_compose(t, "&NextToken=$q", e->web.page);
 }
 
-CLU_FN void clu_ec2_ask(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
+CLU_FN void clu_ec2_list(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
 {
     struct clu_ec2 *e = (struct clu_ec2 *)(void *)w;
     const struct cluster_io *io = cluster_source_io(w->source);
@@ -191,6 +191,14 @@ CLU_FN void clu_ec2_meta(struct clu_web *w, struct clu_text *url, struct cluster
     }
 }
 
+CLU_FN void clu_ec2_ask(struct clu_web *w, uint32_t slot, struct clu_text *url, struct cluster_request *r)
+{
+    if (slot == CLU_WEB_OWN)
+        clu_ec2_meta(w, url, r);
+    else
+        clu_ec2_list(w, url, r);
+}
+
 /* Ask for what is still unknown of region and keys, from a step on, or else for the list. */
 CLU_FN int clu_ec2_step(struct clu_ec2 *e, uint8_t step)
 {
@@ -205,7 +213,7 @@ CLU_FN int clu_ec2_step(struct clu_ec2 *e, uint8_t step)
     if (step < CLU_EC2_LIST) {
         w->answered = 0;
         w->server = clu_web_variable(w, "AWS_EC2_METADATA_SERVICE_ENDPOINT", e->meta, sizeof e->meta) ? e->meta : CLU_EC2_META;
-        return clu_web_send(w, CLU_WEB_OWN, clu_ec2_meta);
+        return clu_web_send(w, CLU_WEB_OWN);
     }
     if (length > 32 || strspn(e->keys.region, "abcdefghijklmnopqrstuvwxyz0123456789-") != length)
         return clu_round_fail(w->source, CLUSTER_E_INVALID, "'#' is no region: region= takes one like eu-west-1",
@@ -230,18 +238,20 @@ CLU_FN bool clu_ec2_role_keys(struct clu_ec2 *e)
 }
 
 /* An answer of the metadata service. */
-CLU_FN int clu_ec2_other(struct clu_web *w, uint32_t slot)
+CLU_FN int clu_ec2_came(struct clu_web *w)
 {
+    struct cluster_response r;
     struct clu_ec2 *e = (struct clu_ec2 *)(void *)w;
     int64_t got = clu_web_answer(w);
     bool good;
     if (got == CLUSTER_E_AGAIN)
         return 0;
+    clu_web_response(w, CLU_WEB_OWN, &r);
     if (got < 0)
         return clu_round_fail(w->source, (int)got,
                               *e->keys.region ? "no keys: key= and secret-file=, the environment, or a role of the instance: $"
                                               : "no region: region=, the environment, or an instance that says its own: $",
-                              clu_slice_of(NULL, 0), clu_web_response(w, slot).why);
+                              clu_slice_of(NULL, 0), r.why);
     if (w->step == CLU_EC2_TOKEN)
         good = clu_ec2_copy(w->answer, e->token, sizeof e->token);
     else if (w->step == CLU_EC2_REGION)
@@ -291,15 +301,30 @@ CLU_FN int clu_ec2_open(void *ctx, struct cluster_source *s, const char *target,
         {"host", "ip name", offsetof(struct clu_ec2, named), 0},
         {NULL, NULL, 0, 0},
     };
-    static const struct clu_web_kind kind = {
-        sizeof(struct clu_ec2), paths, choices,        CLU_WEB_LIST,  '}',         clu_ec2_next, clu_ec2_item,
-        clu_ec2_token,          NULL,  NULL,           clu_ec2_ask,   "http://$s", "",           "secret",
-        "secret-file",          "",    clu_ec2_before, clu_ec2_other, NULL,        NULL};
+    static const struct clu_web_kind kind = {sizeof(struct clu_ec2),
+                                             NULL,
+                                             paths,
+                                             choices,
+                                             CLU_WEB_LIST,
+                                             '}',
+                                             clu_ec2_next,
+                                             clu_ec2_item,
+                                             clu_ec2_token,
+                                             NULL,
+                                             NULL,
+                                             clu_ec2_ask,
+                                             "http://$s",
+                                             "",
+                                             "secret",
+                                             "secret-file",
+                                             "",
+                                             clu_ec2_before,
+                                             {NULL, NULL, clu_ec2_came},
+                                             NULL};
     bool key = cluster_source_option(s, "key") != NULL;
     bool secret = cluster_source_option(s, "secret") || cluster_source_option(s, "secret-file");
     const char *item = NULL, *why = NULL;
     (void)ctx;
-    (void)target;
     while ((item = cluster_source_item(s, item)) != NULL)
         if (*item == '=' || !strchr(item, '='))
             break;
@@ -311,7 +336,7 @@ CLU_FN int clu_ec2_open(void *ctx, struct cluster_source *s, const char *target,
         why = "key= and secret= or secret-file= go together";
     if (why)
         return clu_round_fail(s, CLUSTER_E_INVALID, why, clu_slice_str(item ? item : ""), "");
-    return clu_web_open(s, &kind, state);
+    return clu_web_open((void *)&kind, s, target, state);
 }
 
 #endif

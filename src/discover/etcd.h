@@ -46,49 +46,35 @@ CLU_FN int clu_etcd_item(struct clu_web *w)
     return clu_web_add(w, key + length);
 }
 
-/* Requests beside those of announcing, which have the numbers of its steps. */
-enum { CLU_ETCD_RANGE = CLU_WEB_REVOKES + 1, CLU_ETCD_WATCH };
-
 /* A request, by POST: of all keys with the prefix, from it up to what comes after the last of them, or of the lease and the own key. */
-CLU_FN void clu_etcd_request(struct clu_web *w, struct clu_text *url, struct cluster_request *r, uint8_t which)
+CLU_FN void clu_etcd_ask(struct clu_web *w, uint32_t slot, struct clu_text *url, struct cluster_request *r)
 {
     static const char *const requests[][2] = {
-        {"", ""}, /* CLU_WEB_NONE */
+        {"/v3/kv/range", "$z{\"key\":\"$b\",\"range_end\":\"$b\",\"keys_only\":true}"},
+        {"/v3/watch", "$z{\"create_request\":{\"key\":\"$b\",\"range_end\":\"$b\"}}"},
+        /* of the slot OWN, by its steps from CLU_WEB_GRANTS on */
         {"/v3/lease/grant", "$z{\"TTL\":" CLU_WEB_LEASE "}"},
         {"/v3/kv/put", "$z{\"lease\":$s,\"key\":\"$b\"}"},
         {"", ""}, /* CLU_WEB_HELD */
         {"/v3/lease/keepalive", "$z{\"ID\":$s}"},
         {"/v3/lease/revoke", "$z{\"ID\":$s}"},
-        {"/v3/kv/range", "$z{\"key\":\"$b\",\"range_end\":\"$b\",\"keys_only\":true}"},
-        {"/v3/watch", "$z{\"create_request\":{\"key\":\"$b\",\"range_end\":\"$b\"}}"},
     };
-    const char *prefix = cluster_source_item(w->source, NULL);
+    const char *prefix = cluster_source_item(w->source, NULL), *const *request = requests[slot];
     char key[CLU_ETCD_PREFIX + CLU_NAME_MAX + 1];
     struct clu_text t;
-    bool all = which >= CLU_ETCD_RANGE;
-    clu_compose(clu_text_in(&t, key, sizeof key), "$s$s", prefix, all ? "" : cluster_source_own(w->source)->name);
-    if (all)
+    bool own = slot == CLU_WEB_OWN;
+    clu_compose(clu_text_in(&t, key, sizeof key), "$s$s", prefix, own ? cluster_source_own(w->source)->name : "");
+    if (own)
+        request = requests[CLU_WEB_OWN + w->own - CLU_WEB_GRANTS];
+    else
         key[t.length - 1]++; /* a prefix ends in no 0xff */
-    clu_compose(url, requests[which][1], requests[which][0], all ? prefix : w->lease, key);
+    clu_compose(url, request[1], request[0], own ? w->lease : prefix, key);
     r->method = "POST";
-    r->headers = "Accept: application/json\nContent-Type: application/json\n";
-}
-
-CLU_FN void clu_etcd_ask(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
-{
-    clu_etcd_request(w, url, r, CLU_ETCD_RANGE);
-}
-
-CLU_FN void clu_etcd_watch(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
-{
-    clu_etcd_request(w, url, r, CLU_ETCD_WATCH);
-    r->answer_size = UINT64_MAX;
-    r->timeout_ns = 3600 * CLU_SECOND;
-}
-
-CLU_FN void clu_etcd_announce(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
-{
-    clu_etcd_request(w, url, r, w->own);
+    r->headers = "Content-Type: application/json\n";
+    if (slot == CLU_WEB_CHANGES) {
+        r->answer_size = UINT64_MAX;
+        r->timeout_ns = 3600 * CLU_SECOND;
+    }
 }
 
 /* What comes after a step of announcing: a lease has an identity, and one that has run out no time left. */
@@ -108,7 +94,7 @@ CLU_FN uint8_t clu_etcd_announced(struct clu_web *w, uint8_t own)
     (void)clu_web_fields(w, paths, text, sizeof text);
     if (own == CLU_WEB_GRANTS)
         return *w->lease ? CLU_WEB_PUTS : CLU_WEB_NONE;
-    return own == CLU_WEB_KEEPS && (!*w->left || *w->left == '0') ? CLU_WEB_GRANTS : CLU_WEB_HELD;
+    return own == CLU_WEB_KEEPS && *w->left <= '0' ? CLU_WEB_GRANTS : CLU_WEB_HELD; /* none, 0, or less */
 }
 
 /* What each round begins with: the watch, and the lease. */
@@ -116,20 +102,18 @@ CLU_FN int clu_etcd_before(struct clu_web *w)
 {
     int result = 0;
     if (!w->changes && w->watch) {
-        result = clu_web_send(w, CLU_WEB_CHANGES, clu_etcd_watch);
+        result = clu_web_send(w, CLU_WEB_CHANGES);
         w->changes = result == 0;
     }
     return result ? result : clu_web_keep(w);
 }
 
 /* What a watch says is not read: that it says something is enough. */
-CLU_FN int clu_etcd_other(struct clu_web *w, uint32_t slot)
+CLU_FN int clu_etcd_changed(struct clu_web *w)
 {
     const void *data;
     int64_t got;
     bool some = false;
-    if (slot == CLU_WEB_OWN)
-        return clu_web_announced(w, slot);
     while ((got = cluster_source_body(w->source, CLU_WEB_CHANGES, &data)) > 0)
         some = true;
     w->changes = got == CLUSTER_E_AGAIN;
@@ -137,42 +121,41 @@ CLU_FN int clu_etcd_other(struct clu_web *w, uint32_t slot)
     return some ? cluster_source_refresh(w->source) : 0;
 }
 
-CLU_FN int clu_etcd_open(void *ctx, struct cluster_source *s, const char *target, void **state)
+CLU_FN const char *clu_etcd_refuses(const struct clu_web *w)
 {
-    enum { KVS = CLU_WEB_MORE };
-    static const struct clu_json_path paths[] = {
-        CLU_PLACE(0, CLU_WEB_LIST, "header"), /* without keys there is nothing else */
-        CLU_PLACE(0, KVS, "kvs"),
-        CLU_OBJECT(KVS, CLU_WEB_ITEM, NULL, struct clu_web, item),
-        CLU_FIELD(CLU_WEB_ITEM, "key", struct clu_web, item.key),
-        CLU_PLACE(0, CLU_WEB_PAGE, "more"),
-        CLU_PLACE(0, 0, NULL),
-    };
-    static const struct clu_web_kind kind = {sizeof(struct clu_web),
-                                             paths,
-                                             NULL,
-                                             CLU_WEB_LIST,
-                                             '}',
-                                             NULL,
-                                             clu_etcd_item,
-                                             NULL,
-                                             NULL,
-                                             NULL,
-                                             clu_etcd_ask,
-                                             "http://$s",
-                                             "127.0.0.1:2379",
-                                             "token",
-                                             "token-file",
-                                             "Authorization: ",
-                                             clu_etcd_before,
-                                             clu_etcd_other,
-                                             clu_etcd_announce,
-                                             clu_etcd_announced};
-    (void)ctx;
-    (void)target;
-    if (strlen(cluster_source_item(s, NULL)) > CLU_ETCD_PREFIX)
-        return clu_round_fail(s, CLUSTER_E_INVALID, "a prefix has at most 255 bytes", clu_slice_of(NULL, 0), "");
-    return clu_web_open(s, &kind, state);
+    return strlen(cluster_source_item(w->source, NULL)) > CLU_ETCD_PREFIX ? "a prefix has at most 255 bytes" : NULL;
 }
+
+enum { CLU_ETCD_KVS = CLU_WEB_MORE };
+
+static const struct clu_json_path clu_etcd_paths[] = {
+    CLU_PLACE(0, CLU_WEB_LIST, "header"), /* without keys there is nothing else */
+    CLU_PLACE(0, CLU_ETCD_KVS, "kvs"),
+    CLU_OBJECT(CLU_ETCD_KVS, CLU_WEB_ITEM, NULL, struct clu_web, item),
+    CLU_FIELD(CLU_WEB_ITEM, "key", struct clu_web, item.key),
+    CLU_PLACE(0, CLU_WEB_PAGE, "more"),
+    CLU_PLACE(0, 0, NULL),
+};
+
+static const struct clu_web_kind clu_etcd_kind = {sizeof(struct clu_web),
+                                                  clu_etcd_refuses,
+                                                  clu_etcd_paths,
+                                                  NULL,
+                                                  CLU_WEB_LIST,
+                                                  '}',
+                                                  NULL,
+                                                  clu_etcd_item,
+                                                  NULL,
+                                                  NULL,
+                                                  NULL,
+                                                  clu_etcd_ask,
+                                                  "http://$s",
+                                                  "127.0.0.1:2379",
+                                                  "token",
+                                                  "token-file",
+                                                  "Authorization: ",
+                                                  clu_etcd_before,
+                                                  {NULL, clu_etcd_changed, clu_web_announced},
+                                                  clu_etcd_announced};
 
 #endif

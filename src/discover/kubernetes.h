@@ -44,8 +44,6 @@ enum { CLU_KUBE_ENDPOINTS, CLU_KUBE_PODS, CLU_KUBE_SLICES };
 struct clu_kube {
     struct clu_web
         web; /* its item is a pod, or what has addresses; the owner's bytes of the nodes found are the hash of its name */
-    const char *namespace_, *domain;
-    size_t item_at; /* where the nodes of the item at hand begin */
     uint64_t ca_stamp;
     struct clu_web_item address;
     struct {
@@ -58,58 +56,56 @@ struct clu_kube {
 /* ---- nodes ------------------------------------------------------------ */
 
 /* A node more, of the item at hand. */
-CLU_FN int clu_kube_add(struct clu_kube *k, const struct clu_web_item *f)
+CLU_FN int clu_kube_add(struct clu_web *w, const struct clu_web_item *f)
 {
     static const char *const forms[] = {"", ".$s.pod.$s", ".$s.$s.svc.$s"}; /* of the modes, what comes after the label */
-    struct clu_web *w = &k->web;
-    bool ending = f->ending == '"' || f->ending == 't'; /* a time, or a truth */
-    bool over = clu_word_or("Succeeded Failed", f->state, 0) >= 0;
+    bool ending = f->ending == '"' || f->ending == 't';                     /* a time, or a truth */
     bool named = w->mode == CLU_KUBE_MODE_HOSTNAME;
-    const char *namespace_ = *f->namespace_ ? f->namespace_ : *w->item.namespace_ ? w->item.namespace_ : k->namespace_;
+    const char *namespace_ = *f->namespace_ ? f->namespace_ : *w->item.namespace_ ? w->item.namespace_ : w->namespace_;
     struct cluster_address address;
+    struct clu_text t;
     char name[2 * (CLU_NAME_MAX + 1)], *at;
-    struct clu_text t = clu_text_on(name, sizeof name);
-    if (((f->ready == 'f' && !ending) || w->unready_list) && w->ready)
+    if (w->ready && (w->unready_list || (f->ready == 'f' && !ending)))
         return 0;
-    if (over || !clu_address_parse(clu_slice_str(f->address), &address) || (named && !*f->name)) {
-        if (!over && *f->address)
+    if (clu_word_or("Succeeded Failed", f->state, 0) >= 0)
+        return 0;
+    if (!clu_address_parse(clu_slice_str(f->address), &address) || (named && !*f->name)) {
+        if (*f->address)
             cluster_source_drop(w->source);
         return 0;
     }
-    clu_text_add(&t, named ? f->name : f->address);
+    clu_text_add(clu_text_in(&t, name, sizeof name), named ? f->name : f->address);
     if (w->mode == CLU_KUBE_MODE_DNS)
         while ((at = strpbrk(name, ".:")) != NULL)
             *at = '-';
-    clu_compose(&t, forms[w->mode], named ? clu_web_get(w, "service") : namespace_, named ? namespace_ : k->domain, k->domain);
+    clu_compose(&t, forms[w->mode], named ? clu_web_get(w, "service") : namespace_, named ? namespace_ : w->domain, w->domain);
     return clu_found_add(&w->found, name, f->address, f->zone, ending);
 }
 
 /* The item at hand has ended: its nodes get its name, and in a watch those that it had before go. */
-CLU_FN void clu_kube_settle(struct clu_kube *k)
+CLU_FN void clu_kube_settle(struct clu_web *w)
 {
-    struct clu_found *l = &k->web.found;
-    const char *name = k->web.item.key;
-    uint64_t object = clu_hash64(name, strlen(name), 0), owner;
-    size_t at, next, kept = k->web.follows ? 0 : k->item_at;
+    struct clu_found *l = &w->found;
+    uint64_t object = clu_hash64(w->item.key, strlen(w->item.key), 0), owner;
+    size_t at, next, kept = w->follows ? 0 : w->item_at;
     for (at = kept; at < l->size; at = next) {
         next = clu_found_next(l, at);
         memcpy(&owner, l->bytes + at, 8);
-        if (at >= k->item_at)
+        if (at >= w->item_at)
             memcpy(l->bytes + at, &object, 8);
         else if (owner == object)
             continue;
         memmove(l->bytes + kept, l->bytes + at, next - at);
         kept += next - at;
     }
-    k->item_at = l->size = kept;
+    w->item_at = l->size = kept;
 }
 
 CLU_FN int clu_kube_item(struct clu_web *w)
 {
-    struct clu_kube *k = (struct clu_kube *)(void *)w;
-    int result = clu_kube_add(k, &w->item);
+    int result = clu_kube_add(w, &w->item);
     if (!w->follows)
-        clu_kube_settle(k);
+        clu_kube_settle(w);
     return result;
 }
 
@@ -117,12 +113,13 @@ CLU_FN int clu_kube_item(struct clu_web *w)
 CLU_FN int clu_kube_event(struct clu_kube *k)
 {
     struct clu_web *w = &k->web;
-    if (strcmp(k->event, "ERROR") == 0)
+    int type = clu_word_or("ERROR DELETED", k->event, 0);
+    if (type == 0)
         return CLUSTER_E_PROTOCOL;
-    if (!*w->item.key || strcmp(k->event, "DELETED") == 0)
-        w->found.size = k->item_at;
+    if (!*w->item.key || type > 0)
+        w->found.size = w->item_at;
     if (*w->item.key) {
-        clu_kube_settle(k);
+        clu_kube_settle(w);
         w->dirty = true;
     }
     if (*w->item.version)
@@ -143,7 +140,7 @@ CLU_FN int clu_kube_token(struct clu_web *w, int token)
         w->unready_list = token == '[';
         break;
     case CLU_KUBE_ADDRESS:
-        return ends ? clu_kube_add(k, &k->address) : 0;
+        return ends ? clu_kube_add(w, &k->address) : 0;
     case CLU_KUBE_POD_CONDITION:
         if (ends && strcmp(k->condition.type, "Ready") == 0 && strcmp(k->condition.status, "False") == 0)
             w->item.ready = 'f';
@@ -157,7 +154,7 @@ CLU_FN int clu_kube_token(struct clu_web *w, int token)
 /* ---- requests --------------------------------------------------------- */
 
 /* A text that stays for the round. */
-CLU_FN const char *clu_kube_put(struct clu_text *t, const char *form, const char *first, const char *second)
+CLU_CALLED const char *clu_kube_put(struct clu_text *t, const char *form, const char *first, const char *second)
 {
     const char *put = t->data + t->length;
     clu_compose(t, form, first, second);
@@ -165,23 +162,21 @@ CLU_FN const char *clu_kube_put(struct clu_text *t, const char *form, const char
 }
 
 /* The server, as libcluster completes the name of a master. */
-CLU_FN void clu_kube_server(struct clu_kube *k, struct clu_text *t)
+CLU_FN void clu_kube_server(struct clu_web *w, struct clu_text *t)
 {
-    struct clu_web *w = &k->web;
     const char *master = clu_web_get(w, "master"), *text = master;
-    size_t length, domain = strlen(k->domain);
+    size_t length, domain = strlen(w->domain);
     struct cluster_address address;
     char host[128], port[16];
-    bool known, plain;
-    known = !master && clu_web_variable(w, "KUBERNETES_SERVICE_HOST", host, sizeof host);
+    bool plain;
     if (!master)
-        text = known ? host : "kubernetes.default.svc";
+        text = clu_web_variable(w, "KUBERNETES_SERVICE_HOST", host, sizeof host) ? host : "kubernetes.default.svc";
     length = strlen(text);
     plain = clu_address_parse(clu_slice_str(text), &address);
     w->server = clu_kube_put(t, plain && address.family == 6 ? "[$s]" : "$s", text, NULL);
-    if (!known && !plain && !strchr(text, ':') && text[length - 1] != '.' &&
-        !(length >= domain && strcmp(text + length - domain, k->domain) == 0))
-        clu_compose(t, ".$s", k->domain);
+    if (text != host && !plain && !strchr(text, ':') && text[length - 1] != '.' &&
+        !(length >= domain && strcmp(text + length - domain, w->domain) == 0))
+        clu_compose(t, ".$s", w->domain);
     if (!master && clu_web_variable(w, "KUBERNETES_SERVICE_PORT", port, sizeof port))
         clu_compose(t, ":$s", port);
     clu_text_bytes(t, "", 1);
@@ -191,58 +186,59 @@ CLU_FN void clu_kube_server(struct clu_kube *k, struct clu_text *t)
 CLU_FN int clu_kube_prepare(struct clu_kube *k)
 {
     struct clu_web *w = &k->web;
-    const struct cluster_io *io = cluster_source_io(w->source);
     const char *namespace_ = clu_web_get(w, "namespace"), *cluster = clu_web_get(w, "cluster"),
-               *account = clu_web_get(w, "account"), *ca = clu_web_get(w, "ca");
+               *account = clu_web_get(w, "account"), *ca = clu_web_get(w, "ca"), *authority;
     struct clu_text t = clu_text_on(k->texts, sizeof k->texts);
-    uint64_t stamp = k->ca_stamp;
-    int64_t size;
     char domain[128];
     account = account ? account : CLU_KUBE_ACCOUNT;
     if (!namespace_)
         namespace_ = clu_web_file(w, clu_kube_put(&t, "$s/$z", account, "namespace"), true);
     if (!namespace_)
         return CLUSTER_E_INVALID;
-    if (!*namespace_ || strpbrk(namespace_, "/?&# %"))
-        return clu_round_fail(w->source, CLUSTER_E_INVALID, "no namespace: outside of a pod namespace= says it",
-                              clu_slice_of(NULL, 0), "");
-    k->namespace_ = clu_kube_put(&t, "$z", namespace_, NULL);
+    if (!*namespace_ || strpbrk(namespace_, "/?&# %")) {
+        (void)cluster_source_fail(w->source, CLUSTER_E_INVALID, "no namespace: outside of a pod namespace= says it");
+        return CLUSTER_E_INVALID;
+    }
+    w->namespace_ = clu_kube_put(&t, "$z", namespace_, NULL);
     w->token_file = clu_kube_put(&t, "$s/$z", account, "token");
-    w->ca = ca ? ca : clu_kube_put(&t, "$s/$z", account, "ca.crt");
     if (clu_web_variable(w, "CLUSTER_DOMAIN", domain, sizeof domain)) {
         char *last = domain + strlen(domain) - 1;
         if (*last == '.')
             *last = '\0';
-        k->domain = clu_kube_put(&t, "$z", domain, NULL);
+        w->domain = clu_kube_put(&t, "$z", domain, NULL);
     } else {
-        k->domain = clu_kube_put(&t, "$s.$z", cluster ? cluster : "cluster", "local");
+        w->domain = clu_kube_put(&t, "$s.$z", cluster ? cluster : "cluster", "local");
     }
-    clu_kube_server(k, &t);
-    size = io->read_file(io->ctx, w->ca, NULL, 0, &stamp);
-    if (size < 0 && size != CLUSTER_E_AGAIN && !ca)
-        w->ca = NULL;
-    w->new_ca = stamp != k->ca_stamp;
-    k->ca_stamp = stamp;
+    clu_kube_server(w, &t);
+    w->ca = ca ? ca : clu_kube_put(&t, "$s/$z", account, "ca.crt");
+    authority = clu_web_file(w, w->ca, !ca);
+    if (!authority)
+        return CLUSTER_E_INVALID;
+    w->new_ca = w->file_stamp != k->ca_stamp;
+    k->ca_stamp = w->file_stamp;
+    if (authority != w->file)
+        w->ca = NULL; /* there is none */
     return t.cut ? CLUSTER_E_LIMIT : 0;
 }
 
 /* A request: what is asked for, which page, from which version on. */
-CLU_FN void clu_kube_ask(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
+CLU_FN void clu_kube_ask(struct clu_web *w, uint32_t slot, struct clu_text *url, struct cluster_request *r)
 {
-    static const char *const lookups[] = {"/api/v1/namespaces/$s/endpoints", "/api/v1/namespaces/$s/pods",
-                                          "/apis/discovery.k8s.io/v1/namespaces/$s/endpointslices"};
     struct clu_kube *k = (struct clu_kube *)(void *)w;
-    const char *item = NULL, *service = clu_web_get(w, "service"), *page = clu_web_get(w, "page");
+    static const char *const lookups[] = {"endpoints", "pods", "endpointslices"};
+    const char *item = NULL, *page = clu_web_get(w, "page");
     const char *labels = "?labelSelector=$q", *fields = "&fieldSelector=$q";
-    clu_compose(url, lookups[w->lookup], k->namespace_);
+    bool slices = w->lookup == CLU_KUBE_SLICES;
+    (void)slot;
+    clu_compose(url, "$s/namespaces/$s/$s", slices ? "/apis/discovery.k8s.io/v1" : "/api/v1", w->namespace_,
+                lookups[w->lookup]);
     while ((item = cluster_source_item(w->source, item)) != NULL) {
         clu_compose(url, labels, item);
         labels = "%2C$q";
     }
     if (*labels == '?') { /* by service alone */
-        bool slices = w->lookup == CLU_KUBE_SLICES;
         clu_compose(url, slices ? "?labelSelector=kubernetes.io%2Fservice-name%3D$q" : "?fieldSelector=metadata.name%3D$q",
-                    service);
+                    clu_web_get(w, "service"));
         fields = slices ? fields : "%2C$q";
     }
     clu_web_option(w, url, fields, "field");
@@ -265,19 +261,21 @@ CLU_FN void clu_kube_ask(struct clu_web *w, struct clu_text *url, struct cluster
 
 /* ---- the watch -------------------------------------------------------- */
 
-/* Ask what has changed since the version. */
-CLU_FN int clu_kube_watch(struct clu_kube *k)
+/* Ask what has changed since the version, where that is wanted and known: 1, or 0 where it is not. */
+CLU_CALLED int clu_kube_watch(struct clu_web *w)
 {
-    struct clu_web *w = &k->web;
+    const struct clu_kube *k = (const struct clu_kube *)(const void *)w;
     int result;
+    if (!w->watch || !*k->version)
+        return 0;
     w->watches = true;
     w->follows = w->dirty = false;
-    k->item_at = w->found.size;
+    w->item_at = w->found.size;
     result = clu_web_go(w);
     w->json.many = true;
     w->busy = false;
     w->watches = result == 0;
-    return result;
+    return result ? result : 1;
 }
 
 /* What a round begins with: a watch that goes on, or one that was interrupted, or a list. */
@@ -288,13 +286,10 @@ CLU_FN int clu_kube_before(struct clu_web *w)
     if (w->watches && w->follows && cluster_source_same(w->source) == 0)
         return 1;
     w->fresh = w->follows = w->watches = false;
-    k->item_at = 0;
+    w->item_at = 0;
     k->newer[0] = '\0';
     result = clu_kube_prepare(k);
-    if (result || !w->watch || !*k->version)
-        return result;
-    result = clu_kube_watch(k);
-    return result ? result : 1;
+    return result ? result : clu_kube_watch(w);
 }
 
 CLU_FN int clu_kube_published(struct clu_web *w)
@@ -302,7 +297,7 @@ CLU_FN int clu_kube_published(struct clu_web *w)
     struct clu_kube *k = (struct clu_kube *)(void *)w;
     memcpy(k->version, k->newer, sizeof k->version);
     w->fresh = true;
-    return w->watch && *k->version ? clu_kube_watch(k) : 0;
+    return clu_kube_watch(w);
 }
 
 /* The watch is over: in a moment it goes on where it was, or with a new list. */
@@ -337,12 +332,13 @@ CLU_FN int clu_kube_failed(struct clu_kube *k, const struct cluster_response *r)
 }
 
 /* Something came of the watch. */
-CLU_FN int clu_kube_other(struct clu_web *w, uint32_t slot)
+CLU_FN int clu_kube_came(struct clu_web *w)
 {
     struct clu_kube *k = (struct clu_kube *)(void *)w;
-    struct cluster_response r = clu_web_response(w, slot);
+    struct cluster_response r;
     int64_t got;
     int result;
+    clu_web_response(w, CLU_WEB_DOCUMENT, &r);
     if (!w->follows && r.error)
         return r.error == CLUSTER_E_AGAIN ? 0 : clu_kube_failed(k, &r);
     if (!w->follows && cluster_source_same(w->source) != 0)
@@ -355,90 +351,87 @@ CLU_FN int clu_kube_other(struct clu_web *w, uint32_t slot)
     return !result && got == CLUSTER_E_AGAIN ? 0 : clu_kube_watch_ended(k, result != 0);
 }
 
-CLU_FN int clu_kube_open(void *ctx, struct cluster_source *s, const char *target, void **state)
+CLU_FN const char *clu_kube_refuses(const struct clu_web *w)
 {
-    static const struct clu_json_path paths[] = {
-        CLU_PLACE(0, CLU_WEB_LIST, "items"),
-        CLU_OBJECT(CLU_WEB_LIST, CLU_WEB_ITEM, NULL, struct clu_web, item),
-        CLU_PLACE(0, CLU_KUBE_LIST_META, "metadata"),
-        CLU_FIELD(CLU_KUBE_LIST_META, "resourceVersion", struct clu_kube, newer),
-        CLU_PLACE(CLU_KUBE_LIST_META, CLU_WEB_PAGE, "continue"),
-        /* of a watch */
-        CLU_FIELD(0, "type", struct clu_kube, event),
-        CLU_OBJECT(0, CLU_WEB_ITEM, "object", struct clu_web, item),
-        CLU_FIELD(CLU_KUBE_META, "resourceVersion", struct clu_web, item.version),
-        /* of every item */
-        CLU_PLACE(CLU_WEB_ITEM, CLU_KUBE_META, "metadata"),
-        CLU_FIELD(CLU_KUBE_META, "name", struct clu_web, item.key),
-        CLU_FIELD(CLU_KUBE_META, "namespace", struct clu_web, item.namespace_),
-        CLU_FIELD(CLU_KUBE_META, "deletionTimestamp", struct clu_web, item.ending),
-        /* Endpoints */
-        CLU_PLACE(CLU_WEB_ITEM, CLU_KUBE_SUBSETS, "subsets"),
-        CLU_PLACE(CLU_KUBE_SUBSETS, CLU_KUBE_SUBSET, NULL),
-        CLU_PLACE(CLU_KUBE_SUBSET, CLU_KUBE_ADDRESSES, "addresses"),
-        CLU_PLACE(CLU_KUBE_SUBSET, CLU_KUBE_UNREADY, "notReadyAddresses"),
-        CLU_OBJECT(CLU_KUBE_ADDRESSES, CLU_KUBE_ADDRESS, NULL, struct clu_kube, address),
-        CLU_OBJECT(CLU_KUBE_UNREADY, CLU_KUBE_ADDRESS, NULL, struct clu_kube, address),
-        CLU_FIELD(CLU_KUBE_ADDRESS, "ip", struct clu_kube, address.address),
-        CLU_FIELD(CLU_KUBE_ADDRESS, "hostname", struct clu_kube, address.name),
-        CLU_PLACE(CLU_KUBE_ADDRESS, CLU_KUBE_TARGET, "targetRef"),
-        CLU_FIELD(CLU_KUBE_TARGET, "namespace", struct clu_kube, address.namespace_),
-        /* EndpointSlices */
-        CLU_PLACE(CLU_WEB_ITEM, CLU_KUBE_ADDRESSES, "endpoints"),
-        CLU_PLACE(CLU_KUBE_ADDRESS, CLU_KUBE_IPS, "addresses"),
-        CLU_FIELD(CLU_KUBE_IPS, NULL, struct clu_kube, address.address), /* of several the first */
-        CLU_FIELD(CLU_KUBE_ADDRESS, "zone", struct clu_kube, address.zone),
-        CLU_PLACE(CLU_KUBE_ADDRESS, CLU_KUBE_CONDITIONS, "conditions"),
-        CLU_FIELD(CLU_KUBE_CONDITIONS, "ready", struct clu_kube, address.ready),
-        CLU_FIELD(CLU_KUBE_CONDITIONS, "terminating", struct clu_kube, address.ending),
-        /* Pods */
-        CLU_PLACE(CLU_WEB_ITEM, CLU_KUBE_SPEC, "spec"),
-        CLU_FIELD(CLU_KUBE_SPEC, "hostname", struct clu_web, item.name),
-        CLU_PLACE(CLU_WEB_ITEM, CLU_KUBE_STATUS, "status"),
-        CLU_FIELD(CLU_KUBE_STATUS, "podIP", struct clu_web, item.address),
-        CLU_FIELD(CLU_KUBE_STATUS, "phase", struct clu_web, item.state),
-        CLU_PLACE(CLU_KUBE_STATUS, CLU_KUBE_POD_CONDITIONS, "conditions"),
-        CLU_OBJECT(CLU_KUBE_POD_CONDITIONS, CLU_KUBE_POD_CONDITION, NULL, struct clu_kube, condition),
-        CLU_FIELD(CLU_KUBE_POD_CONDITION, "type", struct clu_kube, condition.type),
-        CLU_FIELD(CLU_KUBE_POD_CONDITION, "status", struct clu_kube, condition.status),
-        CLU_PLACE(0, 0, NULL),
-    };
-    static const struct clu_web_choice choices[] = {
-        {"mode", "ip dns hostname", offsetof(struct clu_web, mode), 0},
-        {"lookup", "endpoints pods endpointslices", offsetof(struct clu_web, lookup), 0},
-        {"ready", "off on", offsetof(struct clu_web, ready), 1},
-        {"cached", "off on", offsetof(struct clu_web, cached), 0},
-        {NULL, NULL, 0, 0},
-    };
-    static const struct clu_web_kind kind = {sizeof(struct clu_kube),
-                                             paths,
-                                             choices,
-                                             CLU_WEB_LIST,
-                                             ']',
-                                             NULL,
-                                             clu_kube_item,
-                                             clu_kube_token,
-                                             NULL,
-                                             clu_kube_published,
-                                             clu_kube_ask,
-                                             "https://$s",
-                                             "",
-                                             "token",
-                                             "token-file",
-                                             "Authorization: Bearer ",
-                                             clu_kube_before,
-                                             clu_kube_other,
-                                             NULL,
-                                             NULL};
-    const char *mode = cluster_source_option(s, "mode");
-    (void)ctx;
-    (void)target;
-    if (!cluster_source_option(s, "service") && (!cluster_source_item(s, NULL) || (mode && strcmp(mode, "hostname") == 0)))
-        return clu_round_fail(
-            s, CLUSTER_E_INVALID,
-            "kubernetes: needs a selector after its ':', as in kubernetes:app=web, or service=; mode=hostname needs service=",
-            clu_slice_of(NULL, 0), "");
-    return clu_web_open(s, &kind, state);
+    if (clu_web_get(w, "service") || (w->mode != CLU_KUBE_MODE_HOSTNAME && cluster_source_item(w->source, NULL)))
+        return NULL;
+    return "kubernetes: needs a selector after its ':', as in kubernetes:app=web, or service=; mode=hostname needs service=";
 }
+
+static const struct clu_json_path clu_kube_paths[] = {
+    CLU_PLACE(0, CLU_WEB_LIST, "items"),
+    CLU_OBJECT(CLU_WEB_LIST, CLU_WEB_ITEM, NULL, struct clu_web, item),
+    CLU_PLACE(0, CLU_KUBE_LIST_META, "metadata"),
+    CLU_FIELD(CLU_KUBE_LIST_META, "resourceVersion", struct clu_kube, newer),
+    CLU_PLACE(CLU_KUBE_LIST_META, CLU_WEB_PAGE, "continue"),
+    /* of a watch */
+    CLU_FIELD(0, "type", struct clu_kube, event),
+    CLU_OBJECT(0, CLU_WEB_ITEM, "object", struct clu_web, item),
+    CLU_FIELD(CLU_KUBE_META, "resourceVersion", struct clu_web, item.version),
+    /* of every item */
+    CLU_PLACE(CLU_WEB_ITEM, CLU_KUBE_META, "metadata"),
+    CLU_FIELD(CLU_KUBE_META, "name", struct clu_web, item.key),
+    CLU_FIELD(CLU_KUBE_META, "namespace", struct clu_web, item.namespace_),
+    CLU_FIELD(CLU_KUBE_META, "deletionTimestamp", struct clu_web, item.ending),
+    /* Endpoints */
+    CLU_PLACE(CLU_WEB_ITEM, CLU_KUBE_SUBSETS, "subsets"),
+    CLU_PLACE(CLU_KUBE_SUBSETS, CLU_KUBE_SUBSET, NULL),
+    CLU_PLACE(CLU_KUBE_SUBSET, CLU_KUBE_ADDRESSES, "addresses"),
+    CLU_PLACE(CLU_KUBE_SUBSET, CLU_KUBE_UNREADY, "notReadyAddresses"),
+    CLU_OBJECT(CLU_KUBE_ADDRESSES, CLU_KUBE_ADDRESS, NULL, struct clu_kube, address),
+    CLU_OBJECT(CLU_KUBE_UNREADY, CLU_KUBE_ADDRESS, NULL, struct clu_kube, address),
+    CLU_FIELD(CLU_KUBE_ADDRESS, "ip", struct clu_kube, address.address),
+    CLU_FIELD(CLU_KUBE_ADDRESS, "hostname", struct clu_kube, address.name),
+    CLU_PLACE(CLU_KUBE_ADDRESS, CLU_KUBE_TARGET, "targetRef"),
+    CLU_FIELD(CLU_KUBE_TARGET, "namespace", struct clu_kube, address.namespace_),
+    /* EndpointSlices */
+    CLU_PLACE(CLU_WEB_ITEM, CLU_KUBE_ADDRESSES, "endpoints"),
+    CLU_PLACE(CLU_KUBE_ADDRESS, CLU_KUBE_IPS, "addresses"),
+    CLU_FIELD(CLU_KUBE_IPS, NULL, struct clu_kube, address.address), /* of several the first */
+    CLU_FIELD(CLU_KUBE_ADDRESS, "zone", struct clu_kube, address.zone),
+    CLU_PLACE(CLU_KUBE_ADDRESS, CLU_KUBE_CONDITIONS, "conditions"),
+    CLU_FIELD(CLU_KUBE_CONDITIONS, "ready", struct clu_kube, address.ready),
+    CLU_FIELD(CLU_KUBE_CONDITIONS, "terminating", struct clu_kube, address.ending),
+    /* Pods */
+    CLU_PLACE(CLU_WEB_ITEM, CLU_KUBE_SPEC, "spec"),
+    CLU_FIELD(CLU_KUBE_SPEC, "hostname", struct clu_web, item.name),
+    CLU_PLACE(CLU_WEB_ITEM, CLU_KUBE_STATUS, "status"),
+    CLU_FIELD(CLU_KUBE_STATUS, "podIP", struct clu_web, item.address),
+    CLU_FIELD(CLU_KUBE_STATUS, "phase", struct clu_web, item.state),
+    CLU_PLACE(CLU_KUBE_STATUS, CLU_KUBE_POD_CONDITIONS, "conditions"),
+    CLU_OBJECT(CLU_KUBE_POD_CONDITIONS, CLU_KUBE_POD_CONDITION, NULL, struct clu_kube, condition),
+    CLU_FIELD(CLU_KUBE_POD_CONDITION, "type", struct clu_kube, condition.type),
+    CLU_FIELD(CLU_KUBE_POD_CONDITION, "status", struct clu_kube, condition.status),
+    CLU_PLACE(0, 0, NULL),
+};
+
+static const struct clu_web_choice clu_kube_choices[] = {
+    {"mode", "ip dns hostname", offsetof(struct clu_web, mode), 0},
+    {"lookup", "endpoints pods endpointslices", offsetof(struct clu_web, lookup), 0},
+    {"ready", "off on", offsetof(struct clu_web, ready), 1},
+    {"cached", "off on", offsetof(struct clu_web, cached), 0},
+    {NULL, NULL, 0, 0},
+};
+
+static const struct clu_web_kind clu_kube_kind = {sizeof(struct clu_kube),
+                                                  clu_kube_refuses,
+                                                  clu_kube_paths,
+                                                  clu_kube_choices,
+                                                  CLU_WEB_LIST,
+                                                  ']',
+                                                  NULL,
+                                                  clu_kube_item,
+                                                  clu_kube_token,
+                                                  NULL,
+                                                  clu_kube_published,
+                                                  clu_kube_ask,
+                                                  "https://$s",
+                                                  "",
+                                                  "token",
+                                                  "token-file",
+                                                  "Authorization: Bearer ",
+                                                  clu_kube_before,
+                                                  {clu_kube_came, NULL, NULL},
+                                                  NULL};
 
 #endif

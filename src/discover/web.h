@@ -19,7 +19,6 @@
 #define CLU_WEB_LEASE "15"          /* seconds that the own node is announced for */
 #define CLU_WEB_URL 1024            /* bytes of a request, at first and at most */
 #define CLU_WEB_URL_MAX ((size_t)1 << 20)
-enum { CLU_WEB_DOCUMENT, CLU_WEB_CHANGES, CLU_WEB_OWN }; /* slots */
 enum { CLU_WEB_NONE, CLU_WEB_GRANTS, CLU_WEB_PUTS, CLU_WEB_HELD, CLU_WEB_KEEPS, CLU_WEB_REVOKES };
 
 struct clu_web;
@@ -27,8 +26,8 @@ struct clu_web;
 /* Places that documents have in common, and the first that is a kind's own. */
 enum { CLU_WEB_LIST = 1, CLU_WEB_ITEM, CLU_WEB_PAGE, CLU_WEB_MORE };
 
-/* What writes a request: the text has the server, and gets the rest of the URL, and after a NUL the body, if there is one. */
-typedef void clu_web_asks(struct clu_web *w, struct clu_text *url, struct cluster_request *r);
+/* Slots of requests. */
+enum { CLU_WEB_DOCUMENT, CLU_WEB_CHANGES, CLU_WEB_OWN, CLU_WEB_SLOTS };
 
 /* An option that is one of some words: the place in the state that gets which, and what it gets without the option. */
 struct clu_web_choice {
@@ -38,7 +37,8 @@ struct clu_web_choice {
 
 /* A kind of document, and how it is asked for. */
 struct clu_web_kind {
-    size_t size; /* of the state, which begins with a struct clu_web */
+    size_t size;                                     /* of the state, which begins with a struct clu_web */
+    const char *(*refuses)(const struct clu_web *w); /* why the URL is none of the kind, or NULL; as a whole NULL: any is */
     const struct clu_json_path *paths;
     const struct clu_web_choice *choices; /* beside those of all kinds, to one without a key; NULL: there are none */
     uint8_t list;                         /* the list was there when this place ends by this byte */
@@ -48,14 +48,15 @@ struct clu_web_kind {
     int (*token)(struct clu_web *w, int token); /* one of a place of its own; NULL: they say nothing */
     void (*end)(struct clu_web *w);             /* the list is whole; NULL: nothing else is to do */
     int (*published)(struct clu_web *w);        /* and published */
-    clu_web_asks *ask;
+    /* What writes a request: the text has the server, and gets the rest of the URL, and after a NUL the body, if there is one. In the
+     * slot OWN that is the step `own` of announcing, or what the kind asks there. */
+    void (*ask)(struct clu_web *w, uint32_t slot, struct clu_text *url, struct cluster_request *r);
     const char *url, *server;                             /* its template, and who is asked without server= */
     const char *token_option, *token_file_option;         /* who names the token, and the file with it */
     const char *token_field;                              /* of the request, up to the token */
-    int (*before)(struct clu_web *w);                     /* what a round begins with, or NULL; 1: `other` asks */
-    int (*other)(struct clu_web *w, uint32_t slot);       /* something came there; NULL: there is none */
-    clu_web_asks *announce;                               /* the step `own` of announcing */
-    uint8_t (*announced)(struct clu_web *w, uint8_t own); /* what comes after that one; NULL: nothing does */
+    int (*before)(struct clu_web *w);                     /* what a round begins with, or NULL; 1: `came` goes on */
+    int (*came[CLU_WEB_SLOTS])(struct clu_web *w);        /* something of a slot: of a watch, not of a document */
+    uint8_t (*announced)(struct clu_web *w, uint8_t own); /* what comes after that step; NULL: nothing does */
 };
 
 /* What is known of an item, or of a part of it that is a node, so far: fields of documents. */
@@ -78,7 +79,7 @@ struct clu_web {
     char *url, *file;
     bool busy;         /* a request is under way */
     bool waits;        /* it is a question that waits for a change */
-    bool watches;      /* it is a watch, whose answer is for `other` */
+    bool watches;      /* it is a watch, whose answer is for `came` */
     bool listed;       /* the document has the list */
     bool publishes;    /* the list, which is long, over some steps */
     bool changes;      /* somebody tells of changes */
@@ -96,10 +97,14 @@ struct clu_web {
     bool said;                           /* that there is no watch */
     bool unready_list;                   /* the addresses at hand are not ready */
     bool new_ca;                         /* the authority is not the one of the request before */
-    uint64_t index;                      /* that a question waits to see exceeded; 0: none */
-    size_t answered;                     /* bytes of answer */
+    const char *namespace_, *domain;
+    size_t item_at; /* where the nodes of the item at hand begin */
+
+    uint64_t index;  /* that a question waits to see exceeded; 0: none */
+    size_t answered; /* bytes of answer */
     struct clu_found found;
     size_t url_capacity, file_capacity;
+    uint64_t file_stamp;
     struct clu_json json;
     struct clu_web_item item;
     char lease[24], left[24], text[1024], answer[5120];
@@ -111,10 +116,8 @@ CLU_FN void clu_web_close(void *state)
     struct clu_web *w = (struct clu_web *)state;
     const struct cluster_allocator *memory = cluster_source_allocator(w->source);
     size_t size = w->kind->size;
-    if (w->file)
-        clu_wipe(w->file, w->file_capacity);
-    if (w->url)
-        clu_wipe(w->url, w->url_capacity);
+    clu_wipe(w->file, w->file_capacity);
+    clu_wipe(w->url, w->url_capacity);
     clu_found_free(&w->found);
     clu_free(memory, w->url, w->url_capacity);
     clu_free(memory, w->file, w->file_capacity);
@@ -134,7 +137,8 @@ CLU_FN void clu_web_choose(struct clu_web *w, const struct clu_web_choice *c)
         ((uint8_t *)w)[c->at] = (uint8_t)clu_choice(w->source, c->key, c->words, c->otherwise);
 }
 
-CLU_FN int clu_web_open(struct cluster_source *s, const struct clu_web_kind *kind, void **state)
+/* The context of these strategies is their kind. */
+CLU_FN int clu_web_open(void *ctx, struct cluster_source *s, const char *target, void **state)
 {
     static const struct clu_web_choice choices[] = {
         {"watch", "off on", offsetof(struct clu_web, watch), 0},
@@ -142,20 +146,30 @@ CLU_FN int clu_web_open(struct cluster_source *s, const struct clu_web_kind *kin
         {"announce", "off on", offsetof(struct clu_web, announces), 0},
         {NULL, NULL, 0, 0},
     };
-    const char *server = cluster_source_option(s, "server");
+    const struct clu_web_kind *kind = (const struct clu_web_kind *)ctx;
+    const char *why = NULL;
     struct clu_web *w;
+    (void)target;
     if (clu_state_new(s, kind->size, state))
         return CLUSTER_E_MEMORY;
     w = (struct clu_web *)*state;
     w->kind = kind;
-    w->server = server ? server : kind->server;
-    w->ca = cluster_source_option(s, "ca");
+    w->server = clu_web_get(w, "server");
+    if (!w->server)
+        w->server = kind->server;
+    w->ca = clu_web_get(w, "ca");
     w->found.source = s;
     clu_web_choose(w, choices);
     clu_web_choose(w, kind->choices);
     if (w->watch)
         (void)cluster_source_streams(s);
-    return 0;
+    if (kind->refuses)
+        why = kind->refuses(w);
+    if (!why)
+        return 0;
+    (void)cluster_source_fail(s, CLUSTER_E_INVALID, why);
+    clu_web_close(w);
+    return CLUSTER_E_INVALID;
 }
 
 /* A host, or a node, of the document. */
@@ -183,9 +197,10 @@ CLU_FN bool clu_web_variable(const struct clu_web *w, const char *name, char *ou
 /* A file, trimmed, which stays until the next one is read; NULL: the round has failed. One that may be missing is empty then. */
 CLU_FN const char *clu_web_file(struct clu_web *w, const char *path, bool may_miss)
 {
-    uint64_t stamp = 0;
-    int64_t size = clu_read_file(cluster_source_io(w->source), cluster_source_allocator(w->source), path, &w->file,
-                                 &w->file_capacity, 1, &stamp);
+    int64_t size;
+    w->file_stamp = 0;
+    size = clu_read_file(cluster_source_io(w->source), cluster_source_allocator(w->source), path, &w->file, &w->file_capacity,
+                         1, &w->file_stamp);
     if (size == CLUSTER_E_NOT_FOUND && may_miss)
         return "";
     if (size < 0) {
@@ -218,9 +233,9 @@ CLU_FN void clu_web_option(const struct clu_web *w, struct clu_text *url, const 
         clu_compose(url, form, value);
 }
 
-/* Send a request: the document's, or the one of another slot. It is written anew with more room until that is enough: the line with
+/* Send the request of a slot. It is written anew with more room until that is enough: the line with
  * the token, the URL, the body. */
-CLU_FN int clu_web_send(struct clu_web *w, uint32_t slot, clu_web_asks *ask)
+CLU_FN int clu_web_send(struct clu_web *w, uint32_t slot)
 {
     struct cluster_source *s = w->source;
     struct cluster_request r;
@@ -231,8 +246,7 @@ CLU_FN int clu_web_send(struct clu_web *w, uint32_t slot, clu_web_asks *ask)
     if (!clu_web_secret(w))
         return CLUSTER_E_INVALID;
     do {
-        if (w->url)
-            clu_wipe(w->url, w->url_capacity);
+        clu_wipe(w->url, w->url_capacity);
         if (!clu_reserve(cluster_source_allocator(s), &w->url, &w->url_capacity, room, 1))
             return CLUSTER_E_MEMORY;
         room = 2 * w->url_capacity;
@@ -249,7 +263,7 @@ CLU_FN int clu_web_send(struct clu_web *w, uint32_t slot, clu_web_asks *ask)
         r.secret = w->url;
         r.ca = w->ca;
         r.flags = w->insecure;
-        ask(w, &text, &r);
+        w->kind->ask(w, slot, &text, &r);
     } while (text.cut && room <= CLU_WEB_URL_MAX);
     body = clu_url_next(r.url);
     if (body <= text.data + text.length) {
@@ -265,12 +279,12 @@ CLU_FN int clu_web_send(struct clu_web *w, uint32_t slot, clu_web_asks *ask)
 }
 
 /* The next request of announcing the own node. */
-CLU_FN int clu_web_announce(struct clu_web *w, uint8_t own)
+CLU_CALLED int clu_web_announce(struct clu_web *w, uint8_t own)
 {
     int result;
     w->own = own;
     w->answered = 0;
-    result = clu_web_send(w, CLU_WEB_OWN, w->kind->announce);
+    result = clu_web_send(w, CLU_WEB_OWN);
     w->own = result ? (uint8_t)CLU_WEB_NONE : own;
     return result;
 }
@@ -297,7 +311,7 @@ CLU_FN int clu_web_go(struct clu_web *w)
     int result;
     w->listed = false;
     clu_json_begin(&w->json, w->kind->paths, w->text, sizeof w->text);
-    result = clu_web_send(w, CLU_WEB_DOCUMENT, w->kind->ask);
+    result = clu_web_send(w, CLU_WEB_DOCUMENT);
     w->page[0] = '\0';
     w->busy = result == 0;
     return result;
@@ -327,8 +341,9 @@ CLU_FN int clu_web_round(void *state, uint64_t now)
 
 CLU_CALLED int clu_web_bad(struct clu_web *w)
 {
-    return clu_round_fail(w->source, CLUSTER_E_PROTOCOL,
-                          "what came is not the list that was asked for: is that the right server?", clu_slice_of(NULL, 0), "");
+    (void)cluster_source_fail(w->source, CLUSTER_E_PROTOCOL,
+                              "what came is not the list that was asked for: is that the right server?");
+    return CLUSTER_E_PROTOCOL;
 }
 
 /* The list is being published; once it is, what comes next. */
@@ -368,7 +383,8 @@ CLU_FN int clu_web_feed(struct clu_web *w, const void *data, size_t size)
     while (!result && (token = k->next ? k->next(w) : clu_json_next(j)) > 0) {
         if (clu_json_taken(j, token, w))
             continue;
-        w->listed = w->listed || (j->id == k->list && token == k->ends);
+        if (j->id == k->list && token == k->ends)
+            w->listed = true;
         if (j->id == CLU_WEB_ITEM) {
             result = token == '}' ? k->item(w) : token == '{' ? 0 : CLUSTER_E_PROTOCOL;
         } else if (j->id == CLU_WEB_PAGE && token == '"' && !j->cut) {
@@ -383,14 +399,12 @@ CLU_FN int clu_web_feed(struct clu_web *w, const void *data, size_t size)
 }
 
 /* What is known of the answer of a slot. */
-CLU_FN struct cluster_response clu_web_response(const struct clu_web *w, uint32_t slot)
+CLU_FN void clu_web_response(const struct clu_web *w, uint32_t slot, struct cluster_response *r)
 {
-    struct cluster_response r;
-    memset(&r, 0, sizeof r);
-    r.size = (uint32_t)sizeof r;
-    r.why = "";
-    (void)cluster_source_fetched(w->source, slot, &r);
-    return r;
+    memset(r, 0, sizeof *r);
+    r->size = (uint32_t)sizeof *r;
+    r->why = "";
+    (void)cluster_source_fetched(w->source, slot, r);
 }
 
 /* The short answer of the slot OWN, as far as it fits: how many bytes once it is whole, or a negative CLUSTER_E... */
@@ -420,8 +434,9 @@ CLU_FN bool clu_web_fields(struct clu_web *w, const struct clu_json_path *paths,
 }
 
 /* A step of announcing has its answer. One that was not kept alive is announced anew. */
-CLU_FN int clu_web_announced(struct clu_web *w, uint32_t slot)
+CLU_FN int clu_web_announced(struct clu_web *w)
 {
+    struct cluster_response r;
     int64_t got = clu_web_answer(w);
     uint8_t own = w->own, next;
     if (got == CLUSTER_E_AGAIN)
@@ -432,7 +447,8 @@ CLU_FN int clu_web_announced(struct clu_web *w, uint32_t slot)
         return 0;
     }
     if (got < 0 && own != CLU_WEB_KEEPS) {
-        cluster_source_log(w->source, CLUSTER_LOG_WARN, clu_web_response(w, slot).why);
+        clu_web_response(w, CLU_WEB_OWN, &r);
+        cluster_source_log(w->source, CLUSTER_LOG_WARN, r.why);
         return 0;
     }
     next = got < 0 ? (uint8_t)CLU_WEB_GRANTS : w->kind->announced ? w->kind->announced(w, own) : (uint8_t)CLU_WEB_HELD;
@@ -455,13 +471,15 @@ CLU_FN int64_t clu_web_take(struct clu_web *w, int *result)
 
 CLU_FN int clu_web_read(struct clu_web *w)
 {
+    struct cluster_response r;
     int result;
     int64_t got = clu_web_take(w, &result);
     if (result || got == CLUSTER_E_AGAIN)
         return result == CLUSTER_E_PROTOCOL ? clu_web_bad(w) : result;
     if (got == 0)
         return clu_web_end(w);
-    (void)cluster_source_fail(w->source, (int)got, clu_web_response(w, CLU_WEB_DOCUMENT).why);
+    clu_web_response(w, CLU_WEB_DOCUMENT, &r);
+    (void)cluster_source_fail(w->source, (int)got, r.why);
     return (int)got;
 }
 
@@ -473,14 +491,14 @@ CLU_FN int clu_web_ready(void *state, int fd, int revents, uint64_t now)
     (void)now;
     if (fd == CLUSTER_FETCHED) {
         if (revents != CLU_WEB_DOCUMENT || w->watches)
-            return w->kind->other(w, (uint32_t)revents);
+            return w->kind->came[revents](w);
         result = w->busy ? clu_web_read(w) : 0;
     } else {
         if (!w->publishes)
             return w->index ? clu_web_ask(w) : cluster_source_refresh(w->source);
         result = clu_web_published(w, clu_found_go(&w->found, CLU_FOUND_STEP));
     }
-    if (result) { /* what is still under way is of no use */
+    if (result < 0) { /* what is still under way is of no use */
         (void)cluster_source_fetch(w->source, CLU_WEB_DOCUMENT, NULL);
         w->busy = false;
         w->index = 0;
