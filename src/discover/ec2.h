@@ -27,23 +27,22 @@ struct clu_ec2 {
         char key[513], value[1024], group[256];
     } tag; /* or a group: the one at hand */
     struct clu_sigv4 keys;
-    char server[128], meta[128], token[256], role[128];
-    char lines[5120]; /* of the head of a request */
+    char server[128], token[256], role[128];
+    char text[5632]; /* lines of the head of a request; the tag at hand */
 };
 
 /* ---- the list --------------------------------------------------------- */
 
 /* Does the tag at hand count, or the group, where one of those that are wanted is enough? */
-CLU_FN bool clu_ec2_wants(const struct clu_ec2 *e)
+CLU_FN bool clu_ec2_wants(struct clu_ec2 *e)
 {
     const char *groups = clu_web_get(&e->web, "group"), *item = NULL;
-    char text[sizeof e->tag];
     struct clu_text t;
     if (*e->tag.group)
         return groups && clu_glob_list(clu_slice_str(groups), clu_slice_str(e->tag.group));
-    clu_compose(clu_text_in(&t, text, sizeof text), "$s=$s", e->tag.key, e->tag.value);
+    clu_compose(clu_text_in(&t, e->text, sizeof e->text), "$s=$s", e->tag.key, e->tag.value);
     while ((item = cluster_source_item(e->web.source, item)) != NULL)
-        if (clu_glob(clu_slice_str(item), clu_slice_str(text)))
+        if (clu_glob(clu_slice_str(item), clu_slice_of(t.data, t.length)))
             return true;
     return false;
 }
@@ -81,109 +80,102 @@ CLU_FN int clu_ec2_next(struct clu_web *w)
 
 /* ---- the request ------------------------------------------------------ */
 
-/* A value of a filter, which may have several. */
-CLU_FN void clu_ec2_value(struct clu_text *t, unsigned filter, unsigned value, struct clu_slice text)
-{
-    clu_compose(t, "&Filter.$u.Value.$u=", filter, value);
-    clu_text_quoted(t, text);
-}
-
-/* The next tag whose key is that of another one; with NULL the first. */
-CLU_FN const char *clu_ec2_same_key(const struct cluster_source *s, const char *item, const char *tag)
-{
-    do
-        item = cluster_source_item(s, item);
-    while (item && strncmp(item, tag, strcspn(tag, "=") + 1) != 0);
-    return item;
-}
-
 /* The form: of tags with one key any value, of different keys all, and one of the groups. */
 CLU_FN void clu_ec2_form(const struct clu_ec2 *e, struct clu_text *t)
 {
     const struct cluster_source *s = e->web.source;
-    const char *groups = cluster_source_option(s, "group"), *item = NULL, *tag;
+    const char *groups = clu_web_get(&e->web, "group"), *item = NULL, *tag;
     unsigned filter = 1, value = 0;
     clu_text_add(t, "Action=DescribeInstances&Version=2016-11-15&MaxResults=1000"
                     "&Filter.1.Name=instance-state-name&Filter.1.Value.1=running");
     while (!e->any && (item = cluster_source_item(s, item)) != NULL) {
-        size_t key = strcspn(item, "=");
-        tag = clu_ec2_same_key(s, NULL, item);
-        if (tag != item)
-            continue; /* it is among the values of that one */
-        clu_compose(t, "&Filter.$u.Name=tag%3A", ++filter);
-        clu_text_quoted(t, clu_slice_of(item, key));
-        for (value = 0; tag; tag = clu_ec2_same_key(s, tag, item))
-            clu_ec2_value(t, filter, ++value, clu_slice_str(tag + key + 1));
+        size_t key = strcspn(item, "=") + 1;
+        for (value = 0, tag = NULL; (tag = cluster_source_item(s, tag)) != NULL;) {
+            if (strncmp(item, tag, key) != 0)
+                continue;
+            if (tag < item)
+                break; /* it is among the values of that one */
+            if (tag == item) {
+                clu_compose(t, "&Filter.$u.Name=tag%3A", ++filter);
+                clu_text_quoted(t, clu_slice_of(item, key - 1));
+            }
+            clu_compose(t, "&Filter.$u.Value.$u=$q", filter, ++value, tag + key);
+        }
     }
     if (groups && !e->any) {
         struct clu_slice rest = clu_slice_str(groups);
         clu_compose(t, "&Filter.$u.Name=instance.group-name", ++filter);
-        for (value = 0; rest.at;)
-            clu_ec2_value(t, filter, ++value, clu_cut(&rest, ','));
+        for (value = 0; rest.at;) {
+            clu_compose(t, "&Filter.$u.Value.$u=", filter, ++value);
+            clu_text_quoted(t, clu_cut(&rest, ','));
+        }
     }
     if (*e->web.page)
         clu_compose(t, "&NextToken=$q", e->web.page);
 }
 
+/* ---- region and keys -------------------------------------------------- */
+
+/* What each step asks for: the field in which a name of it is known, and where the metadata service has it. */
+static const struct clu_json_path clu_ec2_steps[] = {
+    CLU_FIELD(0, "/latest/api/token", struct clu_ec2, token),
+    CLU_FIELD(0, "/latest/meta-data/placement/region", struct clu_ec2, keys.region),
+    CLU_FIELD(0, "/latest/meta-data/iam/security-credentials/$s", struct clu_ec2, role),
+    CLU_FIELD(0, "/latest/meta-data/iam/security-credentials/$s", struct clu_ec2, keys.id),
+};
+
+enum { CLU_EC2_SECRET, CLU_EC2_ID, CLU_EC2_SESSION, CLU_EC2_REGIONS, CLU_EC2_VARIABLES = CLU_EC2_REGIONS + 2 };
+
+/* Where the environment has them. */
+static const struct clu_json_path clu_ec2_variables[CLU_EC2_VARIABLES] = {
+    CLU_FIELD(0, "AWS_SECRET_ACCESS_KEY", struct clu_ec2, keys.secret),
+    CLU_FIELD(0, "AWS_ACCESS_KEY_ID", struct clu_ec2, keys.id),
+    CLU_FIELD(0, "AWS_SESSION_TOKEN", struct clu_ec2, keys.session),
+    CLU_FIELD(0, "AWS_REGION", struct clu_ec2, keys.region),
+    CLU_FIELD(0, "AWS_DEFAULT_REGION", struct clu_ec2, keys.region),
+};
+
+/* A field is the first line of a text, or without one the variable of its key; false: that is empty, or does not fit. */
+CLU_FN bool clu_ec2_fill(struct clu_ec2 *e, const struct clu_json_path *field, const char *text)
+{
+    char *out = (char *)e + field->at;
+    struct clu_text t;
+    size_t length;
+    if (!text)
+        return clu_web_variable(&e->web, field->key, out, field->room);
+    length = strcspn(text, "\r\n");
+    clu_text_bytes(clu_text_in(&t, out, field->room), text, length);
+    return length && length < field->room;
+}
+
+/* A request to the service itself. */
 CLU_FN void clu_ec2_list(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
 {
     struct clu_ec2 *e = (struct clu_ec2 *)(void *)w;
     const struct cluster_io *io = cluster_source_io(w->source);
-    const char *host = strstr(r->url, "://") + 3, *body;
-    struct clu_text lines = clu_text_on(e->lines, sizeof e->lines);
-    e->keys.service = "ec2";
-    clu_sigv4_time(e->keys.time, io->wall_time(io->ctx) / CLU_SECOND);
-    clu_text_bytes(url, "/", 2);
+    const char *body;
+    struct clu_text lines = clu_text_on(e->text, sizeof e->text);
+    clu_sigv4_time(&e->keys, io->wall_time(io->ctx) / CLU_SECOND);
+    clu_text_bytes(url, "", 1);
     body = url->data + url->length;
     clu_ec2_form(e, url);
-    clu_sigv4_post(&lines, &e->keys, clu_slice_of(host, strcspn(host, "/")), body);
+    if (*w->token)
+        (void)clu_ec2_fill(e, &clu_ec2_variables[CLU_EC2_SECRET], w->token);
+    r->secret = clu_sigv4_post(&lines, &e->keys, "ec2", strstr(r->url, "://") + 3, body);
     r->method = "POST";
     r->headers = "Content-Type: " CLU_SIGV4_FORM "\n";
-    r->secret = e->lines;
     clu_xml_begin(&e->xml, &w->json);
-}
-
-/* ---- region and keys -------------------------------------------------- */
-
-/* The first line of a text, if it fits. */
-CLU_FN bool clu_ec2_copy(const char *text, char *out, size_t room)
-{
-    struct clu_text t = clu_text_on(out, room);
-    clu_text_bytes(&t, text, strcspn(text, "\r\n"));
-    return t.length && !t.cut;
-}
-
-/* What is known before anybody is asked: keys of the URL, or else of the environment; and the region, also one that an instance said. */
-CLU_FN void clu_ec2_known(struct clu_ec2 *e)
-{
-    struct clu_web *w = &e->web;
-    const char *id = clu_web_get(w, "key"), *region = clu_web_get(w, "region");
-    e->keys.secret[0] = e->keys.session[0] = e->role[0] = '\0';
-    if (id) {
-        (void)clu_ec2_copy(id, e->keys.id, sizeof e->keys.id);
-        (void)clu_ec2_copy(w->token, e->keys.secret, sizeof e->keys.secret);
-    } else if (clu_web_variable(w, "AWS_ACCESS_KEY_ID", e->keys.id, sizeof e->keys.id) &&
-               clu_web_variable(w, "AWS_SECRET_ACCESS_KEY", e->keys.secret, sizeof e->keys.secret)) {
-        (void)clu_web_variable(w, "AWS_SESSION_TOKEN", e->keys.session, sizeof e->keys.session);
-    }
-    if (region)
-        (void)clu_ec2_copy(region, e->keys.region, sizeof e->keys.region);
-    else if (!*e->keys.region && !clu_web_variable(w, "AWS_REGION", e->keys.region, sizeof e->keys.region))
-        (void)clu_web_variable(w, "AWS_DEFAULT_REGION", e->keys.region, sizeof e->keys.region);
 }
 
 /* A request to the metadata service. */
 CLU_FN void clu_ec2_meta(struct clu_web *w, struct clu_text *url, struct cluster_request *r)
 {
-    static const char *const paths[] = {"/latest/api/token", "/latest/meta-data/placement/region",
-                                        "/latest/meta-data/iam/security-credentials/$s",
-                                        "/latest/meta-data/iam/security-credentials/$s"};
     struct clu_ec2 *e = (struct clu_ec2 *)(void *)w;
     struct clu_text t;
-    clu_compose(url, paths[w->step], e->role);
-    clu_compose(clu_text_in(&t, e->lines, sizeof e->lines), "X-aws-ec2-metadata-token: $s\n", e->token);
+    clu_compose(url, clu_ec2_steps[w->step].key, e->role);
+    clu_compose(clu_text_in(&t, e->text, sizeof e->text), "X-aws-ec2-metadata-token: $s\n", e->token);
     r->secret = NULL;
-    r->headers = e->lines;
+    r->headers = e->text;
     if (w->step == CLU_EC2_TOKEN) {
         r->method = "PUT";
         r->headers = "X-aws-ec2-metadata-token-ttl-seconds: 60\n";
@@ -199,27 +191,33 @@ CLU_FN void clu_ec2_ask(struct clu_web *w, uint32_t slot, struct clu_text *url, 
         clu_ec2_list(w, url, r);
 }
 
-/* Ask for what is still unknown of region and keys, from a step on, or else for the list. */
-CLU_FN int clu_ec2_step(struct clu_ec2 *e, uint8_t step)
+/* Ask for the first that is not known, or else for the list. */
+CLU_FN int clu_ec2_step(struct clu_ec2 *e)
 {
     struct clu_web *w = &e->web;
-    const char *server = clu_web_get(w, "server");
-    size_t length = strlen(e->keys.region);
+    const char *server, *region = e->keys.region;
     struct clu_text t;
-    /* the token serves both, the second step the region, the others the keys */
-    while (step < CLU_EC2_LIST && (step == CLU_EC2_REGION || *e->keys.secret) && (step > CLU_EC2_REGION || length))
-        step++;
-    w->step = step;
-    if (step < CLU_EC2_LIST) {
+    size_t length;
+    int result;
+    for (w->step = 0; w->step < CLU_EC2_LIST && ((const char *)e)[clu_ec2_steps[w->step].at]; w->step++)
+        ;
+    if (w->step < CLU_EC2_LIST) {
         w->answered = 0;
-        w->server = clu_web_variable(w, "AWS_EC2_METADATA_SERVICE_ENDPOINT", e->meta, sizeof e->meta) ? e->meta : CLU_EC2_META;
+        w->server = CLU_EC2_META;
+        if (clu_web_variable(w, "AWS_EC2_METADATA_SERVICE_ENDPOINT", e->server, sizeof e->server))
+            w->server = e->server;
         return clu_web_send(w, CLU_WEB_OWN);
     }
-    if (length > 32 || strspn(e->keys.region, "abcdefghijklmnopqrstuvwxyz0123456789-") != length)
-        return clu_round_fail(w->source, CLUSTER_E_INVALID, "'#' is no region: region= takes one like eu-west-1",
-                              clu_slice_str(e->keys.region), "");
-    clu_compose(clu_text_in(&t, e->server, sizeof e->server), "https://ec2.$s.amazonaws.com$s", e->keys.region,
-                strncmp(e->keys.region, "cn-", 3) == 0 ? ".cn" : "");
+    length = strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-");
+    if (length > 32 || region[length]) {
+        result = clu_round_fail(w->source, CLUSTER_E_INVALID, "'#' is no region: region= takes one like eu-west-1",
+                                clu_slice_str(region), "");
+        e->keys.region[0] = '\0'; /* an instance that said it may say another one */
+        return result;
+    }
+    clu_compose(clu_text_in(&t, e->server, sizeof e->server), "https://ec2.$s.amazonaws.com$s", region,
+                region[0] == 'c' && region[1] == 'n' ? ".cn" : "");
+    server = clu_web_get(w, "server");
     w->server = server ? server : e->server;
     return clu_web_ask(w);
 }
@@ -233,8 +231,8 @@ CLU_FN bool clu_ec2_role_keys(struct clu_ec2 *e)
         CLU_FIELD(0, "Token", struct clu_ec2, keys.session),
         CLU_PLACE(0, 0, NULL),
     };
-    e->keys.id[0] = '\0';
-    return clu_web_fields(&e->web, paths, e->lines, sizeof e->lines) && *e->keys.id && *e->keys.secret && *e->keys.session;
+    e->keys.secret[0] = '\0';
+    return clu_web_fields(&e->web, paths, e->text, sizeof e->text) && *e->keys.id && *e->keys.secret && *e->keys.session;
 }
 
 /* An answer of the metadata service. */
@@ -243,34 +241,33 @@ CLU_FN int clu_ec2_came(struct clu_web *w)
     struct cluster_response r;
     struct clu_ec2 *e = (struct clu_ec2 *)(void *)w;
     int64_t got = clu_web_answer(w);
-    bool good;
     if (got == CLUSTER_E_AGAIN)
         return 0;
     clu_web_response(w, CLU_WEB_OWN, &r);
     if (got < 0)
-        return clu_round_fail(w->source, (int)got,
-                              *e->keys.region ? "no keys: key= and secret-file=, the environment, or a role of the instance: $"
-                                              : "no region: region=, the environment, or an instance that says its own: $",
-                              clu_slice_of(NULL, 0), r.why);
-    if (w->step == CLU_EC2_TOKEN)
-        good = clu_ec2_copy(w->answer, e->token, sizeof e->token);
-    else if (w->step == CLU_EC2_REGION)
-        good = clu_ec2_copy(w->answer, e->keys.region, sizeof e->keys.region);
-    else if (w->step == CLU_EC2_ROLE)
-        good = clu_ec2_copy(w->answer, e->role, sizeof e->role) && !strpbrk(e->role, "/?%# ");
-    else
-        good = clu_ec2_role_keys(e);
-    return good ? clu_ec2_step(e, (uint8_t)(w->step + 1)) : clu_web_bad(w);
+        return clu_round_fail(w->source, (int)got, "no #: not in the URL, the environment or what the instance says: $",
+                              clu_slice_str(*e->keys.region ? "key= and secret-file=" : "region="), r.why);
+    if (w->step == CLU_EC2_KEYS ? !clu_ec2_role_keys(e)
+                                : !clu_ec2_fill(e, &clu_ec2_steps[w->step], w->answer) || strpbrk(e->role, "/?%# "))
+        return clu_web_bad(w);
+    return clu_ec2_step(e);
 }
 
+/* What is known before anybody is asked: keys of the URL, or else of the environment; and the region, also one that an instance said. */
 CLU_FN int clu_ec2_before(struct clu_web *w)
 {
     struct clu_ec2 *e = (struct clu_ec2 *)(void *)w;
+    const char *key = clu_web_get(w, "key"), *region = clu_web_get(w, "region");
+    size_t i;
     int result;
-    if (!clu_web_secret(w))
-        return CLUSTER_E_INVALID;
-    clu_ec2_known(e);
-    result = clu_ec2_step(e, CLU_EC2_TOKEN);
+    e->keys.id[0] = e->keys.session[0] = '\0';
+    for (i = key ? CLU_EC2_ID : 0; i < CLU_EC2_REGIONS && clu_ec2_fill(e, &clu_ec2_variables[i], key) && !key; i++)
+        ;
+    for (i = CLU_EC2_REGIONS; i < CLU_EC2_VARIABLES && !*e->keys.region; i++)
+        (void)clu_ec2_fill(e, &clu_ec2_variables[i], region);
+    e->role[0] = *e->keys.id != '\0';
+    e->token[0] = *e->keys.id && *e->keys.region;
+    result = clu_ec2_step(e);
     return result ? result : 1;
 }
 
@@ -328,10 +325,8 @@ CLU_FN int clu_ec2_open(void *ctx, struct cluster_source *s, const char *target,
     while ((item = cluster_source_item(s, item)) != NULL)
         if (*item == '=' || !strchr(item, '='))
             break;
-    if (item)
-        why = "'#' is no tag: write KEY=VALUE";
-    else if (!cluster_source_item(s, NULL) && !cluster_source_option(s, "group"))
-        why = "ec2: needs a tag after its ':', as in ec2:cluster=web, or group=";
+    if (item || !(cluster_source_item(s, NULL) || cluster_source_option(s, "group")))
+        why = "'#' is no tag: write KEY=VALUE, as in ec2:cluster=web, or group=";
     else if (key != secret)
         why = "key= and secret= or secret-file= go together";
     if (why)

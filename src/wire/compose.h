@@ -60,13 +60,13 @@ CLU_FN void clu_text_base64(struct clu_text *t, const char *text)
 }
 
 /* The template, in which each of these stands for the next argument: $s a text as it is, $z one with the NUL that ends it, $q one as a part
- * of a URL, $j one between the quotes of JSON, $b one in Base64; $u an unsigned number. */
+ * of a URL, $j one between the quotes of JSON, $b one in Base64, $x 32 bytes in hexadecimal digits; $u an unsigned number. */
 CLU_FN void clu_compose(struct clu_text *t, const char *form, ...)
 {
     va_list arguments;
     va_start(arguments, form);
     for (; *form; form++) {
-        const char *text;
+        const char *text, *end;
         if (*form != '$') {
             clu_text_bytes(t, form, 1);
             continue;
@@ -78,6 +78,9 @@ CLU_FN void clu_compose(struct clu_text *t, const char *form, ...)
         text = va_arg(arguments, const char *);
         if (*form == 'b')
             clu_text_base64(t, text);
+        else if (*form == 'x')
+            for (end = text + 32; text < end; text++)
+                clu_text_hex(t, (uint8_t)*text);
         else
             clu_text_fit(t, *form, clu_slice_of(text, strlen(text) + (*form == 'z')));
     }

@@ -25,6 +25,9 @@ static void marks(void **state)
     clu_compose(&t, "$z$z/$z", "one", "", "b");
     assert_int_equal(t.length, sizeof "one\0\0/b");
     assert_memory_equal(out, "one\0\0/b", sizeof "one\0\0/b");
+    t = clu_text_on(out, sizeof out);
+    clu_compose(&t, "$x.", "\x00\xff\x1aZ0123456789abcdefghijklmnopqr");
+    assert_string_equal(out, "00ff1a5a303132333435363738396162636465666768696a6b6c6d6e6f707172.");
 }
 
 static void parts_of_urls(void **state)

@@ -116,16 +116,16 @@ static void running_instances_are_nodes(void **state)
 static void requests_are_signed(void **state)
 {
     char line[256];
-    struct clu_sigv4 k = {"AKIDEXAMPLE", "wJalr", "", "eu-west-1", "20150830T123600Z", "ec2"};
+    struct clu_sigv4 k = {"20150830", "20150830T123600Z", "eu-west-1", "AKIDEXAMPLE", "wJalr", ""};
     struct clu_text t = clu_text_on(line, sizeof line);
     char lines[1024], *at;
     (void)state;
     start(two, "ec2:role=web?node=app&" KEYS);
     assert_non_null(strstr(asked_with, "\r\nHost: 10.0.0.1:8000\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-                                       "X-Amz-Date: 20150830T123600Z\r\nAuthorization: AWS4-HMAC-SHA256 "
+                                       "x-amz-date:20150830T123600Z\r\nAuthorization: AWS4-HMAC-SHA256 "
                                        "Credential=AKIDEXAMPLE/20150830/eu-west-1/ec2/aws4_request, "));
     t = clu_text_on(lines, sizeof lines);
-    clu_sigv4_post(&t, &k, clu_slice_str("10.0.0.1:8000"), form);
+    (void)clu_sigv4_post(&t, &k, "ec2", "10.0.0.1:8000", form);
     at = strstr(lines, "Signature=");
     lines[t.length - 1] = '\0';
     assert_non_null(strstr(asked_with, at));
@@ -224,7 +224,7 @@ static void keys_and_region_of_the_instance(void **state)
     web_run(10);
     web_members("app@10.0.0.1 app@10.0.0.2");
     assert_int_equal(asked[0] + asked[1] + asked[2] + asked[3], 4);
-    assert_non_null(strstr(asked_with, "X-Amz-Security-Token: SESSION//x=\r\n"));
+    assert_non_null(strstr(asked_with, "x-amz-security-token:SESSION//x=\r\n"));
     assert_non_null(strstr(asked_with, "Credential=ASIAROLE/20150830/eu-central-1/ec2/aws4_request, "));
     web_round(); /* keys change, a region does not */
     assert_int_equal(asked[1], 1);
@@ -260,7 +260,7 @@ static void keys_and_region_of_the_environment(void **state)
     web_run(10);
     web_members("app@10.0.0.1 app@10.0.0.2");
     assert_non_null(strstr(asked_with, "Credential=AKIDENV/20150830/ap-south-1/ec2/aws4_request, "));
-    assert_non_null(strstr(asked_with, "X-Amz-Security-Token: envsession\r\n"));
+    assert_non_null(strstr(asked_with, "x-amz-security-token:envsession\r\n"));
     assert_int_equal(asked[0], 0);
     end();
     /* what the URL says is stronger */
@@ -273,7 +273,7 @@ static void keys_and_region_of_the_environment(void **state)
     web_start(&o, "ec2:role=web?node=app&key=K&secret-file=/secret&" AT);
     web_run(10);
     assert_non_null(strstr(asked_with, "Credential=K/20150830/ap-south-1/ec2/aws4_request, "));
-    assert_null(strstr(asked_with, "X-Amz-Security-Token"));
+    assert_null(strstr(asked_with, "x-amz-security-token"));
     f.files[0].error = CLUSTER_E_NOT_FOUND;
     web_round();
     web_failed(CLUSTER_E_NOT_FOUND, "/secret");
@@ -302,7 +302,8 @@ static void without_its_second_version_there_is_no_metadata(void **state)
                 web_run(6000);
                 assert_int_equal(cluster_source_state(s), CLUSTER_SOURCE_FAILED);
                 if (i < 2)
-                    web_failed(i ? CLUSTER_E_NOT_FOUND : CLUSTER_E_PERMISSION, "no keys: key= and");
+                    web_failed(i ? CLUSTER_E_NOT_FOUND : CLUSTER_E_PERMISSION,
+                               "no key= and secret-file=: not in the URL, the environment");
                 assert_int_equal(asked[step == 0 ? 2 : step == 2 ? 3 : 0], step == 3 ? 2 : 1);
             }
             metadata[step] = good;
@@ -316,7 +317,7 @@ static void without_its_second_version_there_is_no_metadata(void **state)
         metadata[1] = bad[1];
         web_start(&o, "ec2:role=web?node=app&" AT);
         web_run(10);
-        web_failed(CLUSTER_E_NOT_FOUND, "no region: region=");
+        web_failed(CLUSTER_E_NOT_FOUND, "no region=: not in the URL, the environment");
         end();
     }
 }
