@@ -236,7 +236,8 @@ CLU_FN bool clu_group_one(struct clu_group *group, bool one, uint64_t *copies, u
 CLU_FN void clu_deal_shares(struct clu_deal *d, uint32_t copies)
 {
     const uint64_t all = d->weight ? d->weight : 1; /* of nobody nothing is shared */
-    const uint32_t level = d->level[copies - 1], base = (uint32_t)(((uint64_t)d->map->shards << 12) / all);
+    const uint64_t base = ((uint64_t)d->map->shards << 12) / all;
+    const uint32_t level = d->level[copies - 1];
     const uint32_t count = d->groups[0] ? d->in_level[level] : 0, above = count && level ? d->in_level[level - 1] : 0;
     struct clu_group *groups = d->groups[level], *parents = above ? d->groups[level - 1] : NULL, *group;
     uint64_t rest = copies, weight = all;

@@ -279,6 +279,21 @@ static void loads_follow_weights(void **state)
     }
 }
 
+/* Many more shards than weights: each still draws as often as its weight says, and none is filled up to its cap. */
+static void few_weights_and_many_shards(void **state)
+{
+    const uint32_t shards = 1u << 22;
+    struct cluster_map *map;
+    uint32_t light;
+    (void)state;
+    random_set(&set, 2);
+    set.nodes[1].weight = 3;
+    map = map_of(&set, shards, 0);
+    light = cluster_map_node_load(map, index_of(map, set.nodes[0].name));
+    assert_in_range(light, shards / 400 * 99, shards / 400 * 101);
+    cluster_map_free(map);
+}
+
 /* Without a cap a node whose weight rises only takes, and nothing else moves. */
 static void more_weight_only_takes(void **state)
 {
@@ -901,6 +916,7 @@ int main(void)
         cmocka_unit_test(movement_is_bounded),
         cmocka_unit_test(a_seed_changes_all),
         cmocka_unit_test(loads_follow_weights),
+        cmocka_unit_test(few_weights_and_many_shards),
         cmocka_unit_test(more_weight_only_takes),
         cmocka_unit_test(replicas_are_apart),
         cmocka_unit_test(replicas_are_even),
