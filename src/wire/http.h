@@ -13,9 +13,9 @@
 #include "../base/bytes.h"
 #include "hosts.h"
 
-#define CLU_HTTP_HEAD_MAX 16384 /* bytes of a head, with those of the interim responses before it */
-#define CLU_HTTP_FRAMING 4096   /* bytes of the line of a chunk, or of all trailers */
-#define CLU_HTTP_INTERIM 8      /* responses 1xx before the one that counts */
+/* Bytes of a head, with those of the interim responses before it; of the line of a chunk; of all trailers. */
+#define CLU_HTTP_LINES 16384
+#define CLU_HTTP_INTERIM 8 /* responses 1xx before the one that counts */
 
 /* Bytes of the body: so many, up to the connection's end, so many of a chunk. The others are lines: an empty one after a chunk, the
  * one before it with its size, fields after the last. */
@@ -37,26 +37,33 @@ struct clu_http {
     size_t lines;       /* bytes of lines since the last byte of a body */
     uint16_t status;
     uint8_t state, interim;
-    bool empty; /* to be set at the beginning: no body comes, whatever the head says of one, as it asks for HEAD */
-    bool modern, closes, counted, chunked;
+    bool empty;   /* to be set at the beginning: no body comes, whatever the head says of one, as it asks for HEAD */
+    uint8_t body; /* the state after the head, as far as that says it */
+    bool modern;
     bool keep;  /* the connection may be used again */
     bool whole; /* the body has ended */
 };
 
-/* Visible bytes of ASCII, without these. */
+/* One visible byte of ASCII or more, without these. */
 CLU_FN bool clu_http_plain(struct clu_slice s, const char *without)
 {
     size_t i;
     for (i = 0; i < s.length; i++)
         if ((unsigned char)(s.at[i] - 0x21) > 0x7e - 0x21 || strchr(without, s.at[i]))
             return false;
-    return true;
+    return i > 0;
 }
 
 /* A method, or the name of a field. */
 CLU_FN bool clu_http_token(struct clu_slice s)
 {
-    return s.length && clu_http_plain(s, "\"(),/:;<=>?@[\\]{}");
+    return clu_http_plain(s, "\"(),/:;<=>?@[\\]{}");
+}
+
+/* Case does not count. */
+CLU_FN bool clu_http_is(struct clu_slice s, const char *word)
+{
+    return clu_host_same(s, clu_slice_str(word));
 }
 
 /* Without the blanks around it. */
@@ -93,7 +100,7 @@ CLU_FN struct clu_slice clu_http_find(struct clu_slice head, const char *wanted)
     struct clu_slice name, value;
     (void)clu_line(&head);
     while (head.length)
-        if (clu_http_field(clu_line(&head), &name, &value) && clu_host_same(name, clu_slice_str(wanted)))
+        if (clu_http_field(clu_line(&head), &name, &value) && clu_http_is(name, wanted))
             return value;
     return clu_slice_of(NULL, 0);
 }
@@ -101,35 +108,43 @@ CLU_FN struct clu_slice clu_http_find(struct clu_slice head, const char *wanted)
 /* HTTP/1.1 200 OK, of which the OK may be missing. */
 CLU_FN bool clu_http_status(struct clu_http *h, struct clu_slice line)
 {
-    uint64_t minor, status;
-    if (line.length < 12 || !clu_slice_starts(line, "HTTP/1.") || !clu_number(clu_slice_of(line.at + 7, 1), 9, &minor) ||
-        line.at[8] != ' ' || !clu_number(clu_slice_of(line.at + 9, 3), 999, &status) || status < 100 ||
-        (line.length > 12 && line.at[12] != ' '))
+    static const char form[] = "HTTP/1.# ###"; /* # is a digit */
+    unsigned i, digit, number = 0;
+    if (line.length < 12 || (line.length > 12 && line.at[12] != ' '))
         return false;
-    h->status = (uint16_t)status;
-    h->modern = minor != 0;
-    h->closes = h->counted = h->chunked = false;
+    for (i = 0; i < 12; i++) {
+        digit = (unsigned char)line.at[i] - (unsigned)'0';
+        if (form[i] == '#' ? digit > 9 : line.at[i] != form[i])
+            return false;
+        number = form[i] == '#' ? number * 10 + digit : 0;
+    }
+    h->status = (uint16_t)number;
+    h->modern = h->keep = line.at[7] != '0';
     h->state = CLU_HTTP_FIELDS;
-    return true;
+    h->body = CLU_HTTP_TO_END;
+    h->left = UINT64_MAX;
+    return number >= 100;
 }
 
 /* What a field says of the connection and the body. */
 CLU_FN bool clu_http_note(struct clu_http *h, struct clu_slice name, struct clu_slice value)
 {
-    uint64_t length = h->left;
-    if (clu_host_same(name, clu_slice_str("content-length"))) {
-        if (!clu_number(value, UINT64_MAX, &length) || (h->counted && length != h->left))
+    uint64_t length;
+    if (clu_http_is(name, "content-length")) {
+        if (!clu_number(value, UINT64_MAX, &length) || h->body == CLU_HTTP_SIZE ||
+            (h->body == CLU_HTTP_COUNTED && length != h->left))
             return false;
+        h->body = CLU_HTTP_COUNTED;
         h->left = length;
-        h->counted = true;
-    } else if (clu_host_same(name, clu_slice_str("transfer-encoding"))) {
-        if (h->chunked || !h->modern || !clu_host_same(value, clu_slice_str("chunked")))
+    } else if (clu_http_is(name, "transfer-encoding")) {
+        if (h->body != CLU_HTTP_TO_END || !h->modern || !clu_http_is(value, "chunked"))
             return false;
-        h->chunked = true;
-    } else if (clu_host_same(name, clu_slice_str("connection"))) {
+        h->body = CLU_HTTP_SIZE;
+        h->left = 0;
+    } else if (clu_http_is(name, "connection")) {
         while (value.at)
-            if (clu_host_same(clu_http_trim(clu_cut(&value, ',')), clu_slice_str("close")))
-                h->closes = true;
+            if (clu_http_is(clu_http_trim(clu_cut(&value, ',')), "close"))
+                h->keep = false;
     }
     return true;
 }
@@ -142,25 +157,15 @@ CLU_FN bool clu_http_fields_end(struct clu_http *h)
         h->begin = h->at;
         return h->status != 101 && h->interim++ < CLU_HTTP_INTERIM;
     }
-    if (h->counted && h->chunked)
-        return false;
     if (h->empty || h->status == 204 || h->status == 304) {
-        h->chunked = false;
-        h->counted = true;
+        h->body = CLU_HTTP_COUNTED;
         h->left = 0;
     }
-    if (h->chunked) {
-        h->state = CLU_HTTP_SIZE;
-        h->left = 0;
-    } else if (h->counted) {
-        h->state = CLU_HTTP_COUNTED;
-        h->whole = !h->left;
-    } else {
-        h->state = CLU_HTTP_TO_END;
-        h->left = UINT64_MAX;
-        h->closes = true;
-    }
-    h->keep = h->modern && !h->closes;
+    if (h->body == CLU_HTTP_TO_END)
+        h->keep = false;
+    if (h->body == CLU_HTTP_COUNTED && !h->left)
+        h->whole = true;
+    h->state = h->body;
     h->lines = 0;
     return true;
 }
@@ -226,18 +231,16 @@ CLU_FN enum clu_parse clu_http_next(struct clu_http *h, struct clu_slice text, s
             return CLU_COMPLETE;
         }
         length = clu_slice_find(rest, '\n') + 1;
-        h->lines += length;
-        if (h->lines > (head ? CLU_HTTP_HEAD_MAX : CLU_HTTP_FRAMING))
+        if (h->lines + length > CLU_HTTP_LINES)
             return CLU_MALFORMED;
         whole = length <= rest.length;
         rest.length = length - 1;
         rest.length -= rest.length && rest.at[rest.length - 1] == '\r';
         if (!clu_http_clean(rest))
             return CLU_MALFORMED;
-        if (!whole) { /* it is looked at again when more of it came */
-            h->lines -= length;
+        if (!whole) /* it is looked at again when more of it came */
             return CLU_NEED_MORE;
-        }
+        h->lines += length;
         h->at += length;
         if (head)
             h->head = h->at;

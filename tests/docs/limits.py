@@ -46,7 +46,7 @@ ROWS = [
     ("a term's text that is read", "CLU_TERM_TEXT_MAX", size, "fixed", "`CLUSTER_E_LIMIT`"),
     ("an integer in a term's text, but in base 16", "32 * CLU_BIG_WORDS", lambda n: grouped(n) + " bits", "fixed", "`CLUSTER_E_LIMIT`"),
     ("a file that is read", "CLU_FILE_MAX", size, "fixed", "the round fails"),
-    ("the head of a response by HTTP", "CLU_HTTP_HEAD_MAX", size, "fixed", "the round fails"),
+    ("the head of a response by HTTP, the line of a chunk, all trailers", "CLU_HTTP_LINES", size, "fixed", "the round fails"),
     ("its body", "CLU_HTTP_ANSWER", size, "`cluster_request.answer_size`", "the round fails"),
     ("of a body in one step", "CLU_HTTP_STEP", size, "fixed", "the rest is read in the next step, which is due at once"),
     ("interim responses before one", "CLU_HTTP_INTERIM", grouped, "fixed", "the round fails"),

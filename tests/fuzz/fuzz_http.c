@@ -18,9 +18,9 @@ static int judge(const uint8_t *data, size_t size, size_t chunk, uint64_t *sum, 
         struct clu_slice piece;
         size_t i, before = h->at;
         enum clu_parse parse = clu_http_next(h, clu_slice_of((const char *)data, have), &piece);
-        CHECK(h->begin <= h->head && h->head <= h->at && h->at <= have && h->head <= CLU_HTTP_HEAD_MAX);
+        CHECK(h->begin <= h->head && h->head <= h->at && h->at <= have && h->head <= CLU_HTTP_LINES);
         framing = piece.length || !heads ? 0 : framing + h->at - before;
-        CHECK(framing <= 2 * CLU_HTTP_FRAMING);
+        CHECK(framing <= 2 * CLU_HTTP_LINES);
         for (i = 0; i < piece.length; i++)
             *sum = *sum * 31 + (uint8_t)piece.at[i] + 1;
         if (parse == CLU_NEED_MORE && have < size)
@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (line = clu_line(&head), line = clu_line(&head); line.length; line = clu_line(&head)) {
         CHECK(clu_http_field(line, &name, &value));
         CHECK(name.length && !memchr(name.at, ':', name.length));
-        CHECK(++fields <= CLU_HTTP_HEAD_MAX / 2);
+        CHECK(++fields <= CLU_HTTP_LINES / 2);
     }
     CHECK(!head.length);
     return 0;
