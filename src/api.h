@@ -21,9 +21,13 @@
  *   Results    0, or a negative CLUSTER_E...; cluster_strerror names it and
  *              cluster_last_error says in one sentence what to change.
  *   Time       uint64_t nanoseconds of any monotonic clock of the caller's.
- *   Text       UTF-8, NUL-terminated; what is passed in is copied. What is
- *              given back belongs to the handle, source or map it came from,
- *              and lives as long where nothing else is said.
+ *   Text       UTF-8, NUL-terminated. What is given back belongs to the handle,
+ *              source or map it came from, and lives as long where nothing
+ *              else is said.
+ *   Arguments  are read during the call, and copied where they are needed
+ *              later: text, structs, arrays and terms may be freed after it.
+ *              Kept are the ctx of hooks and strategies, and an arena's buffer.
+ *   Durations  as text: "500ms", "2s", "1m", "2h".
  *   Pointers   handles, sources and maps are not NULL, but where it says that
  *              NULL is fine. A pointer that is written to *out is NULL after
  *              a failure.
@@ -243,9 +247,8 @@ struct cluster_options {
     /* "count" (default), "majority" (more than half of `expected`), or "horde" (as Horde counts: of those who do not drain, by
      * name, the first left out where they are even, more than half) */
     const char *quorum_of;
-    /* A duration, as "500ms", "2s", "1m", "2h": how long the count must hold before READY or DEGRADED is said; NULL: "0" */
-    const char *settle;
-    const char *zone; /* the own node's attributes, as announced to others; NULL: none */
+    const char *settle; /* a duration: how long the count must hold before READY or DEGRADED is said; NULL: "0" */
+    const char *zone;   /* the own node's attributes, as announced to others; NULL: none */
     const char *role;
     uint32_t expected;                     /* for quorum_of majority: the full size of the cluster */
     uint32_t port;                         /* port where the own node answers; 0: it cannot be dialled */
@@ -256,7 +259,7 @@ struct cluster_options {
     uint32_t limit_budget;                 /* I/O calls in one step; 0: 1024 */
     uint32_t log_level;                    /* CLUSTER_LOG_...; 0: CLUSTER_LOG_WARN */
     uint64_t seed;                         /* of jitter and inner hash keys, for reproducible runs; 0: from the random hook */
-    const struct cluster_map_options *map; /* copied: keep a map of the members, say CLUSTER_MAP; NULL: no map */
+    const struct cluster_map_options *map; /* keep a map of the members, say CLUSTER_MAP; NULL: no map */
     const struct cluster_allocator *allocator;                                   /* copied; NULL: malloc's family */
     const struct cluster_io *io;                                                 /* copied; NULL: POSIX */
     void (*log)(void *ctx, int level, const char *message, const char *setting); /* setting: what it is about, or "" */
@@ -347,7 +350,7 @@ CLUSTER_API int cluster_wait(struct cluster *c, int timeout_ms);
 /* ---- errors ----------------------------------------------------------- */
 
 /* One sentence on the last call of this handle that failed, with what to change; "" when none did. Valid until the next
- * call that fails. */
+ * call that fails. A NULL where there has to be something is CLUSTER_E_INVALID without a sentence, CLUSTER_E_BUSY has none. */
 CLUSTER_API const char *cluster_last_error(const struct cluster *c);
 
 /* ---- members ---------------------------------------------------------- */
@@ -483,7 +486,7 @@ struct cluster_event {
  * wait. */
 CLUSTER_API const struct cluster_event *cluster_next_event(struct cluster *c);
 
-/* "join", "leave" ... Static storage. */
+/* "join", "leave" ...; "none" for other numbers. Static storage. */
 CLUSTER_API const char *cluster_event_name(uint32_t type);
 
 /* ---- going away ------------------------------------------------------- */
@@ -877,17 +880,19 @@ CLUSTER_API int cluster_report(struct cluster *c, const char *node, int outcome,
 #ifndef CLUSTER_NO_ERLANG
 /* ---- links to Erlang nodes -------------------------------------------- */
 
-/* Is the node there, and does it know the cookie? CLUSTER_REPLY: text is "pong", or error and text say why not. There need be
- * no source that lists it: a link to it is made, and kept. Needs options.node and options.cookie. The answer takes 10 s at
- * most. CLUSTER_E_AGAIN: too many queries and events are pending. */
-CLUSTER_API int cluster_ping(struct cluster *c, const char *node, uint64_t *request);
+/* All of these need options.node and options.cookie. node: NAME@HOST of another node. Processes, modules and functions are
+ * named in plain text without quotes, by 1 to 255 characters: "server", "Elixir.MyApp.Cache". Terms go in and come out in
+ * Erlang's external format, whole, the 131 first (cluster_term_parse makes one of text). They return 0; CLUSTER_E_INVALID: what
+ * was said here does not hold; CLUSTER_E_MEMORY; those with a request CLUSTER_E_AGAIN: too many queries and events are pending;
+ * and what stands at each. */
 
-/* Terms go in and come out in Erlang's external format, whole, the 131 first (cluster_term_parse makes one of text). What is
- * passed in is copied. */
+/* Is the node there, and does it know the cookie? CLUSTER_REPLY: text is "pong", or error and text say why not. There need be
+ * no source that lists it: a link to it is made, and kept. The answer takes 10 s at most. */
+CLUSTER_API int cluster_ping(struct cluster *c, const char *node, uint64_t *request);
 
 /* Send a message to a registered process of a node that is linked. Messages to one node arrive in the order sent, once each, or
  * not at all when the link ends: no call says which. CLUSTER_E_NOT_FOUND: there is no link. CLUSTER_E_AGAIN: limit_output bytes
- * wait for the node already; a CLUSTER_WRITABLE says when they went out. CLUSTER_E_INVALID: it is no term, or no atom. */
+ * wait for the node already; a CLUSTER_WRITABLE says when they went out. */
 CLUSTER_API int cluster_send(struct cluster *c, const char *node, const char *process, const void *term, size_t size);
 
 /* The same to a process that is known by its pid, as it came in a term: 131 and the pid. */
@@ -905,8 +910,8 @@ CLUSTER_API int cluster_self(struct cluster *c, const char *process, void *out, 
 /* Call a function of a node, as rpc:call does; arguments: a list. CLUSTER_REPLY: term is the result, of a call that failed
  * there {badrpc, Reason}; or error and text say why there is none. timeout_ns 0: 5 s; CLUSTER_NEVER: none. Without a link to
  * the node one is made. When the link ends before the answer, or the time is over, the function may have run: nothing is ever
- * called twice. What it prints appears on the node called. CLUSTER_E_AGAIN: too many queries and events are pending; or
- * limit_output bytes wait for the node, and CLUSTER_WRITABLE says when they went out, or for a link to it. */
+ * called twice. What it prints appears on the node called. CLUSTER_E_AGAIN also: limit_output bytes wait for the node, and
+ * CLUSTER_WRITABLE says when they went out, or for a link to it. */
 CLUSTER_API int cluster_call(struct cluster *c, const char *node, const char *module, const char *function,
                              const void *arguments, size_t size, uint64_t timeout_ns, uint64_t *request);
 

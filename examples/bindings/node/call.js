@@ -1,4 +1,5 @@
-// Call a function on every node that a source finds, as rpc:multicall does, and print a node and its result a line:
+// Call a function on every node that a source finds, as rpc:multicall does, and print a node and its result a line. addon.c says how the
+// addon is built; then
 // node examples/bindings/node/call.js me@127.0.0.1 COOKIE epmd:127.0.0.1 erlang node
 "use strict";
 
@@ -39,4 +40,8 @@ function main(me, cookie, url, module, func, list) {
 
 const words = process.argv.slice(2);
 if (words.length < 5 || words.length > 6) fail("say who you are: call.js NAME@HOST COOKIE URL MODULE FUNCTION ['[ARGUMENTS]']", 2);
-main(...words);
+try {
+  main(...words);
+} catch (error) {
+  fail(error.message, 3);
+}

@@ -10,7 +10,7 @@ function load() {
   try {
     return require(file);
   } catch (error) {
-    throw new Error(`the addon cannot be loaded (${error.message}): build it as addon.c says, or name it in CLUSTER_ADDON`);
+    throw new Error(`the addon cannot be loaded (${error.message}): build it as the first comment of addon.c says, or name it in CLUSTER_ADDON`);
   }
 }
 

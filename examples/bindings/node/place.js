@@ -1,4 +1,5 @@
-// Who owns a key, and what moves when a node goes: node examples/bindings/node/place.js
+// Who owns a key, and what moves when a node goes. addon.c says how the addon is built; then
+// node examples/bindings/node/place.js
 "use strict";
 const { Placement } = require("./cluster.js");
 

@@ -1,4 +1,5 @@
-// Print who joins and who leaves; SIGINT and SIGTERM end it: node examples/bindings/node/watch.js epmd:localhost
+// Print who joins and who leaves; SIGINT and SIGTERM end it. addon.c says how the addon is built; then
+// node examples/bindings/node/watch.js epmd:localhost
 "use strict";
 const fs = require("node:fs");
 
