@@ -66,8 +66,8 @@ CLU_FN int clu_ec2_item(struct clu_web *w)
 CLU_FN int clu_ec2_token(struct clu_web *w, int token)
 {
     struct clu_ec2 *e = (struct clu_ec2 *)(void *)w;
-    if (w->json.id == CLU_EC2_TAG && token == '}')
-        w->item.matches = w->item.matches || clu_ec2_wants(e);
+    if (w->json.id == CLU_EC2_TAG && token == '}' && clu_ec2_wants(e))
+        w->item.matches = true;
     return 0;
 }
 
@@ -106,7 +106,7 @@ CLU_FN void clu_ec2_form(const struct clu_ec2 *e, struct clu_text *t)
         struct clu_slice rest = clu_slice_str(groups);
         clu_compose(t, "&Filter.$u.Name=instance.group-name", ++filter);
         for (value = 0; rest.at;) {
-            clu_compose(t, "&Filter.$u.Value.$u=", filter, ++value);
+            clu_compose(t, "&Filter.$u.Value.$u=$q", filter, ++value, "");
             clu_text_quoted(t, clu_cut(&rest, ','));
         }
     }
@@ -163,7 +163,7 @@ CLU_FN void clu_ec2_list(struct clu_web *w, struct clu_text *url, struct cluster
         (void)clu_ec2_fill(e, &clu_ec2_variables[CLU_EC2_SECRET], w->token);
     r->secret = clu_sigv4_post(&lines, &e->keys, "ec2", strstr(r->url, "://") + 3, body);
     r->method = "POST";
-    r->headers = "Content-Type: " CLU_SIGV4_FORM "\n";
+    r->headers = CLU_SIGV4_FORM;
     clu_xml_begin(&e->xml, &w->json);
 }
 
@@ -271,67 +271,65 @@ CLU_FN int clu_ec2_before(struct clu_web *w)
     return result ? result : 1;
 }
 
-CLU_FN int clu_ec2_open(void *ctx, struct cluster_source *s, const char *target, void **state)
+CLU_FN const char *clu_ec2_refuses(const struct clu_web *w)
 {
-    static const struct clu_json_path paths[] = {
-        CLU_PLACE(0, CLU_WEB_LIST, "reservationSet"),
-        CLU_PLACE(CLU_WEB_LIST, CLU_EC2_RESERVATION, "item"),
-        CLU_PLACE(CLU_EC2_RESERVATION, CLU_EC2_INSTANCES, "instancesSet"),
-        CLU_OBJECT(CLU_EC2_INSTANCES, CLU_WEB_ITEM, "item", struct clu_web, item),
-        CLU_FIELD(CLU_WEB_ITEM, "privateDnsName", struct clu_web, item.name),
-        CLU_FIELD(CLU_WEB_ITEM, "privateIpAddress", struct clu_web, item.address),
-        CLU_PLACE(CLU_WEB_ITEM, CLU_EC2_STATE, "instanceState"),
-        CLU_FIELD(CLU_EC2_STATE, "name", struct clu_web, item.state),
-        CLU_PLACE(CLU_WEB_ITEM, CLU_EC2_PLACEMENT, "placement"),
-        CLU_FIELD(CLU_EC2_PLACEMENT, "availabilityZone", struct clu_web, item.zone),
-        CLU_PLACE(CLU_WEB_ITEM, CLU_EC2_TAGS, "tagSet"),
-        CLU_PLACE(CLU_WEB_ITEM, CLU_EC2_TAGS, "groupSet"),
-        CLU_OBJECT(CLU_EC2_TAGS, CLU_EC2_TAG, "item", struct clu_ec2, tag),
-        CLU_FIELD(CLU_EC2_TAG, "key", struct clu_ec2, tag.key),
-        CLU_FIELD(CLU_EC2_TAG, "value", struct clu_ec2, tag.value),
-        CLU_FIELD(CLU_EC2_TAG, "groupName", struct clu_ec2, tag.group),
-        CLU_PLACE(0, CLU_WEB_PAGE, "nextToken"),
-        CLU_PLACE(0, 0, NULL),
-    };
-    static const struct clu_web_choice choices[] = {
-        {"match", "all any", offsetof(struct clu_ec2, any), 0},
-        {"host", "ip name", offsetof(struct clu_ec2, named), 0},
-        {NULL, NULL, 0, 0},
-    };
-    static const struct clu_web_kind kind = {sizeof(struct clu_ec2),
-                                             NULL,
-                                             paths,
-                                             choices,
-                                             CLU_WEB_LIST,
-                                             '}',
-                                             clu_ec2_next,
-                                             clu_ec2_item,
-                                             clu_ec2_token,
-                                             NULL,
-                                             NULL,
-                                             clu_ec2_ask,
-                                             "http://$s",
-                                             "",
-                                             "secret",
-                                             "secret-file",
-                                             "",
-                                             clu_ec2_before,
-                                             {NULL, NULL, clu_ec2_came},
-                                             NULL};
-    bool key = cluster_source_option(s, "key") != NULL;
-    bool secret = cluster_source_option(s, "secret") || cluster_source_option(s, "secret-file");
-    const char *item = NULL, *why = NULL;
-    (void)ctx;
-    while ((item = cluster_source_item(s, item)) != NULL)
-        if (*item == '=' || !strchr(item, '='))
-            break;
-    if (item || !(cluster_source_item(s, NULL) || cluster_source_option(s, "group")))
-        why = "'#' is no tag: write KEY=VALUE, as in ec2:cluster=web, or group=";
-    else if (key != secret)
-        why = "key= and secret= or secret-file= go together";
-    if (why)
-        return clu_round_fail(s, CLUSTER_E_INVALID, why, clu_slice_str(item ? item : ""), "");
-    return clu_web_open((void *)&kind, s, target, state);
+    const char *item = cluster_source_item(w->source, NULL);
+    bool tags = item || clu_web_get(w, "group");
+    for (; item && tags; item = cluster_source_item(w->source, item))
+        tags = *item != '=' && strchr(item, '=');
+    if (!tags)
+        return "ec2: takes tags KEY=VALUE after its ':', as in ec2:cluster=web, or group=";
+    return !clu_web_get(w, "key") == !(clu_web_get(w, "secret") || clu_web_get(w, "secret-file"))
+               ? NULL
+               : "key= and secret= or secret-file= go together";
 }
+
+static const struct clu_json_path clu_ec2_paths[] = {
+    CLU_PLACE(0, CLU_WEB_LIST, "reservationSet"),
+    CLU_PLACE(CLU_WEB_LIST, CLU_EC2_RESERVATION, "item"),
+    CLU_PLACE(CLU_EC2_RESERVATION, CLU_EC2_INSTANCES, "instancesSet"),
+    CLU_OBJECT(CLU_EC2_INSTANCES, CLU_WEB_ITEM, "item", struct clu_web, item),
+    CLU_FIELD(CLU_WEB_ITEM, "privateDnsName", struct clu_web, item.name),
+    CLU_FIELD(CLU_WEB_ITEM, "privateIpAddress", struct clu_web, item.address),
+    CLU_PLACE(CLU_WEB_ITEM, CLU_EC2_STATE, "instanceState"),
+    CLU_FIELD(CLU_EC2_STATE, "name", struct clu_web, item.state),
+    CLU_PLACE(CLU_WEB_ITEM, CLU_EC2_PLACEMENT, "placement"),
+    CLU_FIELD(CLU_EC2_PLACEMENT, "availabilityZone", struct clu_web, item.zone),
+    CLU_PLACE(CLU_WEB_ITEM, CLU_EC2_TAGS, "tagSet"),
+    CLU_PLACE(CLU_WEB_ITEM, CLU_EC2_TAGS, "groupSet"),
+    CLU_OBJECT(CLU_EC2_TAGS, CLU_EC2_TAG, "item", struct clu_ec2, tag),
+    CLU_FIELD(CLU_EC2_TAG, "key", struct clu_ec2, tag.key),
+    CLU_FIELD(CLU_EC2_TAG, "value", struct clu_ec2, tag.value),
+    CLU_FIELD(CLU_EC2_TAG, "groupName", struct clu_ec2, tag.group),
+    CLU_PLACE(0, CLU_WEB_PAGE, "nextToken"),
+    CLU_PLACE(0, 0, NULL),
+};
+
+static const struct clu_web_choice clu_ec2_choices[] = {
+    {"match", "all any", offsetof(struct clu_ec2, any), 0},
+    {"host", "ip name", offsetof(struct clu_ec2, named), 0},
+    {NULL, NULL, 0, 0},
+};
+
+static const struct clu_web_kind clu_ec2_kind = {sizeof(struct clu_ec2),
+                                                 clu_ec2_refuses,
+                                                 clu_ec2_paths,
+                                                 clu_ec2_choices,
+                                                 CLU_WEB_LIST,
+                                                 '}',
+                                                 clu_ec2_next,
+                                                 clu_ec2_item,
+                                                 clu_ec2_token,
+                                                 NULL,
+                                                 NULL,
+                                                 clu_ec2_ask,
+                                                 "http://$s",
+                                                 "",
+                                                 "secret",
+                                                 "secret-file",
+                                                 "",
+                                                 clu_ec2_before,
+                                                 {NULL, NULL, clu_ec2_came},
+                                                 NULL};
 
 #endif

@@ -73,9 +73,9 @@ CLU_FN const struct cluster_strategy *clu_builtin_find(struct clu_slice scheme)
 #endif
 #ifndef CLUSTER_NO_EC2
         {"ec2",
-         CLU_STRATEGY(clu_ec2_open, clu_web_round, clu_web_ready, clu_web_close,
+         CLU_STRATEGY(clu_web_open, clu_web_round, clu_web_ready, clu_web_close,
                       "server region group match host key secret secret-file ca insecure", 30 * CLU_SECOND, 0, 0, 0),
-         NULL},
+         &clu_ec2_kind},
 #endif
 #ifndef CLUSTER_NO_RANCHER
         {"rancher", CLU_STRATEGY(clu_web_open, clu_web_round, clu_web_ready, clu_web_close, "server", 0, 0, 0, 0),

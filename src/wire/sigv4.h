@@ -8,8 +8,8 @@
 #include "../base/sha256.h"
 #include "compose.h"
 
-#define CLU_SIGV4_FORM "application/x-www-form-urlencoded"
-#define CLU_SIGV4_SCOPE 128 /* bytes of the longest scope */
+#define CLU_SIGV4_FORM "content-type:application/x-www-form-urlencoded\n" /* a line of the head */
+#define CLU_SIGV4_SCOPE 128                                               /* bytes of the longest scope */
 
 struct clu_sigv4 {
     char day[9], time[17]; /* clu_sigv4_time */
@@ -76,7 +76,7 @@ CLU_FN const char *clu_sigv4_post(struct clu_text *t, const struct clu_sigv4 *k,
     const char *fields = *k->session ? "content-type;host;x-amz-date;x-amz-security-token" : "content-type;host;x-amz-date";
     size_t begin, end;
     clu_sha256_of(body, strlen(body), digest);
-    clu_compose(t, "POST\n/\n\ncontent-type:" CLU_SIGV4_FORM "\nhost:$s\n", host);
+    clu_compose(t, "POST\n/\n\n$shost:$s\n", CLU_SIGV4_FORM, host);
     begin = t->length;
     clu_compose(t, "x-amz-date:$s$s$s\n", k->time, session, k->session);
     end = t->length;

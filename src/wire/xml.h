@@ -21,33 +21,31 @@
 
 enum {
     CLU_XML_TEXT = CLU_JSON_DONE,
-    CLU_XML_OUTSIDE, /* TEXT, before and after the outermost element */
     CLU_XML_LT,
     CLU_XML_NAME,
-    CLU_XML_TAG,
-    CLU_XML_ATTRIBUTE,
-    CLU_XML_EQUALS,
-    CLU_XML_QUOTED,
-    CLU_XML_APOSTROPHED,
-    CLU_XML_WORD,    /* a reference from its '&' on, or what follows the '<' of "<!--" and "<![CDATA[" */
-    CLU_XML_COMMENT, /* these end with --> */
-    CLU_XML_COMMENT_1,
-    CLU_XML_COMMENT_2,
-    CLU_XML_INSTRUCTION, /* with ?> */
-    CLU_XML_INSTRUCTION_1,
-    CLU_XML_WRONG,
-    /* Those above are no end to clu_json_whole. Those below are within an element, where nothing is one. */
     CLU_XML_EMPTY, /* after the '/' of one without contents */
     CLU_XML_CLOSE,
-    CLU_XML_CLOSED,
-    CLU_XML_CDATA, /* with ]]> */
+    CLU_XML_WORD,  /* a reference from its '&' on, or what follows the '<' of "<!--" and "<![CDATA[" */
+    CLU_XML_CDATA, /* ends with ]]> */
     CLU_XML_CDATA_1,
-    CLU_XML_CDATA_2
+    CLU_XML_CDATA_2,
+    CLU_XML_COMMENT_1,
+    CLU_XML_COMMENT_2,
+    CLU_XML_INSTRUCTION_1,
+    CLU_XML_WRONG,
+    CLU_XML_OUTSIDE, /* TEXT, before and after the outermost element; in this and those that follow blanks say nothing */
+    CLU_XML_TAG,
+    CLU_XML_CLOSED,
+    CLU_XML_ATTRIBUTE,
+    CLU_XML_EQUALS,
+    CLU_XML_QUOTED, /* and in these nothing else does */
+    CLU_XML_APOSTROPHED,
+    CLU_XML_COMMENT,    /* ends with --> */
+    CLU_XML_INSTRUCTION /* with ?> */
 };
 
 enum {
     CLU_XML_GO,
-    CLU_XML_AGAIN, /* the byte belongs to the next state */
     CLU_XML_PUT,
     CLU_XML_PUT_BRACKET, /* which may have been an end, and the byte again */
     CLU_XML_KEEP,        /* of a word */
@@ -124,9 +122,9 @@ CLU_FN int clu_xml_keep(struct clu_xml *x, struct clu_json *j, uint8_t c)
                 return CLU_JSON_BAD;
             code = code * base + digit; /* it has too few digits to overflow */
         }
+        if (!code || code > 0x10ffff || code >> 11 == 0xd800 >> 11)
+            return CLU_JSON_BAD;
     }
-    if (!code || code > 0x10ffff || code >> 11 == 0xd800 >> 11)
-        return CLU_JSON_BAD;
     clu_json_put_code(j, code);
     j->state = CLU_XML_TEXT;
     x->length = 0;
@@ -136,9 +134,6 @@ CLU_FN int clu_xml_keep(struct clu_xml *x, struct clu_json *j, uint8_t c)
 CLU_FN int clu_xml_act(struct clu_xml *x, struct clu_json *j, unsigned action, uint8_t c)
 {
     switch (action) {
-    case CLU_XML_AGAIN:
-        j->at--;
-        break;
     case CLU_XML_PUT_BRACKET:
         j->at--;
         c = ']'; /* fall through */
@@ -189,7 +184,6 @@ CLU_FN int clu_xml_byte(struct clu_xml *x, struct clu_json *j, uint8_t c)
         {CLU_XML_TEXT, '&', CLU_XML_WORD, CLU_XML_KEEP},
         {CLU_XML_TEXT, '*', CLU_XML_TEXT, CLU_XML_PUT},
         {CLU_XML_OUTSIDE, '<', CLU_XML_LT, CLU_XML_GO},
-        {CLU_XML_OUTSIDE, ' ', CLU_XML_TEXT, CLU_XML_GO},
         {CLU_XML_NAME, 'n', CLU_XML_NAME, CLU_XML_SPELL},
         {CLU_XML_NAME, '*', CLU_XML_TAG, CLU_XML_NAMED},
         {CLU_XML_CLOSE, 'n', CLU_XML_CLOSE, CLU_XML_SPELL},
@@ -200,33 +194,26 @@ CLU_FN int clu_xml_byte(struct clu_xml *x, struct clu_json *j, uint8_t c)
         {CLU_XML_LT, 'n', CLU_XML_NAME, CLU_XML_BEGIN},
         {CLU_XML_TAG, '>', CLU_XML_TEXT, CLU_XML_DOWN},
         {CLU_XML_TAG, '/', CLU_XML_EMPTY, CLU_XML_DOWN},
-        {CLU_XML_TAG, ' ', CLU_XML_TAG, CLU_XML_GO},
         {CLU_XML_TAG, 'n', CLU_XML_ATTRIBUTE, CLU_XML_GO},
         {CLU_XML_EMPTY, '>', CLU_XML_TEXT, CLU_XML_UP},
         {CLU_XML_CLOSED, '>', CLU_XML_TEXT, CLU_XML_UP},
-        {CLU_XML_CLOSED, ' ', CLU_XML_CLOSED, CLU_XML_GO},
         {CLU_XML_ATTRIBUTE, '=', CLU_XML_EQUALS, CLU_XML_GO},
-        {CLU_XML_ATTRIBUTE, ' ', CLU_XML_ATTRIBUTE, CLU_XML_GO},
         {CLU_XML_ATTRIBUTE, 'n', CLU_XML_ATTRIBUTE, CLU_XML_GO},
-        {CLU_XML_EQUALS, ' ', CLU_XML_EQUALS, CLU_XML_GO},
         {CLU_XML_EQUALS, '"', CLU_XML_QUOTED, CLU_XML_GO},
         {CLU_XML_EQUALS, '\'', CLU_XML_APOSTROPHED, CLU_XML_GO},
         {CLU_XML_QUOTED, '"', CLU_XML_TAG, CLU_XML_GO},
         {CLU_XML_QUOTED, '<', CLU_XML_WRONG, CLU_XML_GO},
-        {CLU_XML_QUOTED, '*', CLU_XML_QUOTED, CLU_XML_GO},
         {CLU_XML_APOSTROPHED, '\'', CLU_XML_TAG, CLU_XML_GO},
         {CLU_XML_APOSTROPHED, '<', CLU_XML_WRONG, CLU_XML_GO},
-        {CLU_XML_APOSTROPHED, '*', CLU_XML_APOSTROPHED, CLU_XML_GO},
         {CLU_XML_WORD, '*', CLU_XML_WORD, CLU_XML_KEEP},
         {CLU_XML_COMMENT, '-', CLU_XML_COMMENT_1, CLU_XML_GO},
-        {CLU_XML_COMMENT, '*', CLU_XML_COMMENT, CLU_XML_GO},
         {CLU_XML_COMMENT_1, '-', CLU_XML_COMMENT_2, CLU_XML_GO},
         {CLU_XML_COMMENT_1, '*', CLU_XML_COMMENT, CLU_XML_GO},
         {CLU_XML_COMMENT_2, '>', CLU_XML_TEXT, CLU_XML_GO},
         {CLU_XML_INSTRUCTION, '?', CLU_XML_INSTRUCTION_1, CLU_XML_GO},
-        {CLU_XML_INSTRUCTION, '*', CLU_XML_INSTRUCTION, CLU_XML_GO},
         {CLU_XML_INSTRUCTION_1, '>', CLU_XML_TEXT, CLU_XML_GO},
-        {CLU_XML_INSTRUCTION_1, '*', CLU_XML_INSTRUCTION, CLU_XML_AGAIN},
+        {CLU_XML_INSTRUCTION_1, '?', CLU_XML_INSTRUCTION_1, CLU_XML_GO},
+        {CLU_XML_INSTRUCTION_1, '*', CLU_XML_INSTRUCTION, CLU_XML_GO},
         {CLU_XML_CDATA, ']', CLU_XML_CDATA_1, CLU_XML_GO},
         {CLU_XML_CDATA, '*', CLU_XML_CDATA, CLU_XML_PUT},
         {CLU_XML_CDATA_1, ']', CLU_XML_CDATA_2, CLU_XML_GO},
@@ -246,12 +233,14 @@ CLU_FN int clu_xml_byte(struct clu_xml *x, struct clu_json *j, uint8_t c)
         state = CLU_XML_OUTSIDE;
     for (i = 0; i < CLU_COUNT(rules); i++) {
         const uint8_t *r = rules[i];
-        if (r[0] == state && (r[1] == kind || r[1] == '*' || r[1] == c)) {
+        if (r[0] == state && (r[1] == '*' || r[1] == kind || r[1] == c)) {
             j->state = r[2];
             return clu_xml_act(x, j, r[3], c);
         }
     }
-    return CLU_JSON_BAD;
+    if (state < CLU_XML_OUTSIDE || (state < CLU_XML_QUOTED && kind != ' '))
+        return CLU_JSON_BAD;
+    return 0;
 }
 
 /* The next token of a wanted place, as clu_json_next gives them. */
