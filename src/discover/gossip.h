@@ -158,7 +158,7 @@ CLU_FN int clu_gossip_fail(struct clu_gossip_source *g, int error, const char *w
     clu_text_add(&why, cluster_strerror(error));
     if (error == CLUSTER_E_ADDRESS)
         clu_text_add(&why, ": another program holds it without sharing");
-    else if (error == CLUSTER_E_UNREACHABLE || error == CLUSTER_E_NOT_FOUND)
+    else if (error == CLUSTER_E_UNREACHABLE || (error == CLUSTER_E_NOT_FOUND && g->selves[0].instance)) /* else the secret */
         clu_text_add(&why, ": name an interface that is up with if=, or try broadcast=on");
     clu_gossip_hang_up(g);
     (void)cluster_source_fail(g->source, error, sentence);

@@ -675,6 +675,7 @@ static void secret_files(void **state)
     begin("gossip:?secret-file=/run/secret");
     assert_int_equal(cluster_source_error(s), CLUSTER_E_NOT_FOUND);
     assert_non_null(strstr(cluster_source_why(s), "cannot read secret-file="));
+    assert_null(strstr(cluster_source_why(s), "if="));
     f.files[0].path = "/run/secret";
     f.files[0].text = "\r\n";
     f.files[0].stamp = 1;
