@@ -20,17 +20,16 @@ CLU_FN void clu_source_looked_up(struct clu_question *q)
         f->addresses[f->address_count++] = record.address;
     if (f->address_count)
         clu_fetch_connect(f, 0);
-    else if (answer.error)
-        clu_fetch_end(f, answer.error, "cannot find host #: $", clu_slice_str(f->host), answer.why);
     else
-        clu_fetch_end(f, CLUSTER_E_NOT_FOUND, "there is no host #: is the name right?", clu_slice_str(f->host), "");
+        clu_fetch_fail(f, answer.error ? answer.error : CLUSTER_E_NOT_FOUND,
+                       answer.error ? "cannot find host #: $" : "there is no host #: is the name right?", answer.why);
 }
 
 /* Ask DNS for the addresses of the host. */
 CLU_FN int clu_source_look_up(struct clu_fetch *f)
 {
     if (!f->question)
-        f->question = clu_question_new(&((struct cluster_source *)f->owner)->home->resolver);
+        f->question = clu_question_new(&((struct cluster_source *)f->source)->home->resolver);
     if (!f->question)
         return CLUSTER_E_MEMORY;
     f->question->answered = clu_source_looked_up;
@@ -49,7 +48,7 @@ CLU_FN void clu_source_look_up_end(struct clu_fetch *f)
 
 CLU_FN void clu_source_fetched(struct clu_fetch *f)
 {
-    clu_source_tell((struct cluster_source *)f->owner, CLUSTER_FETCHED, (int)f->slot);
+    clu_source_tell((struct cluster_source *)f->source, CLUSTER_FETCHED, (int)f->slot);
 }
 
 CLU_FN void clu_source_forget_fetches(struct cluster_source *s)
@@ -72,6 +71,17 @@ CLU_FN struct clu_fetch *clu_source_slot(const struct cluster_source *s, uint32_
     return f && f->asked ? f : NULL;
 }
 
+static const struct clu_fetch_owner clu_source_fetches = {
+    clu_source_fetched,
+#ifndef CLUSTER_NO_DNS
+    clu_source_look_up,
+    clu_source_look_up_end,
+#else
+    NULL,
+    NULL,
+#endif
+};
+
 CLUSTER_DEF int cluster_source_fetch(struct cluster_source *s, uint32_t slot, const struct cluster_request *request)
 {
     struct clu_fetch *f;
@@ -83,16 +93,11 @@ CLUSTER_DEF int cluster_source_fetch(struct cluster_source *s, uint32_t slot, co
         return 0;
     }
     if (!s->fetches[slot])
-        s->fetches[slot] = clu_fetch_new(s->loop);
+        s->fetches[slot] = clu_fetch_new(s->loop, &clu_source_fetches);
     f = s->fetches[slot];
     if (!f)
         return CLUSTER_E_MEMORY;
-#ifndef CLUSTER_NO_DNS
-    f->look_up = clu_source_look_up;
-    f->look_up_end = clu_source_look_up_end;
-#endif
-    f->progress = clu_source_fetched;
-    f->owner = s;
+    f->source = s;
     f->slot = slot;
     return clu_fetch_ask(f, request, request->timeout_ns ? request->timeout_ns : clu_source_span(s));
 }

@@ -35,6 +35,16 @@ enum {
     CLU_FETCH_ERROR /* the body of a response that is none */
 };
 
+struct clu_fetch;
+
+/* Whom a request is for. */
+struct clu_fetch_owner {
+    void (*progress)(struct clu_fetch *f); /* it may ask again */
+    /* DNS, or NULL where there is none: ask for f->host, whose answer ends in clu_fetch_connect or clu_fetch_fail; ask no more */
+    int (*look_up)(struct clu_fetch *f);
+    void (*look_up_end)(struct clu_fetch *f);
+};
+
 /* What is used most comes first. */
 struct clu_fetch {
     struct clu_watcher watcher;
@@ -42,31 +52,28 @@ struct clu_fetch {
     struct clu_loop *loop;
     int state, fd;
     struct clu_http http;
-    char *buffer; /* the head of the response, and what came after it */
+    char *buffer; /* CLU_HTTP_BUFFER bytes: the head of the response, and what came after it; NULL: none came yet */
     size_t have;
     bool asked; /* there is a request */
     bool secure, insecure;
     bool secret; /* with a secret in it */
     bool reused; /* a kept connection on which nothing came yet */
     bool reads;  /* the owner does, and sees the end by that */
-    int error;   /* as in struct cluster_response */
-    uint32_t address_count, address_next, quota;
-    void *tls;
-    uint64_t deadline, step, body_left;
-    size_t capacity; /* of the buffer */
-    char *request;   /* head and body */
-    size_t request_size, request_capacity, sent;
-    char *text; /* the host as written with its port, the host alone, and the CA file */
-    size_t text_size;
-    const char *host, *ca; /* ca: NULL: none */
     uint16_t port;
-    uint32_t slot; /* the owner's */
-    void *owner;
-    void (*progress)(struct clu_fetch *f); /* it may ask again */
-    /* DNS, where there is one: ask for f->host, whose answer ends in clu_fetch_connect or clu_fetch_fail; ask no more */
-    int (*look_up)(struct clu_fetch *f);
-    void (*look_up_end)(struct clu_fetch *f);
-    struct clu_question *question; /* its; NULL: none yet */
+    uint64_t deadline;
+    void *tls;
+    char *text;            /* the host as written with its port, the host alone, the CA file, each with its NUL; the request */
+    const char *host, *ca; /* there; ca: "": none */
+    char *request;         /* there: head and body */
+    size_t capacity, request_size, sent;
+    uint64_t body_left, step;
+    uint32_t address_count, address_next;
+    int error; /* as in struct cluster_response */
+    uint32_t quota;
+    const struct clu_fetch_owner *owner;
+    void *source;                  /* the owner's */
+    uint32_t slot;                 /* the owner's */
+    struct clu_question *question; /* the owner's; NULL: none yet */
     struct cluster_address addresses[CLU_HTTP_ADDRESSES];
     char why[192]; /* CLU_SAY_MOST bytes of a server's words, and ours */
 };
@@ -82,29 +89,24 @@ CLU_FN void clu_fetch_drop(struct clu_fetch *f)
 CLU_CALLED void clu_fetch_rest(struct clu_fetch *f, bool keep)
 {
     if (f->state == CLU_FETCH_LOOKS)
-        f->look_up_end(f);
+        f->owner->look_up_end(f);
     f->state = CLU_FETCH_REST;
     clu_timer_set(&f->loop->timers, &f->timer, CLUSTER_NEVER);
     if (!keep || !f->http.whole || !f->http.keep || f->http.at != f->have)
         clu_fetch_drop(f);
 }
 
-/* The end. Why it failed is a sentence in the terms of clu_say, or NULL: that is written already. */
-CLU_CALLED void clu_fetch_end(struct clu_fetch *f, int error, const char *sentence, struct clu_slice theirs, const char *ours)
+CLU_CALLED void clu_fetch_end(struct clu_fetch *f, int error)
 {
-    struct clu_text why;
-    if (sentence) {
-        why = clu_text_on(f->why, sizeof f->why);
-        (void)clu_say(&why, sentence, theirs, ours);
-    }
     clu_fetch_rest(f, true);
     f->error = error;
     if (!f->reads)
-        f->progress(f);
+        f->owner->progress(f);
 }
 
-/* A failure, in words of its own or in those that all such failures have: # is the server. */
-CLU_CALLED void clu_fetch_fail(struct clu_fetch *f, int error, const char *sentence)
+/* A failure, with a sentence in the terms of clu_say, or with the one that all such failures have. # is the server, or its host as
+ * long as that is looked up; $ is `why`, or with NULL the error's. */
+CLU_CALLED void clu_fetch_fail(struct clu_fetch *f, int error, const char *sentence, const char *why)
 {
     static const struct {
         int error;
@@ -117,12 +119,15 @@ CLU_CALLED void clu_fetch_fail(struct clu_fetch *f, int error, const char *sente
         {CLUSTER_E_LIMIT, "# answers with more bytes than are taken"},
         {CLUSTER_E_PERMISSION, "the certificate of # is not to be trusted: ca= names the file with its authority"},
     };
+    struct clu_text t;
     size_t i;
     for (i = 0; i < CLU_COUNT(table) && !sentence; i++)
         if (table[i].error == error)
             sentence = table[i].sentence;
     f->http.whole = false;
-    clu_fetch_end(f, error, sentence ? sentence : "#: $", clu_slice_str(f->text), cluster_strerror(error));
+    (void)clu_say(clu_text_in(&t, f->why, sizeof f->why), sentence ? sentence : "#: $",
+                  clu_slice_str(f->state == CLU_FETCH_LOOKS ? f->host : f->text), why ? why : cluster_strerror(error));
+    clu_fetch_end(f, error);
 }
 
 /* ---- the connection --------------------------------------------------- */
@@ -159,48 +164,44 @@ CLU_CALLED void clu_fetch_connect(struct clu_fetch *f, int error)
         clu_timer_set(&l->timers, &f->timer, l->now + span);
         return;
     }
-    clu_fetch_fail(f, error < 0 ? error : CLUSTER_E_TIMEOUT, NULL);
+    clu_fetch_fail(f, error < 0 ? error : CLUSTER_E_TIMEOUT, NULL, NULL);
 }
 
-/* The first step of a request, with I/O. */
-CLU_FN void clu_fetch_start(struct clu_fetch *f)
+/* On the connection that was kept, or on a new one. */
+CLU_FN void clu_fetch_begin(struct clu_fetch *f)
 {
     struct clu_loop *l = f->loop;
+    const char *sentence = NULL;
     int result;
-    f->deadline = clu_add_time(l->now, f->deadline);
-    clu_timer_set(&l->timers, &f->timer, f->deadline);
     if (f->secure && !clu_tls_is_there(&l->io)) {
-        clu_fetch_fail(
-            f, CLUSTER_E_UNSUPPORTED,
-            "https to # needs TLS, which is the program's: set the tls_ hooks of cluster_io, as examples/tls_openssl.h does");
-        return;
-    }
-    if (f->secret && !f->secure && !f->insecure) {
-        clu_fetch_fail(f, CLUSTER_E_PERMISSION,
-                       "the token for # would go unencrypted to whoever answers: use https, or insecure=on");
-        return;
-    }
-    if (f->fd >= 0) {
+        result = CLUSTER_E_UNSUPPORTED;
+        sentence =
+            "https to # needs TLS, which is the program's: set the tls_ hooks of cluster_io, as examples/tls_openssl.h does";
+    } else if (f->secret && !f->secure && !f->insecure) {
+        result = CLUSTER_E_PERMISSION;
+        sentence = "the token for # would go unencrypted to whoever answers: use https, or insecure=on";
+    } else if (f->fd >= 0) {
         f->reused = true;
         clu_fetch_send_begin(f);
         return;
+    } else {
+        f->address_next = f->address_count = 0;
+        result = clu_lookup(&l->io, &l->memory, clu_slice_str(f->host), &f->addresses[0]);
+        if (!result) {
+            f->address_count = 1;
+            clu_fetch_connect(f, 0);
+            return;
+        }
+        if (result == CLUSTER_E_NOT_FOUND && f->owner->look_up) {
+            f->state = CLU_FETCH_LOOKS;
+            result = f->owner->look_up(f);
+        }
+        if (!result)
+            return;
+        if (result == CLUSTER_E_NOT_FOUND || result == CLUSTER_E_INVALID)
+            sentence = "host # is no name, or one that nobody here looks up: write its address";
     }
-    f->address_next = f->address_count = 0;
-    result = clu_lookup(&l->io, &l->memory, clu_slice_str(f->host), &f->addresses[0]);
-    if (!result) {
-        f->address_count = 1;
-        clu_fetch_connect(f, 0);
-        return;
-    }
-    if (result == CLUSTER_E_NOT_FOUND && f->look_up) {
-        f->state = CLU_FETCH_LOOKS;
-        result = f->look_up(f);
-    }
-    if (result)
-        clu_fetch_fail(f, result,
-                       result == CLUSTER_E_NOT_FOUND || result == CLUSTER_E_INVALID
-                           ? "host # is no name, or one that nobody here looks up: write its address"
-                           : NULL);
+    clu_fetch_fail(f, result, sentence, NULL);
 }
 
 /* ---- the response ----------------------------------------------------- */
@@ -220,22 +221,6 @@ CLU_FN struct clu_slice clu_fetch_between(struct clu_slice text, const char *mar
         return clu_slice_of(NULL, 0);
     text = clu_slice_from(text, strlen(mark));
     return clu_cut(&text, end);
-}
-
-/* Why a response is none: what its body says as "message", or in an element Message, or how it begins. */
-CLU_FN void clu_fetch_quote(struct clu_fetch *f, struct clu_slice body)
-{
-    struct clu_text why = clu_text_on(f->why, sizeof f->why);
-    bool moved = f->http.status < 400;
-    struct clu_slice said = clu_fetch_between(body, "<Message>", '<'), json = clu_fetch_between(body, "\"message\":", '}');
-    if (moved)
-        said = clu_fetch_header(f, "location");
-    else if (json.at)
-        said = clu_fetch_between(json, "\"", '"');
-    else if (!said.at)
-        said = body;
-    clu_compose(&why, "HTTP $u from $s", f->http.status, f->text);
-    (void)clu_say(&why, moved ? ", which is not followed: #" : said.length ? ": #" : "", said, "");
 }
 
 /* More of the response: how many bytes of its body; 0: its head is whole, or its body; or an error. */
@@ -265,13 +250,14 @@ CLU_FN int64_t clu_fetch_read(struct clu_fetch *f, const void **data)
         f->have -= f->http.at - f->http.head;
         memmove(f->buffer + f->http.head, f->buffer + f->http.at, f->have - f->http.head); /* part of a line */
         f->http.at = f->http.head;
-        room = f->capacity - f->have;
+        room = CLU_HTTP_BUFFER - f->have;
         got = clu_recv_on(l, f->fd, f->tls, f->buffer + f->have, room < f->quota ? room : f->quota, NULL);
-        if (got < 0)
+        if (!got && f->http.state == CLU_HTTP_TO_END)
+            f->http.whole = true;
+        else if (!got)
+            got = CLUSTER_E_CLOSED;
+        if (got <= 0)
             return got;
-        f->http.whole = !got && f->http.state == CLU_HTTP_TO_END;
-        if (!got && !f->http.whole)
-            return CLUSTER_E_CLOSED;
         f->reused = false;
         f->have += (size_t)got;
         f->quota -= (uint32_t)got;
@@ -287,30 +273,39 @@ CLU_FN int64_t clu_fetch_body(struct clu_fetch *f, const void **data)
     got = clu_fetch_read(f, data);
     f->reads = true;
     if (got == 0)
-        clu_fetch_end(f, 0, NULL, clu_slice_of(NULL, 0), NULL);
+        clu_fetch_end(f, 0);
     else if (got < 0 && got != CLUSTER_E_AGAIN)
-        clu_fetch_fail(f, (int)got, NULL);
+        clu_fetch_fail(f, (int)got, NULL, NULL);
     f->reads = false;
     return got;
 }
 
-/* The body of an error: what is there of it is quoted, and if it is all, the connection is fit for another request. */
+/* A response that is none: what is there of its body says why, as "message", or in an element Message, or as it begins. If that is
+ * all, the connection is fit for another request. */
 CLU_FN void clu_fetch_refused(struct clu_fetch *f)
 {
+    struct clu_text why;
+    struct clu_slice body, said;
     uint16_t status = f->http.status;
+    bool moved = status < 400;
     const void *data;
     int64_t got = clu_fetch_read(f, &data);
     if (got == CLUSTER_E_AGAIN)
         return;
-    clu_fetch_quote(f, clu_slice_of((const char *)data, got > 0 ? (size_t)got : 0));
+    body = clu_slice_of((const char *)data, got > 0 ? (size_t)got : 0);
+    said = moved ? clu_fetch_header(f, "location") : clu_fetch_between(body, "<Message>", '<');
+    if (!moved && !said.at)
+        said = clu_fetch_between(clu_fetch_between(body, "\"message\":", '}'), "\"", '"');
+    if (!moved && !said.at)
+        said = body;
+    clu_compose(clu_text_in(&why, f->why, sizeof f->why), "HTTP $u from $s", status, f->text);
+    (void)clu_say(&why, moved ? ", which is not followed: #" : said.length ? ": #" : "", said, "");
     while (got > 0)
         got = clu_fetch_read(f, &data);
-    clu_fetch_end(f,
-                  status == 401 || status == 403   ? CLUSTER_E_PERMISSION
-                  : status == 404 || status == 410 ? CLUSTER_E_NOT_FOUND
-                  : status < 400                   ? CLUSTER_E_UNSUPPORTED
-                                                   : CLUSTER_E_IO,
-                  NULL, clu_slice_of(NULL, 0), NULL);
+    clu_fetch_end(f, status == 401 || status == 403   ? CLUSTER_E_PERMISSION
+                     : status == 404 || status == 410 ? CLUSTER_E_NOT_FOUND
+                     : moved                          ? CLUSTER_E_UNSUPPORTED
+                                                      : CLUSTER_E_IO);
 }
 
 CLU_FN int clu_fetch_send(struct clu_fetch *f)
@@ -327,7 +322,9 @@ CLU_FN int clu_fetch_send(struct clu_fetch *f)
     f->state = CLU_FETCH_HEAD;
     clu_timer_set(&l->timers, &f->timer, f->deadline);
     (void)clu_watch(l, &f->watcher, f->fd, POLLIN);
-    return clu_reserve(&l->memory, &f->buffer, &f->capacity, CLU_HTTP_BUFFER, 1) ? 0 : CLUSTER_E_MEMORY;
+    if (!f->buffer)
+        f->buffer = (char *)clu_alloc(&l->memory, CLU_HTTP_BUFFER);
+    return f->buffer ? 0 : CLUSTER_E_MEMORY;
 }
 
 /* Go on as far as it goes now, up to the body. */
@@ -336,7 +333,7 @@ CLU_FN int clu_fetch_go(struct clu_fetch *f)
     const void *data;
     int result = 0;
     if (f->state == CLU_FETCH_SECURES) { /* the host as written, without brackets and port */
-        result = clu_secure(f->loop, &f->watcher, f->fd, &f->tls, f->insecure ? NULL : f->host, f->ca);
+        result = clu_secure(f->loop, &f->watcher, f->fd, &f->tls, f->insecure ? NULL : f->host, *f->ca ? f->ca : NULL);
         f->state = result ? f->state : CLU_FETCH_SENDS;
     }
     if (!result && f->state == CLU_FETCH_SENDS)
@@ -354,51 +351,46 @@ CLU_FN int clu_fetch_go(struct clu_fetch *f)
     return result;
 }
 
-CLU_FN void clu_fetch_run(struct clu_fetch *f)
-{
-    int result = clu_fetch_go(f);
-    if (result == CLUSTER_E_AGAIN)
-        return;
-    if (result && f->reused && result != CLUSTER_E_MEMORY) { /* the server had closed it */
-        f->deadline = f->deadline > f->loop->now ? f->deadline - f->loop->now : 0;
-        clu_fetch_drop(f);
-        clu_fetch_start(f);
-    } else if (result && !f->sent && f->address_next < f->address_count) {
-        clu_fetch_connect(f, result);
-    } else if (result) {
-        clu_fetch_fail(f, result, NULL);
-    } else if (f->state == CLU_FETCH_BODY) {
-        f->progress(f);
-    } else {
-        clu_fetch_refused(f);
-    }
-}
-
 CLU_FN void clu_fetch_ready(struct clu_watcher *watcher, int fd, int revents)
 {
     struct clu_fetch *f = CLU_CONTAINER(watcher, struct clu_fetch, watcher);
+    int result = CLUSTER_E_CLOSED;
     (void)fd;
-    if (revents & POLLNVAL) { /* the program closed it */
+    if (revents & POLLNVAL) /* the program closed it */
         f->fd = -1;
+    if (f->fd < 0 || f->state < CLU_FETCH_SECURES)
+        clu_fetch_drop(f); /* or it was kept, and the server says more than was asked, or closes it */
+    if (f->state < CLU_FETCH_SECURES)
+        return;
+    if (f->fd >= 0)
+        result = clu_fetch_go(f);
+    if (result == CLUSTER_E_AGAIN)
+        return;
+    if (!result && f->state == CLU_FETCH_BODY) {
+        f->owner->progress(f);
+    } else if (!result) {
+        clu_fetch_refused(f);
+    } else if (f->reused && result != CLUSTER_E_MEMORY) { /* the server had closed it */
         clu_fetch_drop(f);
+        clu_fetch_begin(f);
+    } else if (!f->sent) {
+        clu_fetch_connect(f, result);
+    } else {
+        clu_fetch_fail(f, result, NULL, NULL);
     }
-    if (f->state >= CLU_FETCH_SECURES && f->fd < 0)
-        clu_fetch_fail(f, CLUSTER_E_CLOSED, NULL);
-    else if (f->state >= CLU_FETCH_SECURES)
-        clu_fetch_run(f);
-    else
-        clu_fetch_drop(f); /* it was kept, and the server says more than was asked, or closes it */
 }
 
 CLU_FN void clu_fetch_fire(struct clu_timer *timer, uint64_t now)
 {
     struct clu_fetch *f = CLU_CONTAINER(timer, struct clu_fetch, timer);
     if (f->state == CLU_FETCH_STARTS) {
-        clu_fetch_start(f);
+        f->deadline = clu_add_time(now, f->deadline);
+        clu_timer_set(&f->loop->timers, &f->timer, f->deadline);
+        clu_fetch_begin(f);
     } else if (now < f->deadline && f->state <= CLU_FETCH_SENDS) {
         clu_fetch_connect(f, CLUSTER_E_TIMEOUT);
     } else {
-        clu_fetch_fail(f, CLUSTER_E_TIMEOUT, NULL);
+        clu_fetch_fail(f, CLUSTER_E_TIMEOUT, NULL, NULL);
     }
 }
 
@@ -418,89 +410,55 @@ CLU_FN bool clu_fetch_lines(struct clu_text *t, const char *lines)
     return true;
 }
 
-/* The request's bytes, in a block of `size`, which may move; CLUSTER_E_LIMIT: that is not enough. */
-CLU_FN int clu_fetch_write(struct clu_fetch *f, const struct cluster_request *r, const char *target, size_t size)
-{
-    const char *method = r->method ? r->method : "GET";
-    struct clu_text t;
-    clu_wipe(f->request, f->request_capacity);
-    if (!clu_reserve(&f->loop->memory, &f->request, &f->request_capacity, size, 1))
-        return CLUSTER_E_MEMORY;
-    t = clu_text_on(f->request, f->request_capacity);
-    clu_compose(&t, "$s $s$s HTTP/1.1\r\nHost: $s\r\n", method, *target == '/' ? "" : "/", target, f->text);
-    if (!clu_http_token(clu_slice_str(method)) || !clu_fetch_lines(&t, r->headers) || !clu_fetch_lines(&t, r->secret))
-        return CLUSTER_E_INVALID;
-    if (r->body)
-        clu_compose(&t, "Content-Length: $u\r\n", (unsigned)r->body_size);
-    clu_text_add(&t, "\r\n");
-    clu_text_bytes(&t, (const char *)r->body, r->body ? (size_t)r->body_size : 0);
-    f->request_size = t.length;
-    return t.cut ? CLUSTER_E_LIMIT : 0;
-}
-
-/* The server of a URL, on whose connection the request goes if there is one; *target is what comes after it in the URL. */
-CLU_FN int clu_fetch_server(struct clu_fetch *f, const struct cluster_request *r, const char **target)
-{
-    struct clu_loop *l = f->loop;
-    struct clu_slice url = clu_slice_str(r->url ? r->url : ""), authority, host;
-    bool secure = clu_slice_starts(url, "https://"), insecure = (r->flags & CLUSTER_REQUEST_INSECURE) != 0;
-    const char *ca = r->ca ? r->ca : "";
-    char *text;
-    struct clu_text t;
-    size_t size;
-    if ((!secure && !clu_slice_starts(url, "http://")) || !clu_http_plain(url, "#"))
-        return CLUSTER_E_INVALID;
-    authority = clu_slice_from(url, secure ? 8 : 7);
-    authority.length = strcspn(authority.at, "/?");
-    *target = authority.at + authority.length;
-    f->port = secure ? 443 : 80;
-    if (!clu_host_port(authority, &host, &f->port))
-        return CLUSTER_E_INVALID;
-    size = authority.length + host.length + strlen(ca) + 3;
-    text = (char *)clu_alloc(&l->memory, size);
-    if (!text)
-        return CLUSTER_E_MEMORY;
-    t = clu_text_on(text, size);
-    clu_text_bytes(&t, authority.at, authority.length);
-    clu_text_bytes(&t, "", 1);
-    clu_text_bytes(&t, host.at, host.length);
-    clu_text_bytes(&t, "", 1);
-    clu_text_add(&t, ca);
-    if (f->secure != secure || f->insecure != insecure || (r->flags & CLUSTER_REQUEST_FRESH) || f->text_size != size ||
-        memcmp(f->text, text, size) != 0)
-        clu_fetch_drop(f);
-    clu_free(&l->memory, f->text, f->text_size);
-    f->text = text;
-    f->text_size = size;
-    f->host = text + authority.length + 1;
-    f->ca = *ca ? f->host + host.length + 1 : NULL;
-    f->secure = secure;
-    f->insecure = insecure;
-    return 0;
-}
-
-/* Ask, from the next step on, and have it all within `span` ns. What was asked before is given up. CLUSTER_E_INVALID,
- * CLUSTER_E_MEMORY: nothing is under way. */
+/* Ask, from the next step on, and have it all within `span` ns: on the connection that was kept if it is to the same server. What was
+ * asked before is given up. CLUSTER_E_INVALID, CLUSTER_E_MEMORY: nothing is under way. */
 CLU_FN int clu_fetch_ask(struct clu_fetch *f, const struct cluster_request *r, uint64_t span)
 {
-    const char *target;
-    size_t size;
-    int result;
+    const char *method = r->method ? r->method : "GET", *ca = r->ca ? r->ca : "", *target;
+    struct clu_slice url = clu_slice_str(r->url ? r->url : ""), host;
+    bool secure = clu_slice_starts(url, "https://"), insecure = (r->flags & CLUSTER_REQUEST_INSECURE) != 0;
+    size_t size = 512;
+    struct clu_text t;
     clu_fetch_rest(f, true);
     f->asked = false;
     f->why[0] = '\0';
-    result = clu_fetch_server(f, r, &target);
-    for (size = 1024; !result; size *= 2) {
-        result = clu_fetch_write(f, r, target, size);
-        if (!result)
-            break;
-        if (result == CLUSTER_E_LIMIT)
-            result = 0;
-    }
-    if (result)
-        return result;
+    if (!(secure || clu_slice_starts(url, "http://")) || !clu_http_plain(url, "#"))
+        return CLUSTER_E_INVALID;
+    url = clu_slice_from(url, secure ? 8 : 7);
+    url.length = strcspn(url.at, "/?");
+    target = url.at + url.length;
+    f->port = secure ? 443 : 80;
+    if (!clu_host_port(url, &host, &f->port) || !clu_http_token(clu_slice_str(method)))
+        return CLUSTER_E_INVALID;
+    if (f->fd >= 0 && (f->secure != secure || f->insecure != insecure || (r->flags & CLUSTER_REQUEST_FRESH) ||
+                       !clu_slice_is(url, f->text) || strcmp(f->ca, ca) != 0))
+        clu_fetch_drop(f);
+    f->secure = secure;
+    f->insecure = insecure;
+    do {
+        size *= 2;
+        clu_wipe(f->text, f->capacity);
+        if (!clu_reserve(&f->loop->memory, &f->text, &f->capacity, size, 1))
+            return CLUSTER_E_MEMORY;
+        clu_text_bytes(clu_text_in(&t, f->text, f->capacity), url.at, url.length);
+        clu_text_bytes(&t, "", 1);
+        f->host = t.data + t.length;
+        clu_text_bytes(&t, host.at, host.length);
+        clu_text_bytes(&t, "", 1);
+        f->ca = t.data + t.length;
+        clu_compose(&t, "$z", ca);
+        f->request = t.data + t.length;
+        clu_compose(&t, "$s $s$s HTTP/1.1\r\nHost: $s\r\n", method, *target == '/' ? "" : "/", target, f->text);
+        if (!clu_fetch_lines(&t, r->headers) || !clu_fetch_lines(&t, r->secret))
+            return CLUSTER_E_INVALID;
+        if (r->body)
+            clu_compose(&t, "Content-Length: $u\r\n", (unsigned)r->body_size);
+        clu_text_add(&t, "\r\n");
+        clu_text_bytes(&t, (const char *)r->body, r->body ? (size_t)r->body_size : 0);
+    } while (t.cut);
+    f->request_size = (size_t)(t.data + t.length - f->request);
     memset(&f->http, 0, sizeof f->http);
-    f->http.empty = memcmp(f->request, "HEAD ", 5) == 0;
+    f->http.empty = strcmp(method, "HEAD") == 0;
     f->have = 0;
     f->secret = r->secret && *r->secret;
     f->body_left = r->answer_size ? r->answer_size : CLU_HTTP_ANSWER;
@@ -513,7 +471,7 @@ CLU_FN int clu_fetch_ask(struct clu_fetch *f, const struct cluster_request *r, u
 }
 
 /* One that rests; NULL: no memory. */
-CLU_FN struct clu_fetch *clu_fetch_new(struct clu_loop *l)
+CLU_FN struct clu_fetch *clu_fetch_new(struct clu_loop *l, const struct clu_fetch_owner *owner)
 {
     struct clu_fetch *f = (struct clu_fetch *)clu_alloc_zero(&l->memory, sizeof *f);
     if (!f || !clu_timers_reserve(&l->memory, &l->timers, 1)) {
@@ -521,6 +479,7 @@ CLU_FN struct clu_fetch *clu_fetch_new(struct clu_loop *l)
         return NULL;
     }
     f->loop = l;
+    f->owner = owner;
     f->watcher.ready = clu_fetch_ready;
     f->timer.fire = clu_fetch_fire;
     f->fd = -1;
@@ -533,10 +492,9 @@ CLU_FN void clu_fetch_free(struct clu_fetch *f)
     struct clu_loop *l = f->loop;
     clu_fetch_rest(f, false);
     clu_timers_release(&l->timers, &f->timer);
-    clu_wipe(f->request, f->request_capacity);
-    clu_free(&l->memory, f->request, f->request_capacity);
-    clu_free(&l->memory, f->text, f->text_size);
-    clu_free(&l->memory, f->buffer, f->capacity);
+    clu_wipe(f->text, f->capacity);
+    clu_free(&l->memory, f->text, f->capacity);
+    clu_free(&l->memory, f->buffer, CLU_HTTP_BUFFER);
     clu_free(&l->memory, f, sizeof *f);
 }
 
