@@ -1,6 +1,11 @@
 /*
  * Every public declaration, in the order a reader meets them, with the manual.
  *
+ * A handle has sources, each of them a URL that says where nodes are found. The
+ * nodes that they list are its members, and what changes comes as events. If
+ * options.connect says so, members are linked to; if options.map does, keys are
+ * placed on them. All of it is done in cluster_step, in the program's own loop.
+ *
  * The loop in four calls
  * ----------------------
  *   cluster_next_event   pull what happened, until NULL

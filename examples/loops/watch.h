@@ -6,6 +6,7 @@
 #include "../../cluster.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct watch {
     struct cluster *cluster;
@@ -29,9 +30,8 @@ static inline void watch_fail(struct watch *w, const char *what)
 /* Add every URL of the command line. 0, or the exit status after a sentence. */
 static inline int watch_open(struct watch *w, int argc, char **argv)
 {
-    static const struct watch none = {0};
     int i;
-    *w = none;
+    memset(w, 0, sizeof *w);
     if (argc < 2) {
         fprintf(stderr, "watch: name a source, as in: %s epmd:localhost\n", argv[0]);
         return 2;
