@@ -21,13 +21,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 struct tls_openssl_session {
     SSL *ssl;
     SSL_CTX *context;
     BIO_METHOD *method;
     int fd;
-    int closed; /* the connection broke: there is nobody to say goodbye to */
+    int closed;    /* the connection broke: there is nobody to say goodbye to */
+    pid_t process; /* that it is of: one that was forked off has no word in it */
 };
 
 /* ---- the socket ------------------------------------------------------- */
@@ -71,7 +73,7 @@ static void tls_openssl_close(void *ctx, void *tls)
     struct tls_openssl_session *s = (struct tls_openssl_session *)tls;
     (void)ctx;
     ERR_clear_error();
-    if (s->ssl && !s->closed && SSL_is_init_finished(s->ssl))
+    if (s->ssl && !s->closed && s->process == getpid() && SSL_is_init_finished(s->ssl))
         (void)SSL_shutdown(s->ssl);
     SSL_free(s->ssl);
     SSL_CTX_free(s->context);
@@ -103,6 +105,7 @@ static int tls_openssl_start(void *ctx, int fd, const char *server, const char *
     if (!s)
         return result;
     s->fd = fd;
+    s->process = getpid();
     s->context = SSL_CTX_new(TLS_client_method());
     s->method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "cluster.h");
     if (s->context && s->method && SSL_CTX_set_min_proto_version(s->context, TLS1_2_VERSION) == 1 &&

@@ -216,7 +216,8 @@ struct cluster_io {
      * NULL: verify nothing. `ca`: a PEM file with the authorities to trust; NULL: the system's. The session goes to *tls,
      * nothing is said on the network yet. step: go on with the handshake; POLLIN or POLLOUT: wait for that, 0: done,
      * CLUSTER_E_PERMISSION: the certificate is not to be trusted. recv, send: as above, CLUSTER_E_AGAIN: wait; recv gives 0
-     * only for an end that the peer said itself. close: end the session and free it; the fd stays open. */
+     * only for an end that the peer said itself. close: end the session and free it; the fd stays open. In a process that was
+     * forked off it says nothing. */
     int (*tls_start)(void *ctx, int fd, const char *server, const char *ca, void **tls);
     int (*tls_step)(void *ctx, void *tls);
     int64_t (*tls_recv)(void *ctx, void *tls, void *data, size_t size);
