@@ -17,8 +17,8 @@ CLU_FN int clu_consul_item(struct clu_web *w)
     return *name ? clu_web_add(w, name) : CLUSTER_E_PROTOCOL;
 }
 
-/* The index to wait on. One that goes back begins anew, as the API says. */
-CLU_FN void clu_consul_end(struct clu_web *w)
+/* The index to wait on, in a moment. One that goes back begins anew, as the API says. */
+CLU_FN int clu_consul_published(struct clu_web *w)
 {
     char text[24];
     uint64_t index = 0;
@@ -26,6 +26,9 @@ CLU_FN void clu_consul_end(struct clu_web *w)
     if (w->watch)
         (void)cluster_source_header(w->source, CLU_WEB_DOCUMENT, "X-Consul-Index", text, sizeof text);
     w->index = clu_number(clu_slice_str(text), UINT64_MAX, &index) && index >= w->index ? index : 0;
+    if (w->index)
+        (void)cluster_source_timer(w->source, cluster_source_now(w->source) + CLU_WEB_PAUSE);
+    return 0;
 }
 
 /* The list, or the next request of announcing the own node: its instance has its name. */
@@ -74,8 +77,7 @@ static const struct clu_web_kind clu_consul_kind = {sizeof(struct clu_web),
                                                     NULL,
                                                     clu_consul_item,
                                                     NULL,
-                                                    clu_consul_end,
-                                                    NULL,
+                                                    clu_consul_published,
                                                     clu_consul_ask,
                                                     "http://$s",
                                                     "127.0.0.1:8500",

@@ -226,7 +226,7 @@ CLU_FN void clu_kube_ask(struct clu_web *w, uint32_t slot, struct clu_text *url,
 {
     struct clu_kube *k = (struct clu_kube *)(void *)w;
     static const char *const lookups[] = {"endpoints", "pods", "endpointslices"};
-    const char *item = NULL, *page = clu_web_get(w, "page");
+    const char *item = NULL, *limit = clu_web_get(w, "page");
     const char *labels = "?labelSelector=$q", *fields = "&fieldSelector=$q";
     bool slices = w->lookup == CLU_KUBE_SLICES;
     (void)slot;
@@ -247,11 +247,11 @@ CLU_FN void clu_kube_ask(struct clu_web *w, uint32_t slot, struct clu_text *url,
         r->timeout_ns = (CLU_KUBE_WATCH + 10) * CLU_SECOND;
         r->answer_size = UINT64_MAX;
     } else {
-        clu_compose(url, "&limit=$s", page ? page : "500");
-        if (*w->page)
-            clu_compose(url, "&continue=$q", w->page);
-        else if (w->cached)
-            clu_text_add(url, "&resourceVersion=0");
+        clu_compose(url, "&limit=$s$s$q", limit ? limit : "500",
+                    *w->page    ? "&continue="
+                    : w->cached ? "&resourceVersion=0"
+                                : "",
+                    w->page);
     }
     /* a proxy before the API server, which is what speaks http, has a token of its own */
     if (!r->flags && strncmp(r->url, "https:", 6) != 0)
@@ -422,7 +422,6 @@ static const struct clu_web_kind clu_kube_kind = {sizeof(struct clu_kube),
                                                   NULL,
                                                   clu_kube_item,
                                                   clu_kube_token,
-                                                  NULL,
                                                   clu_kube_published,
                                                   clu_kube_ask,
                                                   "https://$s",

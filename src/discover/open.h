@@ -60,7 +60,8 @@ CLU_FN int clu_source_parse(struct cluster_source *s, struct clu_url_parser *p, 
     struct clu_common *o = &s->common;
     const struct cluster_strategy *strategy = &s->strategy;
     size_t room = strlen(url) + 1;
-    struct clu_text shown, target;
+    char keys[256];
+    struct clu_text shown, target, own = clu_text_on(keys, sizeof keys);
     int result;
     s->text_size = room * 4;
     s->text = (char *)clu_alloc(&s->loop->memory, s->text_size);
@@ -76,7 +77,11 @@ CLU_FN int clu_source_parse(struct cluster_source *s, struct clu_url_parser *p, 
     p->out = &s->url;
     p->common = o;
     p->at = s->text;
-    p->own_keys = strategy->options ? strategy->options : "";
+    p->own_keys = strategy->options;
+    if (!p->own_keys) { /* those of a program have some */
+        clu_option_keys(p->scheme, &own);
+        p->own_keys = keys;
+    }
     result = clu_url_parse(p);
     if (result)
         return result;

@@ -29,25 +29,8 @@ static const struct clu_json_path clu_rancher_paths[] = {
     CLU_PLACE(0, 0, NULL),
 };
 
-static const struct clu_web_kind clu_rancher_kind = {sizeof(struct clu_web),
-                                                     NULL,
-                                                     clu_rancher_paths,
-                                                     NULL,
-                                                     CLU_WEB_LIST,
-                                                     ']',
-                                                     NULL,
-                                                     clu_rancher_item,
-                                                     NULL,
-                                                     NULL,
-                                                     NULL,
-                                                     clu_rancher_ask,
-                                                     "http://$s",
-                                                     "rancher-metadata",
-                                                     "token",
-                                                     "token-file",
-                                                     "",
-                                                     NULL,
-                                                     {NULL, NULL, NULL},
-                                                     NULL};
+static const struct clu_web_kind clu_rancher_kind = {
+    sizeof(struct clu_web), NULL,        clu_rancher_paths,  NULL,    CLU_WEB_LIST, ']', NULL, clu_rancher_item,   NULL, NULL,
+    clu_rancher_ask,        "http://$s", "rancher-metadata", "token", "token-file", "",  NULL, {NULL, NULL, NULL}, NULL};
 
 #endif

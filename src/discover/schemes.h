@@ -1,5 +1,6 @@
 /*
- * Which strategy serves which scheme: the built-in ones, through the same vtable that a program's own ones use.
+ * Which strategy serves which scheme: the built-in ones, through the same vtable that a program's own ones use. Where it has no
+ * options the table of URLs knows them.
  */
 #ifndef CLU_DISCOVER_SCHEMES_H
 #define CLU_DISCOVER_SCHEMES_H
@@ -29,11 +30,11 @@ CLU_FN const struct cluster_strategy *clu_builtin_find(struct clu_slice scheme)
         (uint32_t)sizeof(struct cluster_strategy), open, round, ready, close, options, interval, max_age, misses, flags        \
     }
     static const struct clu_builtin table[] = {
-        {"static", CLU_STRATEGY(clu_static_open, clu_static_round, clu_list_ready, clu_list_close, "", CLUSTER_NEVER, 0, 1, 0),
-         NULL},
-        {"push", CLU_STRATEGY(clu_list_open, NULL, clu_list_ready, clu_list_close, "", CLUSTER_NEVER, 0, 1, 0), NULL},
+        {"static",
+         CLU_STRATEGY(clu_static_open, clu_static_round, clu_list_ready, clu_list_close, NULL, CLUSTER_NEVER, 0, 1, 0), NULL},
+        {"push", CLU_STRATEGY(clu_list_open, NULL, clu_list_ready, clu_list_close, NULL, CLUSTER_NEVER, 0, 1, 0), NULL},
 #ifndef CLUSTER_NO_FILE
-        {"file", CLU_STRATEGY(clu_file_open, clu_file_round, clu_list_ready, clu_file_close, "", CLU_SECOND, 0, 1, 0), NULL},
+        {"file", CLU_STRATEGY(clu_file_open, clu_file_round, clu_list_ready, clu_file_close, NULL, CLU_SECOND, 0, 1, 0), NULL},
 #endif
 #ifndef CLUSTER_NO_DNS
         {"dns",
@@ -47,46 +48,37 @@ CLU_FN const struct cluster_strategy *clu_builtin_find(struct clu_slice scheme)
          NULL},
 #endif
 #ifndef CLUSTER_NO_EPMD
-        {"epmd", CLU_STRATEGY(clu_epmd_open, clu_epmd_round, clu_epmd_ready, clu_epmd_close, "name", 0, 0, 0, 0), NULL},
+        {"epmd", CLU_STRATEGY(clu_epmd_open, clu_epmd_round, clu_epmd_ready, clu_epmd_close, NULL, 0, 0, 0, 0), NULL},
 #endif
 #ifndef CLUSTER_NO_HOSTS
-        {"hosts", CLU_STRATEGY(clu_hosts_open, clu_hosts_round, clu_epmd_ready, clu_epmd_close, "name", 0, 0, 0, 0), NULL},
+        {"hosts", CLU_STRATEGY(clu_hosts_open, clu_hosts_round, clu_epmd_ready, clu_epmd_close, NULL, 0, 0, 0, 0), NULL},
 #endif
 #ifndef CLUSTER_NO_GOSSIP
         {"gossip",
-         CLU_STRATEGY(clu_gossip_open, clu_gossip_round, clu_gossip_ready, clu_gossip_close,
-                      "secret secret-file auth if ttl broadcast announce wire", 0, 15 * CLU_SECOND, 0,
+         CLU_STRATEGY(clu_gossip_open, clu_gossip_round, clu_gossip_ready, clu_gossip_close, NULL, 0, 15 * CLU_SECOND, 0,
                       CLUSTER_STRATEGY_HEARS | CLUSTER_STRATEGY_ANNOUNCES),
          NULL},
 #endif
 #ifndef CLUSTER_NO_CONSUL
         {"consul",
-         CLU_STRATEGY(clu_web_open, clu_web_round, clu_web_ready, clu_web_close,
-                      "server tag dc watch announce token token-file ca insecure", 0, 0, 0, CLUSTER_STRATEGY_ANNOUNCES),
+         CLU_STRATEGY(clu_web_open, clu_web_round, clu_web_ready, clu_web_close, NULL, 0, 0, 0, CLUSTER_STRATEGY_ANNOUNCES),
          &clu_consul_kind},
 #endif
 #ifndef CLUSTER_NO_ETCD
         {"etcd",
-         CLU_STRATEGY(clu_web_open, clu_web_round, clu_web_ready, clu_web_close,
-                      "server watch announce token token-file ca insecure", 0, 0, 0, CLUSTER_STRATEGY_ANNOUNCES),
+         CLU_STRATEGY(clu_web_open, clu_web_round, clu_web_ready, clu_web_close, NULL, 0, 0, 0, CLUSTER_STRATEGY_ANNOUNCES),
          &clu_etcd_kind},
 #endif
 #ifndef CLUSTER_NO_EC2
-        {"ec2",
-         CLU_STRATEGY(clu_web_open, clu_web_round, clu_web_ready, clu_web_close,
-                      "server region group match host key secret secret-file ca insecure", 30 * CLU_SECOND, 0, 0, 0),
+        {"ec2", CLU_STRATEGY(clu_web_open, clu_web_round, clu_web_ready, clu_web_close, NULL, 30 * CLU_SECOND, 0, 0, 0),
          &clu_ec2_kind},
 #endif
 #ifndef CLUSTER_NO_RANCHER
-        {"rancher", CLU_STRATEGY(clu_web_open, clu_web_round, clu_web_ready, clu_web_close, "server", 0, 0, 0, 0),
+        {"rancher", CLU_STRATEGY(clu_web_open, clu_web_round, clu_web_ready, clu_web_close, NULL, 0, 0, 0, 0),
          &clu_rancher_kind},
 #endif
 #ifndef CLUSTER_NO_KUBERNETES
-        {"kubernetes",
-         CLU_STRATEGY(clu_web_open, clu_web_round, clu_web_ready, clu_web_close,
-                      "mode lookup watch namespace service field master cluster account ready cached page token-file ca "
-                      "insecure",
-                      0, 0, 0, 0),
+        {"kubernetes", CLU_STRATEGY(clu_web_open, clu_web_round, clu_web_ready, clu_web_close, NULL, 0, 0, 0, 0),
          &clu_kube_kind},
 #endif
     };

@@ -46,8 +46,7 @@ struct clu_web_kind {
     int (*next)(struct clu_web *w);             /* what reads the document, as clu_json_next, which NULL is */
     int (*item)(struct clu_web *w);             /* an item has ended */
     int (*token)(struct clu_web *w, int token); /* one of a place of its own; NULL: they say nothing */
-    void (*end)(struct clu_web *w);             /* the list is whole; NULL: nothing else is to do */
-    int (*published)(struct clu_web *w);        /* and published */
+    int (*published)(struct clu_web *w);        /* the list is published; NULL: nothing else is to do */
     /* What writes a request: the text has the server, and gets the rest of the URL, and after a NUL the body, if there is one. In the
      * slot OWN that is the step `own` of announcing, or what the kind asks there. */
     void (*ask)(struct clu_web *w, uint32_t slot, struct clu_text *url, struct cluster_request *r);
@@ -117,7 +116,6 @@ CLU_FN void clu_web_close(void *state)
     const struct cluster_allocator *memory = cluster_source_allocator(w->source);
     size_t size = w->kind->size;
     clu_wipe(w->file, w->file_capacity);
-    clu_wipe(w->url, w->url_capacity);
     clu_found_free(&w->found);
     clu_free(memory, w->url, w->url_capacity);
     clu_free(memory, w->file, w->file_capacity);
@@ -233,20 +231,19 @@ CLU_FN void clu_web_option(const struct clu_web *w, struct clu_text *url, const 
         clu_compose(url, form, value);
 }
 
-/* Send the request of a slot. It is written anew with more room until that is enough: the line with
- * the token, the URL, the body. */
+/* Send the request of a slot. It is written anew with more room until that is enough: the line with the token, the URL, the body. The
+ * token does not stay there. */
 CLU_FN int clu_web_send(struct clu_web *w, uint32_t slot)
 {
     struct cluster_source *s = w->source;
     struct cluster_request r;
     struct clu_text text;
     size_t room = CLU_WEB_URL;
-    const char *body;
     int result;
     if (!clu_web_secret(w))
         return CLUSTER_E_INVALID;
     do {
-        clu_wipe(w->url, w->url_capacity);
+        const char *body, *end;
         if (!clu_reserve(cluster_source_allocator(s), &w->url, &w->url_capacity, room, 1))
             return CLUSTER_E_MEMORY;
         room = 2 * w->url_capacity;
@@ -264,13 +261,15 @@ CLU_FN int clu_web_send(struct clu_web *w, uint32_t slot)
         r.ca = w->ca;
         r.flags = w->insecure;
         w->kind->ask(w, slot, &text, &r);
+        body = clu_url_next(r.url);
+        end = text.data + text.length;
+        if (body <= end) {
+            r.body = body;
+            r.body_size = (size_t)(end - body);
+        }
+        result = text.cut ? CLUSTER_E_LIMIT : cluster_source_fetch(s, slot, &r);
+        clu_wipe(w->url, w->url_capacity);
     } while (text.cut && room <= CLU_WEB_URL_MAX);
-    body = clu_url_next(r.url);
-    if (body <= text.data + text.length) {
-        r.body = body;
-        r.body_size = strlen(body);
-    }
-    result = text.cut ? CLUSTER_E_LIMIT : cluster_source_fetch(s, slot, &r);
     if (result == CLUSTER_E_INVALID)
         return clu_round_fail(s, result,
                               "'#' is no address of a server: it takes HOST, HOST:PORT or a URL; a token is one line",
@@ -355,8 +354,6 @@ CLU_FN int clu_web_published(struct clu_web *w, int result)
     if (w->again)
         (void)cluster_source_refresh(w->source);
     w->again = false;
-    if (w->index)
-        (void)cluster_source_timer(w->source, cluster_source_now(w->source) + CLU_WEB_PAUSE);
     return w->kind->published ? w->kind->published(w) : 0;
 }
 
@@ -368,8 +365,6 @@ CLU_FN int clu_web_end(struct clu_web *w)
         return clu_web_bad(w);
     if (*w->page)
         return clu_web_go(w);
-    if (w->kind->end)
-        w->kind->end(w);
     return clu_web_published(w, clu_found_publish(&w->found, CLU_FOUND_STEP));
 }
 

@@ -467,6 +467,20 @@ CLU_FN bool clu_option_value(const struct clu_option_info *info, struct clu_slic
     }
 }
 
+/* The keys that the table has for a scheme alone, separated by spaces. */
+CLU_FN void clu_option_keys(struct clu_slice scheme, struct clu_text *out)
+{
+    struct clu_slice rest = clu_slice_str(CLU_URL_ALL_KEYS);
+    int at;
+    for (at = 0; rest.at; at++) {
+        struct clu_slice key = clu_cut(&rest, ' ');
+        if (clu_word_find(clu_option_at(at)->scheme, scheme) < 0)
+            continue;
+        clu_text_add(out, out->length ? " " : "");
+        clu_text_bytes(out, key.at, key.length);
+    }
+}
+
 /* The place of a key: where several schemes have one of that name, of this scheme's. -1: there is none. */
 CLU_FN int clu_option_find(struct clu_slice key, struct clu_slice scheme)
 {

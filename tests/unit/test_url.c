@@ -395,7 +395,7 @@ static void hides_secrets(void **state)
         {"etcd:http://u:p/w@h1?ttl=1", "etcd:http://***@h1?ttl=1"},
         {"etcd:http://h1/x,a@b", "etcd:http://h1/x,a@b"},
         {"static:a@h,b@h?zone=a%zz%4", "static:a@h,b@h?zone=a%zz%4"},
-        {"", ""},
+
         {"x", "x"},
         {"x:?", "x:?"},
         {"x:?&&", "x:?&&"},
@@ -535,6 +535,34 @@ static void all_that_there_are(void **state)
     }
 }
 
+/* What a scheme takes of its own is in the table, and fits where a source makes a list of it. */
+static void keys_of_a_scheme(void **state)
+{
+    static const char *const table[][2] = {
+        {"static", ""},
+        {"hosts", "name"},
+        {"rancher", "server"},
+        {"nobody", ""},
+
+        {"kubernetes consul", ""},
+        {"etcd", "watch token-file ca insecure token server announce"},
+    };
+    struct clu_slice rest = clu_slice_str(CLU_URL_SCHEMES);
+    char out[256];
+    size_t i;
+    (void)state;
+    for (i = 0; i < CLU_COUNT(table); i++) {
+        struct clu_text t = clu_text_on(out, sizeof out);
+        clu_option_keys(clu_slice_str(table[i][0]), &t);
+        assert_string_equal(out, table[i][1]);
+    }
+    while (rest.at) {
+        struct clu_text t = clu_text_on(out, sizeof out);
+        clu_option_keys(clu_cut(&rest, ' '), &t);
+        assert_false(t.cut);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -542,7 +570,7 @@ int main(void)
         cmocka_unit_test(says_what_is_wrong),         cmocka_unit_test(keeps_limits),
         cmocka_unit_test(fills_the_common_options),   cmocka_unit_test(hides_secrets),
         cmocka_unit_test(no_sentence_shows_a_secret), cmocka_unit_test(measures_distance),
-        cmocka_unit_test(has_whole_tables),
+        cmocka_unit_test(has_whole_tables),           cmocka_unit_test(keys_of_a_scheme),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
