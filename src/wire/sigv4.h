@@ -66,19 +66,20 @@ CLU_FN void clu_sigv4_authorize(struct clu_text *t, const struct clu_sigv4 *k, c
                 (const char *)key);
 }
 
-/* Lines for the head of a request that posts a form to the root of a host: when, the session, and the signature, each ended by LF.
- * They are the end of the text, before which it has what else is signed. */
-CLU_FN const char *clu_sigv4_post(struct clu_text *t, const struct clu_sigv4 *k, const char *service, const char *host,
+/* Lines for the head of a request that posts a form to a host, or to a path there: when, the session, and the signature, each ended by LF.
+ * They are the end of the text, which is empty at first, and before them has what else is signed. */
+CLU_FN const char *clu_sigv4_post(struct clu_text *t, const struct clu_sigv4 *k, const char *service, const char *server,
                                   const char *body)
 {
     uint8_t digest[CLU_SHA256_SIZE];
     const char *session = *k->session ? "\nx-amz-security-token:" : "";
     const char *fields = *k->session ? "content-type;host;x-amz-date;x-amz-security-token" : "content-type;host;x-amz-date";
-    size_t begin, end;
+    size_t begin, end, host = strcspn(server, "/");
     clu_sha256_of(body, strlen(body), digest);
-    clu_compose(t, "POST\n/\n\n$shost:$s\n", CLU_SIGV4_FORM, host);
-    begin = t->length;
-    clu_compose(t, "x-amz-date:$s$s$s\n", k->time, session, k->session);
+    clu_compose(t, "POST\n$s\n\n$shost:", server[host] ? server + host : "/", CLU_SIGV4_FORM);
+    clu_text_bytes(t, server, host);
+    begin = t->length + 1;
+    clu_compose(t, "\nx-amz-date:$s$s$s\n", k->time, session, k->session);
     end = t->length;
     clu_compose(t, "\n$s\n$x", fields, (const char *)digest);
     clu_sha256_of(t->data, t->length, digest);

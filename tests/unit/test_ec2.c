@@ -16,6 +16,7 @@ static const char *body, *faulty;
 static const char *metadata[4]; /* token, region, role, keys: whole responses; NULL: nothing is said */
 static unsigned asked[4];
 static char form[4096], asked_with[4096];
+static const char *path; /* the first line of a request to the service */
 
 static const char *serve(const char *request)
 {
@@ -32,7 +33,7 @@ static const char *serve(const char *request)
         asked[what]++;
         return metadata[what];
     }
-    assert_int_equal(strncmp(request, "POST / HTTP/1.1\r\n", 17), 0);
+    assert_int_equal(strncmp(request, path, strlen(path)), 0);
     strcpy(asked_with, request);
     strcpy(form, strstr(request, "\r\n\r\n") + 4);
     return faulty ? faulty : web_ok(body);
@@ -55,6 +56,7 @@ static struct cluster_options begin(const char *answer)
     f.wall = UINT64_C(1440938160) * CLU_SECOND;
     body = answer;
     faulty = NULL;
+    path = "POST / HTTP/1.1\r\n";
     form[0] = '\0';
     return o;
 }
@@ -113,24 +115,63 @@ static void running_instances_are_nodes(void **state)
     end();
 }
 
+/* The last request has the signature of these keys, for a service there. */
+static void signed_by(const char *id, const char *secret, const char *server)
+{
+    struct clu_sigv4 k = {"20150830", "20150830T123600Z", "eu-west-1", "", "", ""};
+    char lines[1024], *at;
+    struct clu_text t = clu_text_on(lines, sizeof lines);
+    strcpy(k.id, id);
+    strcpy(k.secret, secret);
+    at = strstr(clu_sigv4_post(&t, &k, "ec2", server, form), "Credential=");
+    lines[t.length - 1] = '\0';
+    if (!strstr(asked_with, at))
+        fail_msg("%s\nwithout %s", asked_with, at);
+}
+
 static void requests_are_signed(void **state)
 {
-    char line[256];
-    struct clu_sigv4 k = {"20150830", "20150830T123600Z", "eu-west-1", "AKIDEXAMPLE", "wJalr", ""};
-    struct clu_text t = clu_text_on(line, sizeof line);
-    char lines[1024], *at;
     (void)state;
     start(two, "ec2:role=web?node=app&" KEYS);
     assert_non_null(strstr(asked_with, "\r\nHost: 10.0.0.1:8000\r\ncontent-type:application/x-www-form-urlencoded\r\n"
                                        "x-amz-date:20150830T123600Z\r\nAuthorization: AWS4-HMAC-SHA256 "
                                        "Credential=AKIDEXAMPLE/20150830/eu-west-1/ec2/aws4_request, "));
-    t = clu_text_on(lines, sizeof lines);
-    (void)clu_sigv4_post(&t, &k, "ec2", "10.0.0.1:8000", form);
-    at = strstr(lines, "Signature=");
-    lines[t.length - 1] = '\0';
-    assert_non_null(strstr(asked_with, at));
+    signed_by("AKIDEXAMPLE", "wJalr", "10.0.0.1:8000");
     assert_null(strstr(cluster_source_url(s), "AKIDEXAMPLE"));
     assert_null(strstr(cluster_source_url(s), "wJalr"));
+    end();
+    start(two, "ec2:role=web?node=app&key=K&secret=S&region=eu-west-1&insecure=on&server=10.0.0.1:8000/");
+    signed_by("K", "S", "10.0.0.1:8000");
+    web_members("app@10.0.0.1 app@10.0.0.2");
+    end();
+    {
+        struct cluster_options o = begin(two);
+        path = "POST /services/compute HTTP/1.1\r\n";
+        web_start(&o,
+                  "ec2:role=web?node=app&key=K&secret=S&region=eu-west-1&insecure=on&server=10.0.0.1:8000/services/compute");
+        web_run(10);
+        signed_by("K", "S", "10.0.0.1:8000/services/compute");
+        web_members("app@10.0.0.1 app@10.0.0.2");
+        end();
+    }
+}
+
+/* The file is read for each request, and whole in its first line. */
+static void a_secret_that_changes(void **state)
+{
+    struct cluster_options o = begin(two);
+    (void)state;
+    f.files[0].path = "/secret";
+    f.files[0].text = "first\nsecond";
+    f.files[0].stamp = 1;
+    web_start(&o, "ec2:role=web?node=app&key=K&secret-file=/secret&region=eu-west-1&" AT);
+    web_run(10);
+    signed_by("K", "first", "10.0.0.1:8000");
+    f.files[0].text = "other\r\n";
+    f.files[0].stamp = 2;
+    web_round();
+    signed_by("K", "other", "10.0.0.1:8000");
+    assert_int_equal(asked[0], 0);
     end();
 }
 
@@ -254,6 +295,7 @@ static void keys_and_region_of_the_environment(void **state)
                                                {"AWS_SESSION_TOKEN", "envsession"},
                                                {"AWS_DEFAULT_REGION", "ap-south-1"}};
     struct cluster_options o = begin(two);
+    size_t i;
     (void)state;
     memcpy(f.variables, variables, sizeof variables);
     web_start(&o, "ec2:role=web?node=app&" AT);
@@ -279,6 +321,20 @@ static void keys_and_region_of_the_environment(void **state)
     web_failed(CLUSTER_E_NOT_FOUND, "/secret");
     web_members("app@10.0.0.1 app@10.0.0.2");
     end();
+    /* half of a pair is none: the instance is asked */
+    for (i = 0; i < 2; i++) {
+        o = begin(two);
+        memcpy(f.variables, variables, sizeof variables);
+        f.variables[i][0] = "OTHER";
+        web_start(&o, "ec2:role=web?node=app&" AT);
+        web_run(10);
+        assert_int_equal(asked[3], 1);
+        assert_int_equal(asked[1], 0);
+        assert_non_null(strstr(asked_with, "Credential=ASIAROLE/20150830/ap-south-1/ec2/aws4_request, "));
+        assert_non_null(strstr(asked_with, "x-amz-security-token:SESSION//x=\r\n"));
+        web_members("app@10.0.0.1 app@10.0.0.2");
+        end();
+    }
 }
 
 /* The first version of the service answers without a token: it is not asked. */
@@ -379,6 +435,10 @@ static void a_region_becomes_no_other_host(void **state)
         web_run(10);
         web_failed(CLUSTER_E_INVALID, "is no region");
         assert_string_equal(form, "");
+        /* and it is asked again */
+        metadata[1] = web_ok("eu-west-1");
+        web_round();
+        web_members("app@10.0.0.1 app@10.0.0.2");
         end();
     }
 }
@@ -493,6 +553,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(running_instances_are_nodes),
         cmocka_unit_test(requests_are_signed),
+        cmocka_unit_test(a_secret_that_changes),
         cmocka_unit_test(filters),
         cmocka_unit_test(any_tag_or_group_can_be_enough),
         cmocka_unit_test(a_list_comes_in_pages),

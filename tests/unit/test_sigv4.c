@@ -100,6 +100,17 @@ static void a_session_is_signed_too(void **state)
                                   "Signature=8f2885132fefcf19926f2d0be97a9a41c55c9e99610d399e3825389d041b1604\n"));
 }
 
+/* Of a service below a path that is what is signed; the signature is computed as the one above. */
+static void a_path_is_signed(void **state)
+{
+    struct clu_sigv4 k = keys();
+    char out[1024];
+    struct clu_text t = clu_text_on(out, sizeof out);
+    (void)state;
+    assert_non_null(strstr(clu_sigv4_post(&t, &k, "ec2", "cloud.example:8773/services/compute", "Action=DescribeInstances"),
+                           "Signature=78a3451830f313942297b8b8da6797725b52ec10c3745551b44a4335ef3e1c9e\n"));
+}
+
 static void times(void **state)
 {
     static const struct {
@@ -138,8 +149,11 @@ static void what_does_not_fit_is_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_published_suite),      cmocka_unit_test(a_form_is_signed_whole),
-        cmocka_unit_test(a_session_is_signed_too),  cmocka_unit_test(times),
+        cmocka_unit_test(the_published_suite),
+        cmocka_unit_test(a_form_is_signed_whole),
+        cmocka_unit_test(a_session_is_signed_too),
+        cmocka_unit_test(a_path_is_signed),
+        cmocka_unit_test(times),
         cmocka_unit_test(what_does_not_fit_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
