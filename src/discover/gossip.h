@@ -159,7 +159,8 @@ CLU_FN int clu_gossip_fail(struct clu_gossip_source *g, int error, const char *w
     if (error == CLUSTER_E_ADDRESS)
         clu_text_add(&why, ": another program holds it without sharing");
     else if (error == CLUSTER_E_UNREACHABLE || (error == CLUSTER_E_NOT_FOUND && g->selves[0].instance)) /* else the secret */
-        clu_text_add(&why, ": name an interface that is up with if=, or try broadcast=on");
+        clu_text_add(&why, g->broadcast ? ": is it the broadcast address of a network of this host?"
+                                        : ": name an interface that is up with if=, or try broadcast=on");
     clu_gossip_hang_up(g);
     (void)cluster_source_fail(g->source, error, sentence);
     return error;
@@ -336,8 +337,10 @@ CLU_FN int clu_gossip_round(void *state, uint64_t now)
     if (result == 0 && announces)
         result = clu_gossip_announce(g, now);
     if (result == 0 && g->deaf)
-        (void)cluster_source_fail(g->source, CLUSTER_E_UNREACHABLE,
-                                  "the own packets do not come back: name another interface with if=, or try broadcast=on");
+        (void)cluster_source_fail(
+            g->source, CLUSTER_E_UNREACHABLE,
+            g->broadcast ? "the own packets do not come back: write the broadcast address of the network, as 10.0.0.255"
+                         : "the own packets do not come back: name another interface with if=, or try broadcast=on");
     return result;
 }
 

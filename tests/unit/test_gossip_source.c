@@ -409,6 +409,21 @@ static void unheard(void **state)
     }
 }
 
+/* Who broadcasts already is not told to. */
+static void unheard_broadcasts(void **state)
+{
+    (void)state;
+    begin_as("gossip:?broadcast=on", OWN, 9100);
+    f.echo = false;
+    wait_ms(20000);
+    assert_int_equal(cluster_source_error(s), CLUSTER_E_UNREACHABLE);
+    assert_non_null(strstr(cluster_source_why(s), "broadcast address"));
+    f.errors[FAKE_SEND] = CLUSTER_E_UNREACHABLE;
+    wait_ms(6000);
+    assert_non_null(strstr(cluster_source_why(s), "cannot send to the group: unreachable: is it the broadcast address"));
+    end();
+}
+
 /* One own packet that is lost is said again, and nothing has failed. */
 static void one_lost_packet(void **state)
 {
@@ -1082,6 +1097,7 @@ int main(void)
         cmocka_unit_test(own_name_of_another),
         cmocka_unit_test(good_bye_in_our_name),
         cmocka_unit_test(unheard),
+        cmocka_unit_test(unheard_broadcasts),
         cmocka_unit_test(one_lost_packet),
         cmocka_unit_test(heard_while_it_fails),
         cmocka_unit_test(ageing),
