@@ -592,10 +592,11 @@ struct cluster_node {
 /* ---- for push: sources, and for strategies of your own ---------------- */
 
 /* A round ends with one of these. publish: the complete list as of now (count 0: the empty answer), which is copied. On any
- * error nothing has changed and the round counts as failed: CLUSTER_E_INVALID, for names that are no node names fail the whole
- * list; CLUSTER_E_LIMIT, for limit= or options.limit_members; CLUSTER_E_MEMORY. fail: `error` is a CLUSTER_E..., why a sentence
- * of up to 191 bytes, or NULL for the error's name; from inside open it is what cluster_last_error says. A push: source's are
- * the host's to call, at any time; a strategy's its own, from open, round and ready. */
+ * error nothing has changed and the round counts as failed: CLUSTER_E_INVALID, for names that are no node names, and addresses
+ * that are no IP addresses, fail the whole list; CLUSTER_E_LIMIT, for limit= or options.limit_members; CLUSTER_E_MEMORY. fail:
+ * `error` is a CLUSTER_E..., why a sentence of up to 191 bytes, or NULL for the error's name; from inside open it is what
+ * cluster_last_error says. A push: source's are the host's to call, at any time; a strategy's its own, from open, round and
+ * ready. */
 CLUSTER_API int cluster_source_publish(struct cluster_source *s, const struct cluster_node *nodes, size_t count);
 CLUSTER_API int cluster_source_fail(struct cluster_source *s, int error, const char *why);
 

@@ -62,12 +62,14 @@ CLU_FN int clu_source_says(const struct cluster_source *s, const struct cluster_
 {
     struct clu_text full = clu_text_on(name, CLU_NAME_MAX + 1);
     const char *given = node->name ? node->name : "";
+    struct cluster_address address;
     says->name = clu_source_name(s, given, &full);
-    if (!says->name || node->port > 65535) {
+    says->address = node->address ? node->address : "";
+    if (!says->name || node->port > 65535 || (*says->address && !clu_address_parse(clu_slice_str(says->address), &address))) {
         clu_text_add(why, "'");
         clu_text_escaped(why, given, strlen(given) < 64 ? strlen(given) : 64);
         if (says->name)
-            clu_text_add(why, "' has a port above 65535");
+            clu_text_add(why, node->port > 65535 ? "' has a port above 65535" : "' has an address that is no IP address");
         else if (*given && !strchr(given, '@') && !s->common.node && !s->home->own.name)
             clu_text_add(why, "' is a host, not a node: say which node with node=NAME");
         else
@@ -75,7 +77,6 @@ CLU_FN int clu_source_says(const struct cluster_source *s, const struct cluster_
         return CLUSTER_E_INVALID;
     }
     says->length = full.length;
-    says->address = node->address ? node->address : "";
     says->zone = node->zone ? node->zone : s->common.zone ? s->common.zone : "";
     says->role = node->role ? node->role : s->common.role ? s->common.role : "";
     says->port = node->port ? node->port : s->common.port;

@@ -702,6 +702,10 @@ static void strides(void **state)
     n.port = 65536;
     assert_int_equal(cluster_source_publish(s, &n, 1), CLUSTER_E_INVALID);
     assert_non_null(strstr(cluster_last_error(c), "port above 65535"));
+    n.port = 0;
+    n.address = "somewhere.example";
+    assert_int_equal(cluster_source_publish(s, &n, 1), CLUSTER_E_INVALID);
+    assert_non_null(strstr(cluster_last_error(c), "'a@h' has an address that is no IP address"));
     assert_int_equal(cluster_source_publish(s, NULL, 1), CLUSTER_E_INVALID);
     assert_int_equal(cluster_source_fail(s, 0, "no error"), CLUSTER_E_INVALID);
     assert_int_equal(cluster_source_fail(s, 5, "no error"), CLUSTER_E_INVALID);
