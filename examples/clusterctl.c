@@ -169,7 +169,8 @@ static void help_all(FILE *out)
     fputs("\nA URL says where nodes are found, as in static:a@h1,b@h2, file:nodes.txt, dns:web@tasks.web, epmd:host "
           "or\ngossip:.\n"
           "`clusterctl help COMMAND` says more; --json prints one JSON object a line; --version the version.\n"
-          "Exit status: 0 done, 1 a negative answer, 2 usage, 3 could not do it.\n",
+          "Exit status: 0 done, 1 a negative answer, 2 usage, 3 could not do it.\n"
+          "Environment: ERL_EPMD_PORT is epmd's port, NO_COLOR turns colours off, which are for terminals alone.\n",
           out);
 }
 

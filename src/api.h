@@ -344,7 +344,7 @@ CLUSTER_API int cluster_timeout_ms(const struct cluster *c, uint64_t now);
 CLUSTER_API uint64_t cluster_now(void); /* CLOCK_MONOTONIC in ns */
 
 /* poll(2) on the watches for at most timeout_ms (-1: until something is due), then one step, by cluster_now. Returns at once
- * while events are queued. 0; CLUSTER_E_MEMORY; what cluster_step returns. */
+ * while events are queued, and after a signal. 0; CLUSTER_E_MEMORY; what cluster_step returns. */
 CLUSTER_API int cluster_poll(struct cluster *c, int timeout_ms);
 
 /* Poll and step until the status is READY, then 0: a start-up gate. Events stay queued for the loop that follows; what exceeds
@@ -356,7 +356,8 @@ CLUSTER_API int cluster_wait(struct cluster *c, int timeout_ms);
 /* ---- errors ----------------------------------------------------------- */
 
 /* One sentence on the last call of this handle that failed, with what to change; "" when none did. Valid until the next
- * call that fails. A NULL where there has to be something is CLUSTER_E_INVALID without a sentence, CLUSTER_E_BUSY has none. */
+ * call that fails. A NULL where there has to be something, and an error that is no CLUSTER_E..., are CLUSTER_E_INVALID without a
+ * sentence; CLUSTER_E_BUSY has none. */
 CLUSTER_API const char *cluster_last_error(const struct cluster *c);
 
 /* ---- members ---------------------------------------------------------- */
@@ -570,7 +571,7 @@ struct cluster_url_entry {
     const char *help;
 };
 
-/* The index-th entry, schemes first: 1; 0 past the end. Schemes that a program registered are not among them. */
+/* The index-th entry, schemes first: 1; 0 past the end, or without out->size. Schemes that a program registered are not among them. */
 CLUSTER_API int cluster_url_reference(size_t index, struct cluster_url_entry *out);
 #endif
 

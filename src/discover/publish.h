@@ -210,10 +210,8 @@ CLUSTER_DEF int cluster_source_fail(struct cluster_source *s, int error, const c
 {
     struct clu_text t;
     char buffer[sizeof s->why];
-    if (!s)
+    if (!s || error >= 0)
         return CLUSTER_E_INVALID;
-    if (error >= 0)
-        return clu_fail(s->loop, CLUSTER_E_INVALID, "cluster_source_fail takes one of CLUSTER_E_..., which are negative");
     t = clu_text_on(buffer, sizeof buffer);
     clu_text_add(&t, why && *why ? why : cluster_strerror(error));
     if (!s->opened) {

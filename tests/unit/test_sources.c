@@ -709,7 +709,6 @@ static void strides(void **state)
     assert_int_equal(cluster_source_publish(s, NULL, 1), CLUSTER_E_INVALID);
     assert_int_equal(cluster_source_fail(s, 0, "no error"), CLUSTER_E_INVALID);
     assert_int_equal(cluster_source_fail(s, 5, "no error"), CLUSTER_E_INVALID);
-    assert_non_null(strstr(cluster_last_error(c), "negative"));
     assert_int_equal(cluster_member_count(c), 2);
     end();
 }
