@@ -39,11 +39,12 @@ CLU_FN int clu_etcd_item(struct clu_web *w)
     size_t size, length = strlen(prefix);
     if (!clu_base64_decode(key, &size) || strncmp(key, prefix, length) != 0)
         return CLUSTER_E_PROTOCOL;
-    if (size == length || strlen(key) != size || strchr(key + length, '/')) {
+    key += length;
+    if (size == length || strcspn(key, "/") != size - length) {
         cluster_source_drop(w->source); /* another one's key, further down */
         return 0;
     }
-    return clu_web_add(w, key + length);
+    return clu_web_add(w, key);
 }
 
 /* A request, by POST: of all keys with the prefix, from it up to what comes after the last of them, or of the lease and the own key. */

@@ -327,6 +327,39 @@ static void the_token_is_not_sent_without_tls(void **state)
     end();
 }
 
+/* The authority is read in each round: where it is another one the connection is, too. The account may have none. */
+static void the_authority_is_read_again(void **state)
+{
+    struct cluster_options o = web_begin(serve);
+    (void)state;
+    body = endpoints;
+    faulty = NULL;
+    web_start(&o, "kubernetes:a?node=app&namespace=x&account=/t" SERVER);
+    web_run(10);
+    web_round();
+    assert_int_equal(f.calls[FAKE_OPEN], 1);
+    f.files[0].path = "/t/ca.crt";
+    f.files[0].stamp = 1;
+    f.files[0].text = "authority";
+    web_round();
+    assert_int_equal(f.calls[FAKE_OPEN], 2);
+    web_round();
+    assert_int_equal(f.calls[FAKE_OPEN], 2);
+    f.files[0].stamp = 2;
+    web_round();
+    assert_int_equal(f.calls[FAKE_OPEN], 3);
+    f.files[0].error = CLUSTER_E_PERMISSION;
+    web_round();
+    web_failed(CLUSTER_E_PERMISSION, "/t/ca.crt");
+    web_members("app@10.48.33.136 app@10.48.33.137");
+    end();
+    o = web_begin(serve);
+    web_start(&o, "kubernetes:a?node=app&namespace=x&ca=/none" SERVER);
+    web_run(10);
+    web_failed(CLUSTER_E_NOT_FOUND, "/none");
+    end();
+}
+
 static void the_server_is_found_as_in_a_pod(void **state)
 {
     static const struct {
@@ -655,6 +688,7 @@ int main(void)
         cmocka_unit_test(no_fault_loses_a_member),
         cmocka_unit_test(names_that_are_none_fail_or_are_dropped),
         cmocka_unit_test(the_token_is_not_sent_without_tls),
+        cmocka_unit_test(the_authority_is_read_again),
         cmocka_unit_test(the_server_is_found_as_in_a_pod),
         cmocka_unit_test(the_domain_comes_from_the_environment),
         cmocka_unit_test(urls_that_are_refused),

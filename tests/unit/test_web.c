@@ -263,6 +263,7 @@ static void tokens_stay_in_no_block(void **state)
         f.files[0].stamp = 2;
         web_round();
         web_run(10);
+        assert_int_equal(strlen(token), strcspn(strstr(web.last, "hidden"), "\r"));
         end();
         assert_int_equal(told, 0);
     }
