@@ -30,7 +30,7 @@
       "give each node a name of its own; if that is your own node, call the doctor another name with --node")                \
     X(NAME_LISTED, "name-listed", "do the sources list the own node?",                                                       \
       "this node sees the others, and they do not see it",                                                                   \
-      "have the own node listed there under this very name")                                                                 \
+      "if the others are to find it, have it listed there under this very name")                                             \
     X(NAME_KIND, "name-kind", "are all names long, or all short?",                                                           \
       "`node not running with longnames`; `System NOT running to use fully qualified hostnames`",                            \
       "start all nodes alike: with -name (long: a full host name or an address), or all with -sname (short)")                \
@@ -72,7 +72,7 @@
       "give all nodes the same secret= (and wire=), or none of them")                                                        \
     X(GOSSIP_HEARD, "gossip-heard", "is anybody else heard?",                                                                \
       "each node is alone; no error anywhere",                                                                               \
-      "do the others announce themselves? Most clouds carry no multicast: use dns:, kubernetes: or broadcast=on there")      \
+      "do the others announce themselves (options.port, announce=on)? Most clouds carry no multicast: take dns: or kubernetes: there") \
     X(SOURCE, "source", "does each source answer?",                                                                          \
       "the list of nodes stays as it was, or empty",                                                                         \
       "do what the sentence says; until then the members of this source stay")                                               \
@@ -120,7 +120,7 @@
       "the node hangs, or the port is another program's: look at its log and its load; SRV records may name it (ports=off)") \
     X(HANDSHAKE, "handshake", "does it take the link?",                                                                      \
       "`pang`",                                                                                                              \
-      "its log says why it refuses: net_kernel:allow/1, TLS on one side only (--tls), a proxy between")                        \
+      "its log says why it refuses: net_kernel:allow/1, TLS on one side only (--tls), a proxy between")                      \
     X(TICK, "tick", "does the link carry answers?",                                                                          \
       "links that go down after a minute",                                                                                   \
       "is the node overloaded, is a proxy between that drops what is quiet? net_ticktime must be the same on all")           \
