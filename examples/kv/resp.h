@@ -1,43 +1,31 @@
 /* RESP2, the protocol of Redis: bytes in, words out, and back. A command is an array of words, "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n".
  * Lines without that frame ("inline commands") are refused, so that a browser that was lured here cannot say anything. Every length
- * from outside is compared with a limit before it is believed, and a buffer only grows for bytes that are there. */
+ * from outside is compared with a limit before it is believed, and memory only grows for bytes that are there. */
 #define WORDS_MAX 64                        /* words of a command */
 #define VALUE_MAX (1 << 20)                 /* bytes */
 #define COMMAND_MAX (VALUE_MAX + (1 << 18)) /* bytes of a whole command */
 
-struct slice { /* bytes of somebody else's */
-    const char *data;
-    size_t size;
-};
-
-struct buffer { /* bytes of its own */
+struct bytes {
     char *data;
-    size_t size, capacity;
+    size_t size, capacity; /* 0: it is a part of something else, and cannot grow */
 };
 
 struct command {
-    struct slice words[WORDS_MAX];
+    struct bytes words[WORDS_MAX];
     int count;
     size_t size; /* of all of it */
 };
-
-/* The end, with a sentence. */
-static void fail(int status, const char *what, const char *why)
-{
-    fprintf(stderr, "kv: %s%s\n", what, why);
-    exit(status);
-}
 
 static void *grown(void *old, size_t size)
 {
     void *block = realloc(old, size);
     if (!block)
-        fail(3, "no memory: give it more, or less to keep with --memory", "");
+        errx(3, "no memory: give it more, or less to keep with MEMORY");
     return block;
 }
 
 /* Room for so many bytes at the end; how many were put there is added to `size` by the caller. */
-static char *buffer_room(struct buffer *b, size_t more)
+static char *room(struct bytes *b, size_t more)
 {
     if (b->capacity - b->size < more)
         b->data = grown(b->data, b->capacity = (b->size + more) * 2);
@@ -45,75 +33,75 @@ static char *buffer_room(struct buffer *b, size_t more)
 }
 
 /* Bytes at the begin are done with. Much memory is given back once it is empty. */
-static void buffer_cut(struct buffer *b, size_t size)
+static void cut(struct bytes *b, size_t size)
 {
     b->size -= size;
     if (b->size) {
         memmove(b->data, b->data + size, b->size);
     } else if (b->capacity > 1 << 18) {
         free(b->data);
-        *b = (struct buffer){0};
+        *b = (struct bytes){0};
     }
 }
 
-static void put_bytes(struct buffer *b, const void *data, size_t size)
+static void put_bytes(struct bytes *b, const void *data, size_t size)
 {
-    memcpy(buffer_room(b, size), data, size);
+    memcpy(room(b, size), data, size);
     b->size += size;
 }
 
 /* At most 1023 bytes of text. */
-static void put(struct buffer *b, const char *format, ...)
+static void put(struct bytes *b, const char *format, ...)
 {
     va_list list;
     va_start(list, format);
-    int size = vsnprintf(buffer_room(b, 1024), 1024, format, list);
+    int size = vsnprintf(room(b, 1024), 1024, format, list);
     va_end(list);
     b->size += size < 1024 ? (size_t)size : 1023;
 }
 
-static void put_word(struct buffer *b, struct slice s)
+static void put_word(struct bytes *b, struct bytes word)
 {
-    put(b, "$%zu\r\n", s.size);
-    put_bytes(b, s.data, s.size);
+    put(b, "$%zu\r\n", word.size);
+    put_bytes(b, word.data, word.size);
     put(b, "\r\n");
 }
 
-static int slice_is(struct slice s, const char *text) /* case does not count */
+static int same(struct bytes b, const char *text) /* case does not count */
 {
-    return s.size == strlen(text) && !strncasecmp(s.data, text, s.size);
+    return b.size == strlen(text) && !strncasecmp(b.data, text, b.size);
 }
 
-/* The line before an array or a word: a mark, a number, \r\n. How many bytes; 0: it is not all there; -1: it is none. */
-static int read_header(struct slice s, char mark, long least, long most, long *out)
+/* The number in the line at *at, which is a mark, digits and \r\n, and *at behind it. */
+enum { MORE = -1, BROKEN = -2 }; /* or: it is not all there; it is something else, or over a limit */
+static int read_number(struct bytes in, size_t *at, char mark, long most)
 {
-    const char *end = s.size ? memchr(s.data, '\n', s.size) : NULL;
-    char *stop;
+    char *line = in.data + *at, *end = memchr(line, '\n', in.size - *at), *stop;
     if (!end)
-        return s.size > 24 || (s.size && *s.data != mark) ? -1 : 0;
-    if (*s.data != mark || s.data[1] < '0' || s.data[1] > '9')
-        return -1;
-    *out = strtol(s.data + 1, &stop, 10);
-    return *stop == '\r' && stop + 1 == end && *out >= least && *out <= most ? (int)(end - s.data) + 1 : -1;
+        return in.size - *at > 24 || (in.size > *at && *line != mark) ? BROKEN : MORE;
+    if (*line != mark || line[1] < '0' || line[1] > '9')
+        return BROKEN;
+    *at = (size_t)(end + 1 - in.data);
+    long n = strtol(line + 1, &stop, 10);
+    return *stop == '\r' && stop + 1 == end && n <= most ? (int)n : BROKEN;
 }
 
-/* The words of a command. 1: it is read; 0: it is not all there; -1: it is none. */
-static int read_command(struct slice s, struct command *out)
+/* The words of a command. How many there are; or MORE, or BROKEN. */
+static int read_command(struct bytes in, struct command *out)
 {
-    long count = 0, size = 0;
-    int header = read_header(s, '*', 1, WORDS_MAX, &count);
-    size_t at = (size_t)header;
-    for (out->count = 0; header > 0 && out->count < count; out->count++) {
-        header = read_header((struct slice){s.data + at, s.size - at}, '$', 0, VALUE_MAX, &size);
-        if (header <= 0)
-            break;
-        out->words[out->count] = (struct slice){s.data + at + header, (size_t)size};
-        at += (size_t)(header + size + 2);
-        if (at > COMMAND_MAX || (at <= s.size && memcmp(s.data + at - 2, "\r\n", 2) != 0))
-            return -1;
-        if (at > s.size)
-            return 0;
+    size_t at = 0;
+    int count = read_number(in, &at, '*', WORDS_MAX);
+    for (out->count = 0; out->count < count; out->count++) {
+        int size = read_number(in, &at, '$', VALUE_MAX);
+        if (size < 0)
+            return size;
+        out->words[out->count] = (struct bytes){in.data + at, (size_t)size, 0};
+        at += (size_t)size + 2;
+        if (at > COMMAND_MAX || (at <= in.size && memcmp(in.data + at - 2, "\r\n", 2) != 0))
+            return BROKEN;
+        if (at > in.size)
+            return MORE;
     }
     out->size = at;
-    return header > 0 ? 1 : header;
+    return count ? count : BROKEN;
 }

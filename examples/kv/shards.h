@@ -1,176 +1,126 @@
 /* Who has which shard, and how one goes from server to server. Servers tell each other what they are and have, whenever that
- * changed and each half second. Whoever gets a shard has it under an epoch above all that it saw. So there is one server that has a
- * shard, it alone answers for its keys, and what the others believe is a hint on where to ask next.
- *
- *     giver                            taker                  others
- *       | kv:give(shard epoch keys) ---->| it has the shard      |      commands on this shard wait at the giver
- *       |<-------------------- new epoch |-- state ------------->|
- *       | sends what waited to the taker |                       |
- *
- * If the link ends before the answer, the shard rests until the taker has said what it has. */
+ * changes and four times a second. Whoever gets a shard has it under an epoch above all that it saw. So there is one server that has
+ * a shard, it alone answers for its keys, and what the others believe is a hint on where to ask next. If the link ends while a shard
+ * is on its way, it rests until the taker has said what it has. The picture is in docs/kv.md, "A shard moves". */
 #define GRACE (2 * SECOND) /* so long a server may be away before its shards begin anew, empty */
-
-static int held(int who)
-{
-    int n = 0;
-    for (int i = 0; i < SHARDS; i++)
-        n += kv.shards[i].holder == who;
-    return n;
-}
-
-/* The number of a server, or NOBODY. */
-static int peer_find(const char *name)
-{
-    int i = PEERS;
-    while (i-- && strcmp(kv.peers[i].name, name) != 0)
-        continue;
-    return i;
-}
-
-/* A server takes part while it is linked, has said what it is, and does not go. */
-static int takes_part(const struct peer *p)
-{
-    return p->up && p->port && !p->going;
-}
 
 /* All that servers say to each other is Erlang's [<<...>>]: this, 4 bytes of size, the bytes, and a 'j'. */
 #define LIST "\203l\0\0\0\1m"
 
-static struct slice term_of(struct slice s)
+static const struct bytes nothing = {"", 0, 0};
+
+static struct bytes term_of(struct bytes s)
 {
-    static struct buffer b;
-    char size[4] = {(char)(s.size >> 24), (char)(s.size >> 16), (char)(s.size >> 8), (char)s.size};
-    buffer_cut(&b, b.size);
+    static struct bytes b;
+    uint32_t size = htonl((uint32_t)s.size);
+    cut(&b, b.size);
     put_bytes(&b, LIST, sizeof LIST - 1);
-    put_bytes(&b, size, sizeof size);
+    put_bytes(&b, &size, sizeof size);
     put_bytes(&b, s.data, s.size);
     put(&b, "j");
-    return (struct slice){b.data, b.size};
+    return b;
 }
 
 /* The bytes; none of any other term. */
-static struct slice read_term(const struct cluster_event *e)
+static struct bytes read_term(const struct cluster_event *e)
 {
     if (e->term_size < sizeof LIST + 4 || memcmp(e->term, LIST, sizeof LIST - 1) != 0)
-        return (struct slice){"", 0};
-    return (struct slice){(const char *)e->term + sizeof LIST + 3, e->term_size - sizeof LIST - 4};
+        return nothing;
+    return (struct bytes){(char *)e->term + sizeof LIST + 3, e->term_size - sizeof LIST - 4, 0};
 }
 
-/* Call kv:run(command) or kv:give(shard) of another server. The call's number; 0: not now. It is answered, or the link ends. */
-static uint64_t ask(const struct peer *p, const char *function, struct slice what)
+/* Call kv:run, kv:give or kv:state of another server. The call's number: it is answered, or its link ends; 0: not now. */
+static uint64_t ask(const char *name, const char *function, struct bytes what)
 {
-    struct slice term = term_of(what);
+    struct bytes term = term_of(what);
     uint64_t request = 0;
-    cluster_call(kv.cluster, p->name, "kv", function, term.data, term.size, CLUSTER_NEVER, &request);
+    cluster_call(kv.cluster, name, "kv", function, term.data, term.size, CLUSTER_NEVER, &request);
+    kv.waits += request != 0;
     return request;
 }
 
-/* Tell the others the port for clients, whether this server stays, how many keys it has, and of each shard its epoch, or 0 where
+/* Tell the others whether this server stays, its port for clients, how many keys it has, and of each shard its epoch, or 0 where
  * another one has it. Who cannot take it now hears the next. */
 static void tell(void)
 {
-    uint64_t said[3 + SHARDS] = {htobe64((uint64_t)kv.peers[0].port), htobe64((uint64_t)kv.peers[0].going),
-                                 htobe64(store_keys)};
-    for (int i = 0; i < SHARDS; i++)
-        said[3 + i] = kv.shards[i].holder ? 0 : htobe64(kv.shards[i].epoch);
-    struct slice term = term_of((struct slice){(const char *)said, sizeof said});
-    for (int i = 1; i < PEERS; i++)
-        if (kv.peers[i].up)
-            cluster_send(kv.cluster, kv.peers[i].name, "kv", term.data, term.size);
-    kv.told_at = kv.now;
-    kv.news = 0;
+    static struct bytes b;
+    const struct cluster_member *m;
+    kv.self->keys = store_keys;
+    put(&b, "%d %d %zu", kv.self->state, kv.self->port, kv.self->keys);
+    for (const struct shard *s = kv.shards; s < kv.shards + SHARDS; s++)
+        put(&b, " %llu", s->holder == kv.self ? (unsigned long long)s->epoch : 0);
+    for (size_t i = 0; (m = cluster_member_at(kv.cluster, i)) != NULL; i++)
+        if (m->state == CLUSTER_MEMBER_UP)
+            ask(m->name, "state", b);
+    cut(&b, b.size);
 }
 
 /* A server has a shard. If another one says that too, the higher epoch counts, of equal ones the higher name. */
-static void learn(int who, int number, uint64_t epoch)
+static void learn(struct peer *p, struct shard *s, uint64_t epoch)
 {
-    struct shard *s = &kv.shards[number];
     kv.epoch = epoch > kv.epoch ? epoch : kv.epoch;
-    if (s->holder != NOBODY && s->holder != who && kv.peers[s->holder].up &&
-        (epoch < s->epoch || (epoch == s->epoch && strcmp(kv.peers[who].name, kv.peers[s->holder].name) < 0)))
+    if (s->holder && s->holder != p && (epoch < s->epoch || (epoch == s->epoch && strcmp(p->name, s->holder->name) < 0)))
         return;
-    if (!s->holder && who) {
-        int keys = store_clear(&s->keys);
-        if (kv.given == number)
-            kv.given = NOBODY;
-        else if (keys)
-            say("%s has shard %d too, and counts: %d keys are dropped here", kv.peers[who].name, number, keys);
-    }
-    kv.news |= !who;
-    s->holder = who;
+    int dropped = p != kv.self && (s->holder == kv.self || s == kv.given) ? store_clear(s->keys) : 0;
+    if (s == kv.given)
+        kv.given = NULL;
+    else if (dropped)
+        say("%s has shard %d too, and counts: %d keys are dropped here", p->name, (int)(s - kv.shards), dropped);
+    s->holder = p;
     s->epoch = epoch;
 }
 
 /* What another server says of itself. It is all that it has: what it had and does not name, it gave away, or lost. */
-static void hear(struct peer *p, struct slice said)
+static void hear(struct peer *p, struct bytes said)
 {
-    uint64_t n[3 + SHARDS];
-    int who = (int)(p - kv.peers);
-    if (said.size != sizeof n)
-        return;
-    memcpy(n, said.data, sizeof n);
-    p->port = (int)be64toh(n[0]);
-    p->going = (int)be64toh(n[1]) & ROUTES;
-    p->keys = (long)be64toh(n[2]);
-    for (int i = 0; i < SHARDS; i++) {
-        if (n[3 + i])
-            learn(who, i, be64toh(n[3 + i]));
-        else if (kv.shards[i].holder == who)
-            kv.shards[i].holder = NOBODY;
+    char *at = said.data; /* behind it is no digit */
+    p->state = (int)strtoul(at, &at, 10) % STATES;
+    p->port = (int)strtoul(at, &at, 10);
+    p->keys = strtoul(at, &at, 10);
+    for (struct shard *s = kv.shards; s < kv.shards + SHARDS; s++) {
+        uint64_t epoch = strtoull(at, &at, 10);
+        if (epoch)
+            learn(p, s, epoch);
+        else if (s->holder == p)
+            s->holder = NULL;
     }
-    if (kv.given != NOBODY && !kv.give && kv.taker == who)
-        kv.given = NOBODY; /* it did not get the shard */
+    if (p->state && p == kv.taker && kv.given && !kv.give) {
+        kv.given->holder = kv.self; /* it did not get the shard */
+        kv.given = NULL;
+    }
 }
 
-/* Send the next shard that we have and another one should: "*2", its number and the epoch, then "*2", key and value of each. */
-static void give(void)
+/* Send a shard to the one that should have it: "*2", its number and the epoch, then "*2", key and value of each. */
+static void give(struct shard *s)
 {
-    static struct buffer b;
-    int i = 0;
-    while (i < SHARDS && (kv.shards[i].holder || kv.shards[i].want <= 0 || !takes_part(&kv.peers[kv.shards[i].want])))
-        i++;
-    if (kv.given != NOBODY || kv.now < kv.give_at || i == SHARDS)
-        return;
-    put(&b, "*2\r\n$4\r\n%04d\r\n$20\r\n%020llu\r\n", i, (unsigned long long)kv.epoch);
-    for (int k = 0; k < CHAINS; k++) {
-        for (const struct entry *e = kv.shards[i].keys.chains[k]; e; e = e->next) {
+    static struct bytes b;
+    put(&b, "*2\r\n$4\r\n%04d\r\n$20\r\n%020llu\r\n", (int)(s - kv.shards), (unsigned long long)kv.epoch);
+    for (int i = 0; i < CHAINS; i++) {
+        for (const struct entry *e = s->keys[i]; e; e = e->next) {
             put(&b, "*2\r\n");
             put_word(&b, e->key);
             put_word(&b, e->value);
         }
     }
-    kv.taker = kv.shards[i].want;
-    kv.give = ask(&kv.peers[kv.taker], "give", (struct slice){b.data, b.size});
-    kv.given = kv.give ? i : NOBODY;
-    buffer_cut(&b, b.size);
+    kv.taker = s->want;
+    kv.give = ask(kv.taker->name, "give", b);
+    kv.given = kv.give ? s : NULL;
+    cut(&b, b.size);
 }
 
-/* A shard comes: the answer is the epoch under which it is here, or nothing: it is not taken. */
-static void take(struct slice in, struct buffer *answer)
+/* A shard comes. Who has it now, all hear before the giver is answered. */
+static void take(struct bytes in)
 {
     struct command part;
-    if (read_command(in, &part) <= 0 || part.count != 2 || !takes_part(&kv.peers[0]))
+    if (read_command(in, &part) != 2 || kv.self->state != STAYS)
         return;
-    int number = (int)(strtoul(part.words[0].data, NULL, 10) % SHARDS);
+    struct shard *s = &kv.shards[strtoul(part.words[0].data, NULL, 10) % SHARDS];
     uint64_t epoch = strtoull(part.words[1].data, NULL, 10);
-    struct shard *s = &kv.shards[number];
-    if (!s->holder)
+    if (s->holder == kv.self)
         return;
-    while (in = (struct slice){in.data + part.size, in.size - part.size}, read_command(in, &part) > 0 && part.count == 2)
-        store_set(&s->keys, part.words[0], part.words[1]);
-    learn(0, number, (epoch > kv.epoch ? epoch : kv.epoch) + 1);
-    put(answer, ":%llu\r\n", (unsigned long long)s->epoch);
-}
-
-/* What came of it. */
-static void given(int ended, struct slice answer)
-{
-    kv.give = 0;
-    kv.give_at = kv.now + (ended ? GRACE : SECOND / 2);
-    if (answer.size > 3) {
-        kv.give_at = 0;
-        learn(kv.taker, kv.given, strtoull(answer.data + 1, NULL, 10));
-    } else if (!ended) {
-        kv.given = NOBODY;
-    }
+    store_clear(s->keys); /* of a time before, if a link ended */
+    for (size_t at = part.size; read_command((struct bytes){in.data + at, in.size - at, 0}, &part) == 2; at += part.size)
+        store_set(s->keys, part.words[0], part.words[1]);
+    learn(kv.self, s, (epoch > kv.epoch ? epoch : kv.epoch) + 1);
+    tell();
 }

@@ -4,28 +4,24 @@
 
 struct entry { /* in one block with what the slices name, and a NUL behind it */
     struct entry *next;
-    struct slice key, value;
-};
-
-struct store {
-    struct entry *chains[CHAINS];
+    struct bytes key, value;
 };
 
 static uint64_t store_secret[2];
-static size_t store_keys, store_bytes; /* in all stores */
+static size_t store_keys, store_bytes; /* in all shards */
 
 /* Where the pointer to a key's entry is, or would be. */
-static struct entry **store_find(struct store *s, struct slice key)
+static struct entry **store_find(struct entry **chains, struct bytes key)
 {
-    struct entry **at = &s->chains[cluster_siphash(key.data, key.size, store_secret[0], store_secret[1]) % CHAINS];
+    struct entry **at = &chains[cluster_siphash(key.data, key.size, store_secret[0], store_secret[1]) % CHAINS];
     while (*at && ((*at)->key.size != key.size || memcmp((*at)->key.data, key.data, key.size) != 0))
         at = &(*at)->next;
     return at;
 }
 
-static int store_delete(struct store *s, struct slice key)
+static int store_delete(struct entry **at)
 {
-    struct entry **at = store_find(s, key), *e = *at;
+    struct entry *e = *at;
     if (!e)
         return 0;
     *at = e->next;
@@ -35,26 +31,26 @@ static int store_delete(struct store *s, struct slice key)
     return 1;
 }
 
-static void store_set(struct store *s, struct slice key, struct slice value)
+static void store_set(struct entry **chains, struct bytes key, struct bytes value)
 {
-    struct entry *e = grown(NULL, sizeof *e + key.size + value.size + 1);
+    struct entry **at = store_find(chains, key), *e = grown(NULL, sizeof *e + key.size + value.size + 1);
     char *bytes = (char *)(e + 1);
     memcpy(bytes, key.data, key.size);
     memcpy(bytes + key.size, value.data, value.size);
     bytes[key.size + value.size] = '\0';
-    store_delete(s, key);
-    *e = (struct entry){NULL, {bytes, key.size}, {bytes + key.size, value.size}};
-    *store_find(s, key) = e; /* at the end of its chain */
+    store_delete(at);
+    *e = (struct entry){*at, {bytes, key.size, 0}, {bytes + key.size, value.size, 0}};
+    *at = e;
     store_keys++;
     store_bytes += sizeof *e + key.size + value.size;
 }
 
 /* How many keys that were. */
-static int store_clear(struct store *s)
+static int store_clear(struct entry **chains)
 {
     int n = 0;
     for (int i = 0; i < CHAINS; i++)
-        while (s->chains[i])
-            n += store_delete(s, s->chains[i]->key);
+        while (store_delete(&chains[i]))
+            n++;
     return n;
 }

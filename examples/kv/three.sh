@@ -6,10 +6,10 @@ export COOKIE
 pids=
 trap 'kill -9 $pids 2>/dev/null' INT TERM HUP
 command() {
-    echo "build/kv --node kv$1@127.0.0.1 --port $((port + $1 - 1)) --web $((port + $1 + 999)) --quorum 2 gossip:?if=lo&interval=300ms&allow=127.0.0.1"
+    echo "PORT=$((port + $1 - 1)) QUORUM=2 build/kv kv$1@127.0.0.1 gossip:?if=lo&interval=300ms&allow=127.0.0.1"
 }
 for i in 1 2 3; do
-    $(command $i) & # the shell looks for files that match the URL's question mark; there are none
+    env $(command $i) & # the shell looks for files that match the URL's question mark; there are none
     pids="$pids $!"
 done
 sleep 1
@@ -29,7 +29,7 @@ Three servers run. In another terminal:
     redis-cli -c -p $port set hello world
     redis-cli -c -p $((port + 1)) get hello
     redis-benchmark --cluster -p $port -t set,get -r 10000 -q
-    look at http://127.0.0.1:$((port + 1000))/
+    look at http://127.0.0.1:$port/
 
     kill -TERM $2     the second one hands its shards over, and leaves
     kill -9 $3        the third one dies: its keys are gone, its shards begin anew

@@ -196,8 +196,8 @@ class ClusterClient:
 class Cluster:
     """Servers on this machine that find each other by a file, which names the ports for servers; the last ones are routers, and not in it."""
 
-    def __init__(self, program, folder, count, *options, routers=0, **env):
-        self.program, self.options, self.env = program, options, dict(env, COOKIE="kv-test", ERL_EPMD_PORT=free_port())
+    def __init__(self, program, folder, count, routers=0, **env):
+        self.program, self.env = program, dict(env, COOKIE="kv-test", ERL_EPMD_PORT=free_port())
         self.ports = [server_port() for _ in range(count)]
         self.file = os.path.join(folder, "nodes")
         self.url = "file:%s?interval=100ms" % self.file
@@ -205,11 +205,11 @@ class Cluster:
         with open(self.file, "w", encoding="ascii") as out:
             out.writelines("kv%d@127.0.0.1 port=%d\n" % (number, port + BUS) for number, port in enumerate(self.ports[:count - routers]))
 
-    def start(self, number, *options, url=None):
+    def start(self, number, url=None, **options):
         """With options of its own, which it keeps when it is started again."""
         options = self.own.setdefault(number, options)
-        self.servers[number] = Running("--node", "kv%d@127.0.0.1" % number, "--port", str(self.ports[number]), *self.options, *options,
-                                       url or self.url, program=self.program, **self.env)
+        self.servers[number] = Running("kv%d@127.0.0.1" % number, url or self.url, program=self.program,
+                                       **{**self.env, "PORT": self.ports[number], **options})
         self.servers[number].line(lambda line: "answers at" in line)
 
     def stop(self, number, how=signal.SIGTERM):
@@ -220,12 +220,11 @@ class Cluster:
         return server
 
     def settled(self):
-        """Does every server that runs say that each shard has its server, and is where it should be?"""
+        """Does every server that runs see all the others, and each shard with its server, where it should be?"""
         def settles():
             for number in self.servers:
-                with Client(self.ports[number]) as client:
-                    info = client.info("CLUSTER", "INFO")
-                if (info["cluster_state"], info["kv_shards_to_move"], int(info["cluster_known_nodes"])) != ("ok", "0", len(self.servers)):
+                states, shards = picture(self.ports[number])
+                if len(states) - states.count("down") != len(self.servers) or any("-" in (holder, want) or holder != want for holder, want in shards):
                     return False
             return True
         until(settles, "the shards are where they should be\n" + "\n".join(server.story() for server in self.servers.values()))
@@ -240,6 +239,17 @@ class Cluster:
     def __exit__(self, *_):
         for server in self.servers.values():
             server.__exit__()
+
+
+def picture(port):
+    """What a server shows to a browser: the states of the members, and of each shard its server and the one that should be; "-" is nobody."""
+    with Client(port) as client:
+        client.socket.sendall(b"GET /events HTTP/1.1\r\n\r\n")
+        assert client.file.readline() == b"HTTP/1.1 200 OK\r\n"
+        while client.file.readline() != b"\r\n":
+            pass
+        lines = [line.decode().split()[1:] for line in iter(client.file.readline, b"\n")]
+    return [line[2] for line in lines[:-1]], [tuple(pair.split("/")) for pair in lines[-1][1:]]
 
 
 class Load(threading.Thread):
@@ -381,10 +391,10 @@ def rolling_soak(program, seconds):
     folder = tempfile.mkdtemp()
     total, began = {}, time.monotonic()
     try:
-        with Cluster(os.path.abspath(program), folder, 6, "--quorum", "3", "--linger", "30", routers=1) as cluster:
+        with Cluster(os.path.abspath(program), folder, 6, routers=1, QUORUM=3, LINGER=30) as cluster:
             for number in range(5):
                 cluster.start(number)
-            cluster.start(5, "--router", "1")
+            cluster.start(5, ROUTER=1)
             cluster.settled()
             benchmark = Benchmark(cluster.ports[5], 20000)
             benchmark.start()
