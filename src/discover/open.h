@@ -133,11 +133,9 @@ CLU_FN int clu_source_create(struct clu_discovery *home, const char *url, const 
         strategy = clu_strategy_find(home, p.scheme, &ctx);
     if (!strategy)
         return clu_source_unknown(home, &p);
-    s = (struct cluster_source *)clu_alloc_zero(&l->memory, sizeof *s);
-    if (!s || !clu_timers_reserve(&l->memory, &l->timers, CLU_TIMER_COUNT)) {
-        clu_free(&l->memory, s, sizeof *s);
+    s = (struct cluster_source *)clu_timed_new(l, sizeof *s, CLU_TIMER_COUNT);
+    if (!s)
         return clu_fail(l, CLUSTER_E_MEMORY, "no memory for another source");
-    }
     s->home = home;
     s->loop = l;
     s->watcher.ready = clu_source_ready;

@@ -230,6 +230,16 @@ CLU_FN void clu_watch_drop(struct clu_loop *l, struct clu_descriptor *w)
     memmove(w, w + 1, (l->watch_count - place) * sizeof *w);
 }
 
+/* An object, zeroed, and room for its timers; NULL: no memory. */
+CLU_FN void *clu_timed_new(struct clu_loop *l, size_t size, size_t timers)
+{
+    void *object = clu_alloc_zero(&l->memory, size);
+    if (object && clu_timers_reserve(&l->memory, &l->timers, timers))
+        return object;
+    clu_free(&l->memory, object, size);
+    return NULL;
+}
+
 /* Ask for events on fd, for this owner. An fd that is not known yet is the owner's own. */
 CLU_FN int clu_watch(struct clu_loop *l, struct clu_watcher *owner, int fd, int events)
 {

@@ -22,6 +22,7 @@
 #define CLU_HTTP_ANSWER (UINT64_C(1) << 30) /* bytes of a body, unless the request says otherwise */
 #define CLU_HTTP_RETRY (10 * CLU_MS)        /* until a socket is to be had */
 #define CLU_HTTP_ADDRESSES 8
+#define CLU_FETCH_TLS 0x80 /* beside the flags of a request */
 
 enum {
     CLU_FETCH_REST,
@@ -54,9 +55,9 @@ struct clu_fetch {
     struct clu_http http;
     char *buffer; /* CLU_HTTP_BUFFER bytes: the head of the response, and what came after it; NULL: none came yet */
     size_t have;
-    bool asked; /* there is a request */
-    bool secure, insecure;
-    bool secret; /* with a secret in it */
+    bool asked;  /* there is a request */
+    uint8_t how; /* CLU_FETCH_TLS, CLUSTER_REQUEST_INSECURE */
+    bool secret; /* there is one in it */
     bool reused; /* a kept connection on which nothing came yet */
     bool reads;  /* the owner does, and sees the end by that */
     uint16_t port;
@@ -135,7 +136,7 @@ CLU_CALLED void clu_fetch_fail(struct clu_fetch *f, int error, const char *sente
 /* The request goes out on the connection, as soon as that takes it. */
 CLU_FN void clu_fetch_send_begin(struct clu_fetch *f)
 {
-    f->state = f->secure && !f->tls ? CLU_FETCH_SECURES : CLU_FETCH_SENDS;
+    f->state = f->how & CLU_FETCH_TLS && !f->tls ? CLU_FETCH_SECURES : CLU_FETCH_SENDS;
     f->sent = 0;
     (void)clu_watch(f->loop, &f->watcher, f->fd, POLLOUT); /* of what is ours already it cannot fail */
 }
@@ -173,11 +174,11 @@ CLU_FN void clu_fetch_begin(struct clu_fetch *f)
     struct clu_loop *l = f->loop;
     const char *sentence = NULL;
     int result;
-    if (f->secure && !clu_tls_is_there(&l->io)) {
+    if (f->how & CLU_FETCH_TLS && !clu_tls_is_there(&l->io)) {
         result = CLUSTER_E_UNSUPPORTED;
         sentence =
             "https to # needs TLS, which is the program's: set the tls_ hooks of cluster_io, as examples/tls_openssl.h does";
-    } else if (f->secret && !f->secure && !f->insecure) {
+    } else if (f->secret && !f->how) {
         result = CLUSTER_E_PERMISSION;
         sentence = "the token for # would go unencrypted to whoever answers: use https, or insecure=on";
     } else if (f->fd >= 0) {
@@ -235,14 +236,15 @@ CLU_FN int64_t clu_fetch_read(struct clu_fetch *f, const void **data)
         enum clu_parse parse = clu_http_next(&f->http, clu_slice_of(f->buffer, f->have), &piece);
         size_t room;
         int64_t got;
-        *data = piece.at;
         if (parse == CLU_MALFORMED)
             return CLUSTER_E_PROTOCOL;
         if (piece.length > f->body_left)
             return CLUSTER_E_LIMIT;
         f->body_left -= piece.length;
-        if (parse == CLU_COMPLETE)
+        if (parse == CLU_COMPLETE) {
+            *data = piece.at;
             return (int64_t)piece.length;
+        }
         if (!f->quota) {
             (void)clu_watch_fired(l, clu_watch_find(l, f->fd), POLLIN);
             return CLUSTER_E_AGAIN;
@@ -282,13 +284,13 @@ CLU_FN int64_t clu_fetch_body(struct clu_fetch *f, const void **data)
 
 /* A response that is none: what is there of its body says why, as "message", or in an element Message, or as it begins. If that is
  * all, the connection is fit for another request. */
-CLU_FN void clu_fetch_refused(struct clu_fetch *f)
+CLU_CALLED void clu_fetch_refused(struct clu_fetch *f)
 {
     struct clu_text why;
     struct clu_slice body, said;
     uint16_t status = f->http.status;
     bool moved = status < 400;
-    const void *data;
+    const void *data = NULL;
     int64_t got = clu_fetch_read(f, &data);
     if (got == CLUSTER_E_AGAIN)
         return;
@@ -328,12 +330,12 @@ CLU_FN int clu_fetch_send(struct clu_fetch *f)
 }
 
 /* Go on as far as it goes now, up to the body. */
-CLU_FN int clu_fetch_go(struct clu_fetch *f)
+CLU_CALLED int clu_fetch_go(struct clu_fetch *f)
 {
     const void *data;
     int result = 0;
     if (f->state == CLU_FETCH_SECURES) { /* the host as written, without brackets and port */
-        result = clu_secure(f->loop, &f->watcher, f->fd, &f->tls, f->insecure ? NULL : f->host, *f->ca ? f->ca : NULL);
+        result = clu_secure(f->loop, &f->watcher, f->fd, &f->tls, f->how & CLUSTER_REQUEST_INSECURE ? NULL : f->host, *f->ca ? f->ca : NULL);
         f->state = result ? f->state : CLU_FETCH_SENDS;
     }
     if (!result && f->state == CLU_FETCH_SENDS)
@@ -416,25 +418,25 @@ CLU_FN int clu_fetch_ask(struct clu_fetch *f, const struct cluster_request *r, u
 {
     const char *method = r->method ? r->method : "GET", *ca = r->ca ? r->ca : "", *target;
     struct clu_slice url = clu_slice_str(r->url ? r->url : ""), host;
-    bool secure = clu_slice_starts(url, "https://"), insecure = (r->flags & CLUSTER_REQUEST_INSECURE) != 0;
+    bool secure = clu_slice_starts(url, "https://");
+    uint8_t how = (uint8_t)((r->flags & CLUSTER_REQUEST_INSECURE) | (secure ? CLU_FETCH_TLS : 0));
     size_t size = 512;
     struct clu_text t;
     clu_fetch_rest(f, true);
     f->asked = false;
     f->why[0] = '\0';
-    if (!(secure || clu_slice_starts(url, "http://")) || !clu_http_plain(url, "#"))
+    if (!clu_slice_starts(url, secure ? "https://" : "http://") || !clu_http_plain(url, "#"))
         return CLUSTER_E_INVALID;
-    url = clu_slice_from(url, secure ? 8 : 7);
+    url.at = strchr(url.at, '/') + 2;
     url.length = strcspn(url.at, "/?");
     target = url.at + url.length;
     f->port = secure ? 443 : 80;
     if (!clu_host_port(url, &host, &f->port) || !clu_http_token(clu_slice_str(method)))
         return CLUSTER_E_INVALID;
-    if (f->fd >= 0 && (f->secure != secure || f->insecure != insecure || (r->flags & CLUSTER_REQUEST_FRESH) ||
+    if (f->fd >= 0 && (f->how != how || (r->flags & CLUSTER_REQUEST_FRESH) ||
                        !clu_slice_is(url, f->text) || strcmp(f->ca, ca) != 0))
         clu_fetch_drop(f);
-    f->secure = secure;
-    f->insecure = insecure;
+    f->how = how;
     do {
         size *= 2;
         clu_wipe(f->text, f->capacity);
@@ -460,7 +462,9 @@ CLU_FN int clu_fetch_ask(struct clu_fetch *f, const struct cluster_request *r, u
     memset(&f->http, 0, sizeof f->http);
     f->http.empty = strcmp(method, "HEAD") == 0;
     f->have = 0;
-    f->secret = r->secret && *r->secret;
+    f->secret = false;
+    if (r->secret && *r->secret)
+        f->secret = true;
     f->body_left = r->answer_size ? r->answer_size : CLU_HTTP_ANSWER;
     f->deadline = span;
     f->asked = true;
@@ -473,11 +477,9 @@ CLU_FN int clu_fetch_ask(struct clu_fetch *f, const struct cluster_request *r, u
 /* One that rests; NULL: no memory. */
 CLU_FN struct clu_fetch *clu_fetch_new(struct clu_loop *l, const struct clu_fetch_owner *owner)
 {
-    struct clu_fetch *f = (struct clu_fetch *)clu_alloc_zero(&l->memory, sizeof *f);
-    if (!f || !clu_timers_reserve(&l->memory, &l->timers, 1)) {
-        clu_free(&l->memory, f, sizeof *f);
+    struct clu_fetch *f = (struct clu_fetch *)clu_timed_new(l, sizeof *f, 1);
+    if (!f)
         return NULL;
-    }
     f->loop = l;
     f->owner = owner;
     f->watcher.ready = clu_fetch_ready;

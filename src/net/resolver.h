@@ -308,12 +308,9 @@ CLU_FN int clu_question_ask(struct clu_question *q, struct clu_slice name, uint3
 
 CLU_FN struct clu_question *clu_question_new(struct clu_resolver *r)
 {
-    const struct cluster_allocator *memory = &r->loop->memory;
-    struct clu_question *q = (struct clu_question *)clu_alloc_zero(memory, sizeof *q);
-    if (!q || !clu_timers_reserve(memory, &r->loop->timers, 1)) {
-        clu_free(memory, q, sizeof *q);
+    struct clu_question *q = (struct clu_question *)clu_timed_new(r->loop, sizeof *q, 1);
+    if (!q)
         return NULL;
-    }
     q->resolver = r;
     q->watcher.ready = clu_question_ready;
     q->timer.fire = clu_question_fire;
