@@ -51,24 +51,25 @@ struct clu_fetch {
     struct clu_watcher watcher;
     struct clu_timer timer;
     struct clu_loop *loop;
-    int state, fd;
+    int fd;
+    uint8_t state;
+    uint8_t address_count, address_next;
+    bool asked; /* there is a request */
     struct clu_http http;
     char *buffer; /* CLU_HTTP_BUFFER bytes: the head of the response, and what came after it; NULL: none came yet */
     size_t have;
-    bool asked;  /* there is a request */
     uint8_t how; /* CLU_FETCH_TLS, CLUSTER_REQUEST_INSECURE */
     bool secret; /* there is one in it */
     bool reused; /* a kept connection on which nothing came yet */
     bool reads;  /* the owner does, and sees the end by that */
     uint16_t port;
+    char *text; /* the host as written with its port, the host alone, the CA file, each with its NUL; the request */
     uint64_t deadline;
     void *tls;
-    char *text;            /* the host as written with its port, the host alone, the CA file, each with its NUL; the request */
     const char *host, *ca; /* there; ca: "": none */
     char *request;         /* there: head and body */
     size_t capacity, request_size, sent;
     uint64_t body_left, step;
-    uint32_t address_count, address_next;
     int error; /* as in struct cluster_response */
     uint32_t quota;
     const struct clu_fetch_owner *owner;
@@ -149,7 +150,8 @@ CLU_CALLED void clu_fetch_connect(struct clu_fetch *f, int error)
     f->reused = false;
     while (f->address_next < f->address_count && l->now < f->deadline) {
         struct cluster_address *to = &f->addresses[f->address_next];
-        uint64_t span = clu_min_u64((f->deadline - l->now) / (f->address_count - f->address_next + 1), CLU_HTTP_CONNECT);
+        unsigned tries = 1u + f->address_count - f->address_next;
+        uint64_t span = clu_min_u64((f->deadline - l->now) / tries, CLU_HTTP_CONNECT);
         to->port = f->port;
         error = clu_connect(l, &f->watcher, CLUSTER_TCP, to);
         if (error == CLUSTER_E_AGAIN) {
@@ -335,8 +337,10 @@ CLU_CALLED int clu_fetch_go(struct clu_fetch *f)
     const void *data;
     int result = 0;
     if (f->state == CLU_FETCH_SECURES) { /* the host as written, without brackets and port */
-        result = clu_secure(f->loop, &f->watcher, f->fd, &f->tls, f->how & CLUSTER_REQUEST_INSECURE ? NULL : f->host, *f->ca ? f->ca : NULL);
-        f->state = result ? f->state : CLU_FETCH_SENDS;
+        result = clu_secure(f->loop, &f->watcher, f->fd, &f->tls, f->how & CLUSTER_REQUEST_INSECURE ? NULL : f->host,
+                            *f->ca ? f->ca : NULL);
+        if (!result)
+            f->state = CLU_FETCH_SENDS;
     }
     if (!result && f->state == CLU_FETCH_SENDS)
         result = clu_fetch_send(f);
@@ -433,8 +437,8 @@ CLU_FN int clu_fetch_ask(struct clu_fetch *f, const struct cluster_request *r, u
     f->port = secure ? 443 : 80;
     if (!clu_host_port(url, &host, &f->port) || !clu_http_token(clu_slice_str(method)))
         return CLUSTER_E_INVALID;
-    if (f->fd >= 0 && (f->how != how || (r->flags & CLUSTER_REQUEST_FRESH) ||
-                       !clu_slice_is(url, f->text) || strcmp(f->ca, ca) != 0))
+    if (f->fd >= 0 &&
+        (f->how != how || (r->flags & CLUSTER_REQUEST_FRESH) || !clu_slice_is(url, f->text) || strcmp(f->ca, ca) != 0))
         clu_fetch_drop(f);
     f->how = how;
     do {

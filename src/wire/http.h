@@ -31,10 +31,10 @@ enum {
 };
 
 struct clu_http {
-    size_t at;          /* what comes next is there, in the text that the caller has */
-    size_t begin, head; /* the head that counts; its end, or as long as that is not there, `at` */
-    uint64_t left;      /* of the body or the chunk */
-    size_t lines;       /* bytes of lines since the last byte of a body */
+    size_t at;            /* what comes next is there, in the text that the caller has */
+    uint64_t left;        /* of the body or the chunk */
+    uint32_t begin, head; /* the head that counts; its end, or as long as that is not there, `at` */
+    uint32_t lines;       /* bytes of lines since the last byte of a body */
     uint16_t status;
     uint8_t state, interim;
     bool empty;   /* to be set at the beginning: no body comes, whatever the head says of one, as it asks for HEAD */
@@ -154,7 +154,7 @@ CLU_FN bool clu_http_fields_end(struct clu_http *h)
 {
     if (h->status < 200) { /* an interim response; 101 would be another protocol */
         h->state = CLU_HTTP_STATUS;
-        h->begin = h->at;
+        h->begin = (uint32_t)h->at;
         return h->status != 101 && h->interim++ < CLU_HTTP_INTERIM;
     }
     if (h->empty || h->status == 204 || h->status == 304) {
@@ -240,10 +240,10 @@ CLU_FN enum clu_parse clu_http_next(struct clu_http *h, struct clu_slice text, s
             return CLU_MALFORMED;
         if (!whole) /* it is looked at again when more of it came */
             return CLU_NEED_MORE;
-        h->lines += length;
+        h->lines += (uint32_t)length;
         h->at += length;
         if (head)
-            h->head = h->at;
+            h->head = (uint32_t)h->at;
         if (!clu_http_line(h, rest))
             return CLU_MALFORMED;
         if (head && h->state > CLU_HTTP_FIELDS)
