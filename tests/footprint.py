@@ -35,7 +35,7 @@ LIMITS = {
     "REFERENCE": 4 * 1024 + 768,  # the words of every option: it grows with them
     "RING": 12 * 1024 + 512,
     "TERM": 16 * 1024 + 512,
-    "HTTP": 32 * 1024,  # with all that stands on it
+    "HTTP": 31 * 1024 + 128,  # with all that stands on it
     "HOSTS": 1 * 1024 + 768,
 }
 REST = 70 * 1024  # the whole without those parts: where it stands, rounded up; it only goes down
