@@ -85,7 +85,7 @@ CLU_FN void clu_ec2_form(const struct clu_ec2 *e, struct clu_text *t)
 {
     const struct cluster_source *s = e->web.source;
     const char *groups = clu_web_get(&e->web, "group"), *item = NULL, *tag;
-    unsigned filter = 1, value = 0;
+    unsigned filter = 1, value;
     clu_text_add(t, "Action=DescribeInstances&Version=2016-11-15&MaxResults=1000"
                     "&Filter.1.Name=instance-state-name&Filter.1.Value.1=running");
     while (!e->any && (item = cluster_source_item(s, item)) != NULL) {

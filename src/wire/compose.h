@@ -13,12 +13,12 @@
  * j what stands between the quotes of JSON; others as it is. */
 CLU_FN void clu_text_fit(struct clu_text *t, char mark, struct clu_slice text)
 {
-    static const char hex[] = "0123456789ABCDEF";
+    static const char hex[] = "0123456789ABCDEF", unreserved[] = "-._~";
     for (; text.length; text = clu_slice_from(text, 1)) {
         uint8_t byte = (uint8_t)*text.at, letter = (uint8_t)((byte | 0x20) - 'a');
         const char *escape = "";
         bool plain = true;
-        if (mark == 'q' && letter >= 26 && (uint8_t)(byte - '0') >= 10 && !memchr("-._~", byte, 4)) {
+        if (mark == 'q' && letter >= 26 && (uint8_t)(byte - '0') >= 10 && !memchr(unreserved, byte, sizeof unreserved - 1)) {
             escape = "%";
             plain = false;
         } else if (mark == 'j' && byte < 0x20) {

@@ -225,7 +225,7 @@ CLU_FN int clu_xml_byte(struct clu_xml *x, struct clu_json *j, uint8_t c)
     static const char marks[] = "\t\n\r \"'<>/=&!?";
     uint8_t state = j->state;
     bool mark = memchr(marks, c, sizeof marks - 1) != NULL;
-    char kind = !mark ? 'n' : c <= ' ' ? ' ' : (char)c;
+    uint8_t kind = !mark ? (uint8_t)'n' : c <= ' ' ? (uint8_t)' ' : c;
     size_t i;
     if (c < 0x20 && !mark)
         return CLU_JSON_BAD;
