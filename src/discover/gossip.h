@@ -150,7 +150,8 @@ CLU_FN void clu_gossip_hang_up(struct clu_gossip_source *g)
     g->fd = -1;
 }
 
-CLU_FN int clu_gossip_fail(struct clu_gossip_source *g, int error, const char *what)
+/* The round has failed, in these words, with the error's name and what may mend it. */
+CLU_CALLED int clu_gossip_say(struct clu_gossip_source *g, int error, const char *what)
 {
     char sentence[190];
     struct clu_text why = clu_text_on(sentence, sizeof sentence);
@@ -159,11 +160,16 @@ CLU_FN int clu_gossip_fail(struct clu_gossip_source *g, int error, const char *w
     if (error == CLUSTER_E_ADDRESS)
         clu_text_add(&why, ": another program holds it without sharing");
     else if (error == CLUSTER_E_UNREACHABLE || (error == CLUSTER_E_NOT_FOUND && g->selves[0].instance)) /* else the secret */
-        clu_text_add(&why, g->broadcast ? ": is it the broadcast address of a network of this host?"
+        clu_text_add(&why, g->broadcast ? ": is it the broadcast address of a network here?"
                                         : ": name an interface that is up with if=, or try broadcast=on");
-    clu_gossip_hang_up(g);
     (void)cluster_source_fail(g->source, error, sentence);
     return error;
+}
+
+CLU_FN int clu_gossip_fail(struct clu_gossip_source *g, int error, const char *what)
+{
+    clu_gossip_hang_up(g);
+    return clu_gossip_say(g, error, what);
 }
 
 /* The secret of secret-file=, without the end of its line. */
@@ -220,8 +226,7 @@ CLU_FN int clu_gossip_start(struct clu_gossip_source *g)
         result = cluster_source_random(g->source, &g->selves[0].instance, sizeof g->selves[0].instance);
     }
     if (result >= 0) {
-        what = g->to.family == 6 ? "if= names no interface that is up, by its name or as fe80::1%2: "
-                                 : "if= names no interface that is up: ";
+        what = "if= names no interface that is up (in IPv6 also as fe80::1%2): ";
         result = clu_gossip_choose_interface(g);
     }
     if (result >= 0) {
@@ -337,10 +342,7 @@ CLU_FN int clu_gossip_round(void *state, uint64_t now)
     if (result == 0 && announces)
         result = clu_gossip_announce(g, now);
     if (result == 0 && g->deaf)
-        (void)cluster_source_fail(
-            g->source, CLUSTER_E_UNREACHABLE,
-            g->broadcast ? "the own packets do not come back: write the broadcast address of the network, as 10.0.0.255"
-                         : "the own packets do not come back: name another interface with if=, or try broadcast=on");
+        (void)clu_gossip_say(g, CLUSTER_E_UNREACHABLE, "the own packets do not come back: ");
     return result;
 }
 
