@@ -218,12 +218,12 @@ CLU_FN struct clu_slice clu_fetch_header(const struct clu_fetch *f, const char *
 /* What comes after a mark in a text, up to a byte; its `at` is NULL where there is none. */
 CLU_FN struct clu_slice clu_fetch_between(struct clu_slice text, const char *mark, char end)
 {
-    while (text.length && !clu_slice_starts(text, mark))
-        text = clu_slice_from(text, 1);
-    if (!text.length)
-        return clu_slice_of(NULL, 0);
-    text = clu_slice_from(text, strlen(mark));
-    return clu_cut(&text, end);
+    for (; text.length; text = clu_slice_from(text, 1))
+        if (clu_slice_starts(text, mark)) {
+            text = clu_slice_from(text, strlen(mark));
+            return clu_slice_of(text.at, clu_slice_find(text, end));
+        }
+    return clu_slice_of(NULL, 0);
 }
 
 /* More of the response: how many bytes of its body; 0: its head is whole, or its body; or an error. */
@@ -405,13 +405,17 @@ CLU_FN void clu_fetch_fire(struct clu_timer *timer, uint64_t now)
 /* Lines of a request's head, LF to CR LF; false: what is there would end it, or begin another. */
 CLU_FN bool clu_fetch_lines(struct clu_text *t, const char *lines)
 {
-    struct clu_slice rest = clu_slice_str(lines ? lines : ""), name, value;
-    while (rest.length) {
-        struct clu_slice line = clu_cut(&rest, '\n');
-        if (!rest.at || !clu_http_field(line, &name, &value))
+    struct clu_slice line, name, value;
+    while (lines && *lines) {
+        const char *end = strchr(lines, '\n');
+        if (!end)
+            return false;
+        line = clu_slice_of(lines, (size_t)(end - lines));
+        if (!clu_http_field(line, &name, &value))
             return false;
         clu_text_bytes(t, line.at, line.length);
         clu_text_add(t, "\r\n");
+        lines = end + 1;
     }
     return true;
 }

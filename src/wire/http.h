@@ -97,11 +97,11 @@ CLU_FN bool clu_http_field(struct clu_slice line, struct clu_slice *name, struct
 /* The value of the first field of this name in a head that is whole; its `at` is NULL where there is none. */
 CLU_FN struct clu_slice clu_http_find(struct clu_slice head, const char *wanted)
 {
-    struct clu_slice name, value;
-    (void)clu_line(&head);
-    while (head.length)
-        if (clu_http_field(clu_line(&head), &name, &value) && clu_http_is(name, wanted))
-            return value;
+    while (head.length) {
+        struct clu_slice line = clu_line(&head), name = clu_cut(&line, ':');
+        if (clu_http_is(name, wanted))
+            return clu_http_trim(line);
+    }
     return clu_slice_of(NULL, 0);
 }
 
