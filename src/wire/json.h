@@ -88,7 +88,7 @@ struct clu_json {
     uint8_t closers[CLU_JSON_DEPTH]; /* `closes` of what is around each container */
 };
 
-CLU_FN void clu_json_begin(struct clu_json *j, const struct clu_json_path *paths, char *text, size_t room)
+CLU_CALLED void clu_json_begin(struct clu_json *j, const struct clu_json_path *paths, char *text, size_t room)
 {
     memset(j, 0, sizeof *j);
     j->paths = j->path = paths;
