@@ -265,7 +265,7 @@ CLUSTER_DEF int cluster_resolve(struct cluster *c, const char *name, const char 
     clu_text_add(&url, name);
     clu_text_add(&url, strchr(name, '?') ? "&question=" : "?question=");
     clu_text_add(&url, type);
-    return clu_query(c, &url, clu_builtin_find(clu_slice_str("?dns")), clu_answer_records, request);
+    return clu_query(c, &url, clu_builtin_find(clu_slice_str("?dns"), NULL), clu_answer_records, request);
 }
 
 #endif

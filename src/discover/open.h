@@ -13,7 +13,6 @@
 /* The strategy that serves a scheme, and its context; NULL: nobody does. */
 CLU_FN const struct cluster_strategy *clu_strategy_find(const struct clu_discovery *home, struct clu_slice scheme, void **ctx)
 {
-    const struct cluster_strategy *builtin;
     struct clu_scheme *own = home->schemes;
     while (own && !clu_slice_is(scheme, own->name))
         own = own->next;
@@ -21,10 +20,7 @@ CLU_FN const struct cluster_strategy *clu_strategy_find(const struct clu_discove
         *ctx = own->ctx;
         return &own->strategy;
     }
-    builtin = clu_builtin_find(scheme);
-    if (builtin)
-        *ctx = (void *)CLU_CONTAINER(builtin, struct clu_builtin, strategy)->ctx;
-    return builtin;
+    return clu_builtin_find(scheme, ctx);
 }
 
 /* Give back all that a source holds; it is no longer in the list. */

@@ -12,7 +12,7 @@
 /* What the source of a scheme does where its URL does not say otherwise. */
 CLU_FN void clu_reference_defaults(struct cluster_url_entry *e)
 {
-    const struct cluster_strategy *strategy = clu_builtin_find(clu_slice_str(e->scheme));
+    const struct cluster_strategy *strategy = clu_builtin_find(clu_slice_str(e->scheme), NULL);
     bool hears = (strategy->flags & CLUSTER_STRATEGY_HEARS) != 0;
     e->interval_ns = strategy->interval_ns ? strategy->interval_ns : CLU_INTERVAL;
     e->max_age_ns = strategy->max_age_ns;

@@ -23,7 +23,8 @@ struct clu_builtin {
     const void *ctx;
 };
 
-CLU_FN const struct cluster_strategy *clu_builtin_find(struct clu_slice scheme)
+/* The strategy of a scheme; its context is written where `ctx` is not NULL. */
+CLU_FN const struct cluster_strategy *clu_builtin_find(struct clu_slice scheme, void **ctx)
 {
 #define CLU_STRATEGY(open, round, ready, close, options, interval, max_age, misses, flags)                                     \
     {                                                                                                                          \
@@ -85,8 +86,11 @@ CLU_FN const struct cluster_strategy *clu_builtin_find(struct clu_slice scheme)
 #undef CLU_STRATEGY
     size_t i;
     for (i = 0; i < CLU_COUNT(table); i++)
-        if (clu_slice_is(scheme, table[i].scheme))
+        if (clu_slice_is(scheme, table[i].scheme)) {
+            if (ctx) /* contexts of the host's strategies are not const */
+                memcpy((void *)ctx, (const void *)&table[i].ctx, sizeof *ctx);
             return &table[i].strategy;
+        }
     return NULL;
 }
 
